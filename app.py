@@ -1,0 +1,31 @@
+"""The dashboard: `streamlit run app.py`. Page settings and navigation, nothing else."""
+
+from pathlib import Path
+
+import streamlit as st
+
+from c3dvis import ui
+from c3dvis.ui import explore, status
+
+# Drawn here because a named icon would be loaded from another host.
+ICON = (
+    "data:image/svg+xml,"
+    "%3Csvg xmlns='http://www.w3.org/2000/svg' viewBox='0 0 32 32'%3E"
+    "%3Cpath fill='%232f6f8f' d='M4 9l12-6 12 6v14l-12 6-12-6z'/%3E"
+    "%3Cpath fill='none' stroke='%23fff' stroke-width='2' d='M4 9l12 6 12-6M16 15v14'/%3E%3C/svg%3E"
+)
+
+st.set_page_config(
+    page_title="c3dvis: what a filter of a 3D network looks for",
+    page_icon=ICON,
+    layout="wide",
+    initial_sidebar_state=330,
+)
+st.html(Path(ui.__file__).with_name("page.css"))
+st.navigation(
+    [
+        st.Page(explore.page, title="Explore", icon=":material/visibility:", url_path="explore", default=True),
+        st.Page(status.page, title="Status", icon=":material/monitor_heart:", url_path="status"),
+    ],
+    position="hidden" if st.context.is_embedded else "top",
+).run()

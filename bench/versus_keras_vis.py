@@ -1,0 +1,154 @@
+"""keras-vis's defaults against ours: same network, filters, size and machine, in one run.
+
+    python bench/versus_keras_vis.py --layers Mixed_4d,Mixed_5b --filters 3,40 -o bench-out
+
+Each render has a process of its own: the network is loaded, nothing is compiled, and the clock starts when `render()`
+is called. Prints a table, and writes `versus.json` and the contact sheet `versus.png` (three frames and the x–t slice,
+theirs left, ours right). What the numbers mean is said in `c3dvis/maximize/quality.py`.
+"""
+
+import argparse
+import json
+import math
+import resource
+import subprocess
+import sys
+import tempfile
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+import c3dvis
+
+MEASURES = ("shown_activation", "gain", "selectivity", "robustness", "motion", "coherence", "repetition")
+
+
+def render_one(spec_json: str, path: Path) -> None:
+    """What a child process does: one render, its clip and figures into a file."""
+    spec = c3dvis.RenderSpec.from_json(spec_json)
+    c3dvis.load_network(spec.network)
+    result = c3dvis.render(spec)
+    figures = {
+        **{name: result.metrics[name] for name in MEASURES},
+        "seconds": result.provenance["seconds"],
+        "search_seconds": result.provenance["search_seconds"],
+        "deviation": float(result.clip.std()),
+        "peak_memory_MiB": resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024,
+        "device": result.provenance["device"],
+        "history": [[row["seconds"], row["shown_activation"]] for row in result.history if row["shown_activation"]],
+    }
+    np.savez_compressed(path, clip=result.clip, figures=json.dumps(figures))
+
+
+def in_a_process(spec: c3dvis.RenderSpec) -> tuple[np.ndarray, dict[str, Any]]:
+    """Clip and figures of one render, made in a fresh process."""
+    with tempfile.TemporaryDirectory() as folder:
+        path = Path(folder) / "one.npz"
+        command = [sys.executable, __file__, "--one", spec.to_json(), "-o", str(path)]
+        done = subprocess.run(command, stderr=subprocess.PIPE, text=True)
+        if done.returncode:
+            sys.exit(f"The render of {spec.title} failed:\n{done.stderr[-2000:]}")
+        with np.load(path) as file:
+            return file["clip"], json.loads(str(file["figures"]))
+
+
+def seconds_to_reach(history: list[list[float]], wanted: float) -> float | None:
+    """When the clip that would be shown first had the wanted activation; None if it never had."""
+    return next((seconds for seconds, shown in history if shown >= wanted), None)
+
+
+def compare(network: str, layer: str, index: int) -> tuple[list[np.ndarray], dict[str, Any]]:
+    """Both engines on one filter: the two clips, and a row of the table."""
+    theirs_clip, theirs = in_a_process(
+        c3dvis.RenderSpec(network=network, layer=layer, filter=index, engine="keras-vis")
+    )
+    ours_clip, ours = in_a_process(c3dvis.RenderSpec(network=network, layer=layer, filter=index))
+    reached = seconds_to_reach(ours["history"], theirs["shown_activation"])
+    row = {
+        "layer": layer,
+        "filter": index,
+        "seconds_to_match": reached,
+        "times_sooner": theirs["search_seconds"] / reached if reached else None,
+        "times_stronger": ours["shown_activation"] / theirs["shown_activation"] if theirs["shown_activation"] else None,
+        "ours": ours,
+        "keras-vis": theirs,
+    }
+    return [theirs_clip, ours_clip], row
+
+
+def contact_sheet(pairs: list[list[np.ndarray]]) -> np.ndarray:
+    """(rows, columns, 3) uint8: a row a filter; three frames and the x–t slice of each clip, theirs left."""
+    rows = []
+    for pair in pairs:
+        cells = []
+        for clip in pair:
+            frames, height = clip.shape[:2]
+            shown = [clip[i] for i in (frames // 4, frames // 2, 3 * frames // 4)]
+            cut = np.repeat(clip[:, height // 2], -(-height // frames), axis=0)[:height]
+            cells += [*shown, cut, np.full((height, 8, 3), 255, np.uint8)]
+        rows.append(np.concatenate(cells[:-1], axis=1))
+    return np.concatenate(rows)
+
+
+def geometric_mean(values: list[float | None]) -> float | None:
+    """Of the values that are there."""
+    there = [value for value in values if value]
+    return math.exp(sum(math.log(value) for value in there) / len(there)) if there else None
+
+
+def main() -> None:
+    """Compare, print, write."""
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--network", default="i3d-kinetics400")
+    parser.add_argument("--layers", default="Conv3d_2c_3x3,Mixed_3c,Mixed_4d,Mixed_4f,Mixed_5b")
+    parser.add_argument("--filters", default="3,40,77")
+    parser.add_argument("--quick", action="store_true", help="two filters alone: Mixed_4d 3 and 40")
+    parser.add_argument("--one", help=argparse.SUPPRESS)
+    parser.add_argument("-o", "--output", type=Path, default=Path("bench-out"))
+    args = parser.parse_args()
+    if args.one:
+        render_one(args.one, args.output)
+        return
+    layers, filters = args.layers.split(","), [int(index) for index in args.filters.split(",")]
+    wanted = [("Mixed_4d", 3), ("Mixed_4d", 40)] if args.quick else [(la, f) for la in layers for f in filters]
+    args.output.mkdir(parents=True, exist_ok=True)
+    pairs, rows = [], []
+    print("layer filter | s to match, sooner | shown: theirs, ours, times | gain select robust coher repet | s, MiB")
+    for layer, index in wanted:
+        pair, row = compare(args.network, layer, index)
+        pairs.append(pair)
+        rows.append(row)
+        print(_line(row), flush=True)
+    live = [row for row in rows if row["ours"]["shown_activation"] > 0]
+    summary = {
+        "times_sooner_geometric_mean": geometric_mean([row["times_sooner"] for row in live]),
+        "times_sooner_least": min((row["times_sooner"] or 0 for row in live), default=None),
+        "times_stronger_geometric_mean": geometric_mean([row["times_stronger"] for row in live]),
+        "times_stronger_least": min((row["times_stronger"] or 0 for row in live), default=None),
+        "robustness_geometric_mean": geometric_mean([row["ours"]["robustness"] for row in live]),
+        "first_of_layer": sum(row["ours"]["selectivity"] == 1 for row in live) / max(1, len(live)),
+        "repetition_highest": max((row["ours"]["repetition"] for row in live), default=None),
+        "deviation_least": min((row["ours"]["deviation"] for row in live), default=None),
+        "seconds_longest": max((row["ours"]["seconds"] for row in live), default=None),
+    }
+    print(json.dumps(summary, indent=1))
+    (args.output / "versus.json").write_text(json.dumps({"summary": summary, "filters": rows}, indent=1))
+    import imageio.v3 as iio
+
+    iio.imwrite(args.output / "versus.png", contact_sheet(pairs))
+
+
+def _line(row: dict[str, Any]) -> str:
+    ours, theirs = row["ours"], row["keras-vis"]
+    reached = "never" if row["seconds_to_match"] is None else f"{row['seconds_to_match']:.2f}"
+    return (
+        f"{row['layer']} {row['filter']} | {reached} {row['times_sooner'] or 0:.0f}× | "
+        f"{theirs['shown_activation']:.2f} {ours['shown_activation']:.2f} {row['times_stronger'] or 0:.1f}× | "
+        f"{ours['gain'] or 0:.1f} {ours['selectivity']} {ours['robustness'] or 0:.2f} {ours['coherence']:.2f} "
+        f"{ours['repetition']:.2f} | {ours['seconds']:.1f} vs {theirs['seconds']:.1f}, {ours['peak_memory_MiB']:.0f}"
+    )
+
+
+if __name__ == "__main__":
+    main()

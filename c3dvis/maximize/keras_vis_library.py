@@ -1,0 +1,153 @@
+"""The genuine keras-vis 0.4.1 of PyPI, unmodified, made importable beside Keras 3.
+
+keras-vis was written in 2017 for Keras 2 and Python 2 and 3.6. It is imported once, while `sys.modules` shows it
+
+- `keras` as tf_keras, the Keras 2 that is still kept up, with two functions of its backend adapted (`_function`,
+  `_learning_phase`) and the private names of layers that it looks up,
+- `scipy.misc.imresize`, `scipy.ndimage.interpolation` and `collections.Iterable`, which are gone from today's
+  releases; what this program runs of keras-vis uses only the last,
+
+and everything is put back at once, so that the rest of the process keeps Keras 3. Knows nothing of specs and networks.
+"""
+
+import collections
+import collections.abc
+import gc
+import importlib
+import sys
+import threading
+import warnings
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass
+from types import ModuleType
+from typing import Any
+
+import numpy as np
+import scipy.ndimage
+import tensorflow as tf
+import tf_keras
+
+_lock = threading.Lock()
+_loaded: list["KerasVis"] = []
+
+
+@dataclass(frozen=True)
+class KerasVis:
+    """What this program calls of the library, as it stands on PyPI.
+
+    Attributes:
+        visualize_activation: `vis.visualization.visualize_activation`.
+        deprocess_input, find_layer_idx, random_array: of `vis.utils.utils`.
+    """
+
+    visualize_activation: Callable[..., np.ndarray]
+    deprocess_input: Callable[..., np.ndarray]
+    find_layer_idx: Callable[..., int]
+    random_array: Callable[..., np.ndarray]
+
+
+def load() -> KerasVis:
+    """The library, imported at the first call."""
+    with _lock:
+        if not _loaded:
+            _loaded.append(_import())
+        return _loaded[0]
+
+
+@contextmanager
+def session() -> Iterator[None]:
+    """A TensorFlow 1 graph and session for keras-vis and the tf_keras model it looks into; both end with the block.
+
+    Only the calling thread is in it. What is to run in eager TensorFlow meanwhile goes under `eagerly()`.
+    """
+    config = tf.compat.v1.ConfigProto(allow_soft_placement=True)
+    config.MergeFrom(tf.__internal__.eager_context.get_config())  # threads and memory as in the rest of the process
+    try:
+        with tf.Graph().as_default(), tf.compat.v1.Session(config=config):
+            yield
+    finally:
+        gc.collect()  # a graph and its operations refer to each other, and would pile up from search to search
+
+
+def eagerly() -> Any:
+    """Context in which the calling thread is out of a `session()`, for a moment."""
+    return tf.__internal__.eager_context.eager_mode()
+
+
+def _import() -> KerasVis:
+    # what keras-vis loads and needs no shim for comes first, so that the map below stands for a moment only
+    for name in ("matplotlib.cm", "matplotlib.font_manager", "skimage.io", "skimage.transform"):
+        importlib.import_module(name)
+    with _mapped(_modules()), warnings.catch_warnings():
+        # "\i" in a docstring; a SyntaxWarning from Python 3.12 on
+        warnings.filterwarnings("ignore", "invalid escape sequence", DeprecationWarning)
+        warnings.filterwarnings("ignore", "invalid escape sequence", SyntaxWarning)
+        visualization = importlib.import_module("vis.visualization")
+        utils = importlib.import_module("vis.utils.utils")
+    return KerasVis(
+        visualization.visualize_activation,
+        utils.deprocess_input,
+        utils.find_layer_idx,
+        utils.random_array,
+    )
+
+
+@contextmanager
+def _mapped(modules: dict[str, ModuleType]) -> Iterator[None]:
+    """Shows these modules under these names, and puts back what was there."""
+    before = {name: sys.modules.get(name) for name in modules}
+    sys.modules.update(modules)
+    collections.Iterable = collections.abc.Iterable  # type: ignore[attr-defined]
+    try:
+        yield
+    finally:
+        del collections.Iterable  # type: ignore[attr-defined]
+        for name, module in before.items():
+            if module is None:
+                del sys.modules[name]
+            else:
+                sys.modules[name] = module
+
+
+def _modules() -> dict[str, ModuleType]:
+    layers = tf_keras.layers
+    backend = _module("keras.backend", **vars(tf_keras.backend))
+    backend.function, backend.learning_phase = _function, _learning_phase  # type: ignore[attr-defined]
+    keras = _module("keras", backend=backend, layers=layers, models=tf_keras.models)
+    return {
+        "keras": keras,
+        "keras.backend": backend,
+        "keras.models": tf_keras.models,
+        "keras.layers": layers,
+        "keras.layers.convolutional": _module("keras.layers.convolutional", _Conv=layers.Conv3D.__base__),
+        "keras.layers.pooling": _module(
+            "keras.layers.pooling",
+            _Pooling1D=layers.MaxPooling1D.__base__,
+            _Pooling2D=layers.MaxPooling2D.__base__,
+            _Pooling3D=layers.MaxPooling3D.__base__,
+        ),
+        "scipy.misc": _module("scipy.misc", imresize=None),
+        "scipy.ndimage.interpolation": _module("scipy.ndimage.interpolation", shift=scipy.ndimage.shift),
+    }
+
+
+def _module(name: str, **contents: Any) -> ModuleType:
+    module = ModuleType(name)
+    vars(module).update({key: value for key, value in contents.items() if not key.startswith("__")})
+    return module
+
+
+def _learning_phase() -> int:
+    """0, "test": the models are built for inference, so there is no placeholder to feed."""
+    return 0
+
+
+def _function(inputs: Sequence[Any], outputs: Sequence[Any]) -> Callable[[Sequence[Any]], list[Any]]:
+    """`K.function`. keras-vis also feeds the learning phase, and fetches its input beside feeding it."""
+    fed = [tf.is_tensor(tensor) for tensor in inputs]
+    # a session refuses to fetch what is fed; a copy of it may be fetched
+    run = tf_keras.backend.function(
+        [tensor for tensor, is_fed in zip(inputs, fed, strict=True) if is_fed], [tf.identity(o) for o in outputs]
+    )
+    return lambda values: run([value for value, is_fed in zip(values, fed, strict=True) if is_fed])

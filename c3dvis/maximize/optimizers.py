@@ -1,0 +1,50 @@
+"""How numbers move along a gradient: Adam, and keras-vis's RMSProp."""
+
+from typing import Protocol
+
+import tensorflow as tf
+
+State = tuple[tf.Tensor, ...]
+
+
+class Optimizer(Protocol):
+    """One step down a gradient."""
+
+    num_slots: int
+
+    def step(
+        self, numbers: tf.Tensor, gradient: tf.Tensor, slots: State, index: tf.Tensor, rate: tf.Tensor
+    ) -> tuple[tf.Tensor, State]:
+        """The next numbers and slots. `index` counts from 0; `slots` start as zeros of the numbers' shape."""
+        ...
+
+
+class Adam:
+    """Kingma and Ba 2015 (arXiv:1412.6980), with the paper's constants."""
+
+    num_slots = 2
+
+    def step(
+        self, numbers: tf.Tensor, gradient: tf.Tensor, slots: State, index: tf.Tensor, rate: tf.Tensor
+    ) -> tuple[tf.Tensor, State]:
+        count = tf.cast(index, tf.float32) + 1
+        mean = 0.9 * slots[0] + 0.1 * gradient
+        square = 0.999 * slots[1] + 0.001 * tf.square(gradient)
+        step = (mean / (1 - tf.pow(0.9, count))) / (tf.sqrt(square / (1 - tf.pow(0.999, count))) + 1e-8)
+        return numbers - rate * step, (mean, square)
+
+
+class KerasVisRMSProp:
+    """The update of keras-vis 0.4.1 (`vis/optimizer.py`): the gradient over its RMS, then RMSProp.
+
+    g ← g/(rms(g) + 1e-7); c ← 0.95 c + 0.05 g²; x ← x − rate·g/√(c + 1e-7). keras-vis's rate is 1.
+    """
+
+    num_slots = 1
+
+    def step(
+        self, numbers: tf.Tensor, gradient: tf.Tensor, slots: State, index: tf.Tensor, rate: tf.Tensor
+    ) -> tuple[tf.Tensor, State]:
+        gradient = gradient / (tf.sqrt(tf.reduce_mean(tf.square(gradient))) + 1e-7)
+        square = 0.95 * slots[0] + 0.05 * tf.square(gradient)
+        return numbers - rate * gradient / tf.sqrt(square + 1e-7), (square,)

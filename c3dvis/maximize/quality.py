@@ -1,0 +1,239 @@
+"""The measures beside a picture: what a clip does to the network, and how it looks as a picture.
+
+Every number that a page shows and that a benchmark prints comes from here. All are of the uint8 clip as shown,
+sent back through the network's own input domain.
+"""
+
+import math
+from collections import OrderedDict
+from typing import Any
+
+import numpy as np
+import tensorflow as tf
+from scipy import ndimage
+
+from c3dvis.maximize.objectives import filter_weights, positions
+from c3dvis.media.palette import quantize
+from c3dvis.networks.network import Network
+from c3dvis.spec import RenderSpec
+
+NOISE_SEEDS = range(8)
+_SHIFTS = ((1, 4, 4), (-1, -4, 4), (1, -4, -4), (-1, 4, -4))  # frames, rows, columns
+_SCALES = (0.92, 1.08)
+_BLUR = 0.7  # pixels
+_ALIGNMENT = 3  # pixels
+_BATCH = 4
+
+Metric = float | int | bool | None
+
+_noise_responses: OrderedDict[tuple[Any, ...], np.ndarray] = OrderedDict()
+
+
+class Quality:
+    """The measures of one target: some filters of one layer, at one clip size.
+
+    Args:
+        network: the network.
+        spec: names layer, filters, objective and size.
+        precision: arithmetic of the ratios (robustness, motion); activations and ranks are float32.
+    """
+
+    def __init__(self, network: Network, spec: RenderSpec, precision: str = "float32") -> None:
+        self._network = network
+        self._spec = spec
+        self._size = (spec.frames, spec.height, spec.width)
+        self._precision = precision
+        shape = network.info.output_shape(spec.layer, *self._size)
+        self._positions = tf.constant(positions(spec, shape))
+        self._filters = filter_weights(spec, shape)
+        self._forward = {p: _forward(network, spec, p) for p in {"float32", precision}}
+
+    def shown_activation(self, clip: np.ndarray) -> float:
+        """The target's mean response, after its activation function, to a clip (T, H, W, 3) uint8."""
+        return float(self._target(self._responses([clip], "float32"))[0])
+
+    def measure(self, clip: np.ndarray) -> dict[str, Metric]:
+        """All measures of a clip (T, H, W, 3) uint8; docs/method.md says what each means."""
+        response = self._responses([clip], "float32")
+        shown = float(self._target(response)[0])
+        noise = self.noise_responses()
+        floor = self._target(noise)
+        average, deviation = float(floor.mean()), float(floor.std())
+        return {
+            "shown_activation": shown,
+            "noise_activation": average,
+            "noise_deviation": deviation,
+            "gain": shown / average if average > 0 else None,
+            "selectivity": self._selectivity(response[0], noise),
+            "robustness": self._ratio(shown, self._disturbed(clip), clip),
+            "motion": self._motion(clip),
+            "coherence": coherence(clip),
+            "repetition": repetition(clip),
+            "dead": self._dead(clip, shown),
+        }
+
+    def noise_responses(self) -> np.ndarray:
+        """Mean response of every filter to 8 clips of uniform noise, (8, filters) float32; kept per layer."""
+        key = (
+            self._network.fingerprint,
+            self._spec.layer,
+            self._size,
+            self._spec.objective,
+            self._spec.position,
+        )
+        if key not in _noise_responses:
+            clips = [np.random.RandomState(s).randint(0, 256, (*self._size, 3), np.uint8) for s in NOISE_SEEDS]
+            _noise_responses[key] = self._responses(clips, "float32")
+            while len(_noise_responses) > 64:
+                _noise_responses.popitem(last=False)
+        return _noise_responses[key]
+
+    def _responses(self, clips: list[np.ndarray], precision: str) -> np.ndarray:
+        """Weighted mean over positions of every filter's response, (clips, filters) float32."""
+        domain = self._network.input_domain
+        rows = []
+        for first in range(0, len(clips), _BATCH):
+            batch = np.stack([domain.to_network(clip) for clip in clips[first : first + _BATCH]])
+            rows.append(self._forward[precision](tf.constant(batch), self._positions).numpy())
+        return np.concatenate(rows)
+
+    def _target(self, responses: np.ndarray) -> np.ndarray:
+        """The target's own number per clip."""
+        if self._spec.objective == "layer":
+            return responses.mean(axis=1)
+        return responses @ self._filters
+
+    def _selectivity(self, response: np.ndarray, noise: np.ndarray) -> int | None:
+        """Rank among the layer's filters, each standardised by its response to noise; None for several filters."""
+        if self._spec.objective == "layer" or not isinstance(self._spec.filter, int):
+            return None
+        # a filter that is silent on noise has no deviation; the floor keeps its score finite
+        score = (response - noise.mean(axis=0)) / np.maximum(noise.std(axis=0), 1e-6)
+        return int((score > score[self._spec.filter]).sum()) + 1
+
+    def _ratio(self, shown: float, others: list[np.ndarray], clip: np.ndarray) -> float | None:
+        if shown <= 0:
+            return None
+        values = self._target(self._responses([clip, *others], self._precision))
+        return float(values[1:].mean() / values[0]) if values[0] > 0 else None
+
+    def _motion(self, clip: np.ndarray) -> float | None:
+        """Against the best single frame held still."""
+        stills = [np.repeat(frame[np.newaxis], len(clip), axis=0) for frame in clip]
+        values = self._target(self._responses([clip, *stills], self._precision))
+        best = float(values[1:].max())
+        return float(values[0]) / best if best > 0 else None
+
+    def _disturbed(self, clip: np.ndarray) -> list[np.ndarray]:
+        indices, palette = quantize(clip)
+        return [
+            *(shifted(clip, shift) for shift in _SHIFTS),
+            *(rescaled(clip, factor) for factor in _SCALES),
+            _bytes(ndimage.gaussian_filter(clip.astype(np.float32), (0, _BLUR, _BLUR, 0), mode="nearest")),
+            palette[indices],
+        ]
+
+    def _dead(self, clip: np.ndarray, shown: float) -> bool:
+        """Whether the pre-activation stays at or below zero everywhere, for a layer that ends in a ReLU."""
+        if shown > 0 or self._spec.objective == "layer":
+            return False
+        model = self._network.model(self._spec.layer, self._size)
+        tensor = tf.constant(self._network.input_domain.to_network(clip)[np.newaxis])
+        before, after = model(tensor, training=False)
+        if np.array_equal(before, after):
+            return False  # no ReLU: a negative response is a response
+        wanted = np.flatnonzero(self._filters > 0)
+        return bool((before.numpy()[..., wanted] <= 0).all())
+
+
+def _forward(network: Network, spec: RenderSpec, precision: str) -> Any:
+    model = network.model(spec.layer, (spec.frames, spec.height, spec.width), precision)
+    if not hasattr(model, "c3dvis_forward"):
+        clips = tf.TensorSpec((None, spec.frames, spec.height, spec.width, network.architecture.channels))
+
+        @tf.function(autograph=False, input_signature=[clips, tf.TensorSpec((None, None, None))])
+        def forward(batch: tf.Tensor, weights: tf.Tensor) -> tf.Tensor:
+            _, after = model(tf.cast(batch, precision), training=False)
+            after = tf.cast(after, tf.float32)
+            grid = tf.concat([tf.shape(batch)[:1], tf.shape(weights), tf.shape(after)[-1:]], 0)
+            return tf.einsum("thw,nthwf->nf", weights, tf.reshape(after, grid))
+
+        model.c3dvis_forward = forward
+    return model.c3dvis_forward
+
+
+def shifted(clip: np.ndarray, shift: tuple[int, int, int]) -> np.ndarray:
+    """The clip moved by whole frames, rows and columns, its edge repeated where nothing comes in."""
+    for axis, by in enumerate(shift):
+        index = np.clip(np.arange(clip.shape[axis]) - by, 0, clip.shape[axis] - 1)
+        clip = np.take(clip, index, axis=axis)
+    return clip
+
+
+def rescaled(clip: np.ndarray, factor: float) -> np.ndarray:
+    """The clip's frames made larger or smaller about their centre (bilinear), cropped or edge-padded back."""
+    rows, columns = (_resampling(size, factor) for size in clip.shape[1:3])
+    return _bytes(np.einsum("ih,thwc,jw->tijc", rows, clip.astype(np.float32), columns, optimize=True))
+
+
+def _resampling(size: int, factor: float) -> np.ndarray:
+    """(size, size) matrix of linear interpolation at places scaled about the centre."""
+    centre = (size - 1) / 2
+    places = np.clip((np.arange(size) - centre) / factor + centre, 0, size - 1)
+    low = np.minimum(places.astype(int), size - 2)
+    matrix = np.zeros((size, size), np.float32)
+    matrix[np.arange(size), low] = 1 - (places - low)
+    matrix[np.arange(size), low + 1] += places - low
+    return matrix
+
+
+def _bytes(clip: np.ndarray) -> np.ndarray:
+    return np.clip(np.rint(clip), 0, 255).astype(np.uint8)
+
+
+def coherence(clip: np.ndarray) -> float | None:
+    """Mean correlation of neighbouring frames after the best alignment within ±3 pixels; None for one frame."""
+    frames = clip.astype(np.float32).mean(axis=-1)
+    margin = _ALIGNMENT
+    if len(frames) < 2 or min(frames.shape[1:]) <= 4 * margin:
+        return None
+    height, width = frames.shape[1] - 2 * margin, frames.shape[2] - 2 * margin
+    inner = _standardised(frames[:-1, margin : margin + height, margin : margin + width])
+    best = np.full(len(frames) - 1, -1.0)
+    for dy in range(2 * margin + 1):
+        for dx in range(2 * margin + 1):
+            other = _standardised(frames[1:, dy : dy + height, dx : dx + width])
+            best = np.maximum(best, np.einsum("thw,thw->t", inner, other))
+    still = np.all(frames[1:] == frames[:-1], axis=(1, 2))  # also when a frame is flat and has no correlation
+    return float(np.where(still, 1.0, best).mean())
+
+
+def _standardised(frames: np.ndarray) -> np.ndarray:
+    """Each frame with mean 0 and norm 1."""
+    centred = frames - frames.mean(axis=(1, 2), keepdims=True)
+    norm = np.sqrt(np.square(centred).sum(axis=(1, 2), keepdims=True))
+    return centred / np.maximum(norm, 1e-6)
+
+
+def repetition(clip: np.ndarray, period: tuple[int, int] | None = None) -> float:
+    """How visibly a clip repeats itself in space; a tiled picture is near 1.
+
+    The highest normalised autocorrelation at the period (along either axis or both), minus its mean at the other
+    lags of that length.
+
+    Args:
+        clip: (T, H, W, 3) uint8.
+        period: rows and columns of the small canvas; half the clip when left out.
+    """
+    frames = clip.astype(np.float32).mean(axis=-1)
+    frames -= frames.mean(axis=(1, 2), keepdims=True)
+    power = np.square(np.abs(np.fft.rfft2(frames))).mean(axis=0)
+    correlation = np.fft.irfft2(power, frames.shape[1:])
+    if correlation[0, 0] <= 0:
+        return 0.0
+    correlation /= correlation[0, 0]
+    rows, columns = period or (frames.shape[1] // 2, frames.shape[2] // 2)
+    at_period = max(correlation[rows, 0], correlation[0, columns], correlation[rows, columns])
+    angles = np.arange(1, 8) * math.pi / 16  # between the axes
+    others = [correlation[round(rows * math.sin(a)), round(columns * math.cos(a))] for a in angles]
+    return float(at_period - np.mean(others))

@@ -1,0 +1,11 @@
+"""Clips as files: encoders for what is downloaded, and the slices that show time as an axis.
+
+This room takes (T, H, W, 3) uint8 RGB clips and gives bytes. It knows nothing of networks, renders or the
+cache.
+"""
+
+from c3dvis.media import slices
+from c3dvis.media.formats import FORMATS, Format, encode
+from c3dvis.media.palette import quantize
+
+__all__ = ["FORMATS", "Format", "encode", "quantize", "slices"]

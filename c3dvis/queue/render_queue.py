@@ -1,0 +1,231 @@
+"""`RenderQueue`: takes specs, keeps their order, and puts what the workers return into the store."""
+
+import atexit
+import bisect
+import itertools
+import logging
+import threading
+from collections import OrderedDict
+from collections.abc import Collection
+from typing import TYPE_CHECKING
+
+from c3dvis.errors import C3dvisError, Cancelled, QueueClosed, RenderFailed
+from c3dvis.networks.registry import describe
+from c3dvis.queue.dispatcher import Dispatcher
+from c3dvis.queue.job import AfterSteps, JobState, RenderJob
+from c3dvis.queue.status import QueueState, QueueStatus, worker_status
+from c3dvis.settings import scheduler_address
+from c3dvis.spec import RenderSpec
+
+if TYPE_CHECKING:
+    from c3dvis.queue.task import Outcome
+    from c3dvis.results import RenderResult, ResultStore
+
+logger = logging.getLogger(__name__)
+
+_FINISHED_KEPT = 256  # jobs whose snapshot can still be asked for
+_UNSAVED_KEPT = 16  # results kept in memory because the store refused them
+
+
+class RenderQueue:
+    """Renders specs in worker processes, each key once, and keeps the results in one store.
+
+    Construction returns at once; meanwhile the workers start, and load TensorFlow and the default network.
+    Every method may be called from any thread. The calling process never loads TensorFlow.
+
+    Args:
+        store: where results go and are looked for first.
+        scheduler: address of a Dask scheduler; None takes `C3DVIS_SCHEDULER`, and if that is unset too the queue
+            starts a cluster of its own on this machine.
+    """
+
+    def __init__(self, store: "ResultStore", *, scheduler: str | None = None) -> None:
+        self._store = store
+        self._lock = threading.RLock()
+        # Held while a new request is compared with the store, so that two of the same spec cannot both miss;
+        # apart from `_lock`, so that a slow disk holds up no one who only looks.
+        self._submitting = threading.Lock()
+        self._active: OrderedDict[str, RenderJob] = OrderedDict()  # queued and running, in order of submission
+        self._numbers: list[int] = []  # of the active jobs, ascending
+        self._counter = itertools.count()
+        self._finished: OrderedDict[str, RenderJob] = OrderedDict()
+        self._unsaved: OrderedDict[str, RenderResult] = OrderedDict()
+        self._after_steps = AfterSteps()
+        self._closed = False
+        self._dispatcher = Dispatcher(scheduler or scheduler_address(), next_job=self._next_job, deliver=self._deliver)
+        atexit.register(self.close)
+
+    def submit(self, spec: RenderSpec) -> RenderJob:
+        """The job of this spec: the one under way, a done one if its result is stored, or a new one.
+
+        Raises:
+            UnknownNetwork, UnknownLayer, InvalidSpec: the network cannot do what the spec asks.
+            WeightsMissing: the key depends on a weights file that is not on this machine.
+            QueueClosed: `close` was called.
+        """
+        info = describe(spec.network)
+        info.check(spec)
+        key = spec.key(info.fingerprint())
+        with self._submitting:
+            job = self._under_way(key)
+            if job:
+                return job
+            is_stored = self._is_stored(key)
+            with self._lock:
+                job = self._finished.get(key)
+                if job and is_stored and job.state == "done":
+                    return job
+                if self._closed:
+                    raise QueueClosed("The render queue is closed and takes no more work. Start the program again.")
+                job = RenderJob(
+                    key,
+                    spec,
+                    next(self._counter),
+                    position=self._position,
+                    stop=self._stop,
+                    fetch=self._fetch,
+                    after_steps=self._after_steps,
+                )
+                if is_stored:
+                    self._finish(job, "done")
+                    return job
+                self._active[key] = job
+                self._numbers.append(job.number)
+        self._dispatcher.wake()
+        return job
+
+    def job(self, key: str) -> RenderJob | None:
+        """The job of that key, if it is under way or among the latest 256 finished."""
+        with self._lock:
+            return self._active.get(key) or self._finished.get(key)
+
+    def jobs(self) -> list[RenderJob]:
+        """Jobs under way in the order they were submitted, then finished ones, latest first."""
+        with self._lock:
+            return [*self._active.values(), *reversed(self._finished.values())]
+
+    def status(self) -> QueueStatus:
+        """How the queue and its workers stand."""
+        dispatcher = self._dispatcher
+        with self._lock:
+            active = list(self._active.values())
+        busy = {job.worker for job in active}
+        workers = tuple(
+            worker_status(address, identity, address in busy) for address, identity in dispatcher.workers.items()
+        )
+        state: QueueState = "starting"
+        if any(worker.ready for worker in workers):
+            state = "ready"
+        elif workers:
+            state = "warming"
+        elif dispatcher.had_workers or (dispatcher.problem and not dispatcher.connected):
+            state = "lost"
+        states = [job.state for job in active]
+        return QueueStatus(
+            state=state,
+            workers=workers,
+            queued=states.count("queued"),
+            running=states.count("running"),
+            problem=dispatcher.problem or next((worker.problem for worker in workers if worker.problem), None),
+        )
+
+    def close(self) -> None:
+        """Stop every render and every worker process of our own; may be called again. Stored results stay."""
+        with self._lock:
+            self._closed = True
+        self._dispatcher.close()
+        with self._lock:
+            left = list(self._active.values())
+        for job in left:
+            self._finish(job, "failed", QueueClosed("The program was closed before this render was finished."))
+        atexit.unregister(self.close)
+
+    def _under_way(self, key: str) -> RenderJob | None:
+        """The job that a new request for this key joins."""
+        with self._lock:
+            return self._active.get(key) or (self._finished.get(key) if key in self._unsaved else None)
+
+    def _is_stored(self, key: str) -> bool:
+        try:
+            return self._store.get_key(key) is not None
+        except C3dvisError as error:  # rendering again is the remedy, and the store may have recovered by then
+            logger.warning("A stored result cannot be read: %s", error)
+            return False
+
+    def _position(self, job: RenderJob) -> int | None:
+        with self._lock:
+            before = bisect.bisect_left(self._numbers, job.number)
+        started = sum(other.number < job.number and other.state == "running" for other in self._dispatcher.taken)
+        return before - started + 1
+
+    def _next_job(self, taken: Collection[RenderJob]) -> RenderJob | None:
+        with self._lock:
+            return next((job for job in self._active.values() if job not in taken), None)
+
+    def _stop(self, job: RenderJob) -> None:
+        if self._finish(job, "cancelled"):
+            self._dispatcher.stop(job)
+
+    def _fetch(self, job: RenderJob) -> "RenderResult | None":
+        with self._lock:
+            unsaved = self._unsaved.get(job.key)
+        return unsaved or self._store.get_key(job.key)
+
+    def _deliver(self, job: RenderJob, outcome: "Outcome") -> None:
+        """Take what a worker returned; in a thread, since the store writes to disk."""
+        try:
+            self._finish(job, "done", warning=self._keep(job, outcome))
+        except Cancelled:
+            self._finish(job, "cancelled")
+        except C3dvisError as error:
+            self._finish(job, "failed", error)
+        except Exception as error:
+            logger.exception("The result of %s could not be taken.", job.spec.title)
+            reason = f"{type(error).__name__}: {error}"
+            sentence = f"The result could not be taken ({reason}). The program's log has details."
+            self._finish(job, "failed", RenderFailed(sentence))
+
+    def _keep(self, job: RenderJob, outcome: "Outcome") -> str | None:
+        """Put the outcome's result into the store, or into memory with a sentence that says why."""
+        from c3dvis.results import RenderResult
+
+        if outcome.details:
+            logger.error("Rendering %s failed.\n%s", job.spec.to_json(), outcome.details)
+        if outcome.error or outcome.blob is None:
+            raise outcome.error or RenderFailed("The worker returned nothing.")
+        result = RenderResult.from_bytes(outcome.blob)
+        if result.key != job.key:
+            expected = describe(job.spec.network).fingerprint()
+            raise RenderFailed(
+                f"The worker's {job.spec.network} has other weights than this machine's: expected "
+                f"fingerprint {expected[:12]}…, received {result.fingerprint[:12]}…. Install the same "
+                "weights on both."
+            )
+        try:
+            self._store.put(result)
+        except C3dvisError as error:
+            logger.warning("A result was not stored: %s", error)
+            with self._lock:
+                self._unsaved[job.key] = result
+                while len(self._unsaved) > _UNSAVED_KEPT:
+                    self._unsaved.popitem(last=False)
+            return f"The result is shown but not kept. {error}"
+        with self._lock:
+            self._unsaved.pop(job.key, None)
+        return None
+
+    def _finish(
+        self, job: RenderJob, state: JobState, error: C3dvisError | None = None, warning: str | None = None
+    ) -> bool:
+        """Move a job to the finished ones, unless it is there."""
+        with self._lock:
+            if not job.finish(state, error, warning):
+                return False
+            if self._active.get(job.key) is job:
+                del self._active[job.key]
+                del self._numbers[bisect.bisect_left(self._numbers, job.number)]
+            self._finished.pop(job.key, None)
+            self._finished[job.key] = job
+            while len(self._finished) > _FINISHED_KEPT:
+                self._finished.popitem(last=False)
+            return True

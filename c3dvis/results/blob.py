@@ -1,0 +1,223 @@
+"""The file format of a result: one HDF5 file that anybody can open, sealed against flipped bits.
+
+Layout:
+
+    first 512 bytes    text (an HDF5 user block): what this is, and the SHA-256 of all bytes after it
+    /                  attributes: format, format_version, readme, title, key, fingerprint, algorithm
+    /clip              (T, H, W, 3) uint8 RGB, gzip; attribute sha256 over its bytes
+    /spec              the RenderSpec as JSON
+    /history           table: step, seconds, objective, shown_activation (NaN: not measured)
+    /metrics           attributes, one per measure (empty: not defined)
+    /provenance        attributes: device, seconds, versions, created …
+
+The seal is checked before the HDF5 library sees a byte, as that library is no safe reader of damaged files. A
+file may also come from a stranger who sealed it: links out of the file, foreign filters and sizes that do not
+fit are refused.
+"""
+
+import hashlib
+import io
+from collections.abc import Mapping, Sequence
+from typing import Any, NamedTuple
+
+import h5py
+import numpy as np
+
+from c3dvis.errors import InvalidSpec, ResultDamaged
+from c3dvis.spec import RenderSpec
+
+FORMAT, FORMAT_VERSION = "c3dvis render result", 1
+HISTORY_COLUMNS = ("step", "seconds", "objective", "shown_activation")
+MAX_BYTES = 64 * 2**20
+
+_USER_BLOCK = 512
+_TITLE = b"c3dvis render result: an HDF5 file. Open it with h5py, h5dump or HDFView.\n"
+_SEAL = b"SHA-256 of all bytes after the first 512: "
+_HISTORY = np.dtype(list(zip(HISTORY_COLUMNS, ("<i8", "<f8", "<f8", "<f8"), strict=True)))
+_MAX_HISTORY = 1_000_000
+_MEMBERS = ("clip", "spec", "history", "metrics", "provenance")
+_FILTERS = {h5py.h5z.FILTER_DEFLATE, h5py.h5z.FILTER_SHUFFLE}
+_README = (
+    "A rendering of what a filter of a 3D convolutional network looks for, made by c3dvis. "
+    "clip: frames, height, width, RGB. spec: what was asked for, as JSON; c3dvis renders it again from that. "
+    "history: the optimisation, step by step. metrics: attributes of the group. "
+    "provenance: where and how it was made."
+)
+
+
+class Contents(NamedTuple):
+    """What a file holds, checked for form and not yet for sense."""
+
+    clip: np.ndarray
+    spec_json: str
+    history: list[tuple[Any, ...]]
+    metrics: dict[str, Any]
+    provenance: dict[str, Any]
+    identity: dict[str, Any]
+
+
+def pack(
+    *,
+    clip: np.ndarray,
+    spec_json: str,
+    history: Sequence[tuple[Any, ...]],
+    metrics: Mapping[str, Any],
+    provenance: Mapping[str, Any],
+    identity: Mapping[str, Any],
+) -> bytes:
+    """The file's bytes. Equal arguments give equal bytes: nothing in it depends on the time of writing."""
+    file = io.BytesIO()
+    with h5py.File(file, "w", userblock_size=_USER_BLOCK) as h5:
+        h5.attrs.update({"format": FORMAT, "format_version": FORMAT_VERSION, "readme": _README, **identity})
+        frames = h5.create_dataset("clip", data=clip, chunks=(1, *clip.shape[1:]), compression="gzip", shuffle=True)
+        frames.attrs["axes"] = "frame, row, column, RGB"
+        frames.attrs["sha256"] = hashlib.sha256(clip.tobytes()).hexdigest()
+        h5.create_dataset("spec", data=spec_json, dtype=h5py.string_dtype())
+        rows = [tuple(np.nan if cell is None else cell for cell in row) for row in history]
+        h5.create_dataset("history", data=np.array(rows, dtype=_HISTORY))
+        for name, values in (("metrics", metrics), ("provenance", provenance)):
+            group = h5.create_group(name)
+            for key in sorted(values):
+                value = values[key]
+                group.attrs[key] = h5py.Empty("<f8") if value is None else value
+    body = file.getvalue()[_USER_BLOCK:]
+    return _user_block(body) + body
+
+
+def unpack(data: bytes) -> Contents:
+    """The contents of a file that `pack` wrote.
+
+    Raises:
+        ResultDamaged: it is not such a file, not whole, not as it was written, or reaches outside itself.
+    """
+    check_seal(data)
+    try:
+        with h5py.File(io.BytesIO(data), "r") as h5:
+            return _read(h5)
+    except ResultDamaged:
+        raise
+    except InvalidSpec as error:
+        raise ResultDamaged(f"The stored result has an unusable spec. {error}") from error
+    # What the HDF5 library raises on a file that only looks right is not documented.
+    except Exception as error:
+        raise ResultDamaged(f"The stored result cannot be read as HDF5: {error}") from error
+
+
+def _user_block(body: bytes) -> bytes:
+    seal = hashlib.sha256(body).hexdigest().encode()
+    return (_TITLE + _SEAL + seal + b"\n").ljust(_USER_BLOCK, b"\0")
+
+
+def check_seal(data: bytes) -> None:
+    """Raises ResultDamaged unless the bytes are those that `pack` gave, to the last bit."""
+    if not data.startswith(_TITLE + _SEAL):
+        raise ResultDamaged(
+            "This is not a stored result of c3dvis, or its beginning is damaged: expected a file that begins "
+            f"with {_TITLE[:20].decode()!r}. Received: {len(data)} bytes that begin with {data[:20]!r}."
+        )
+    if len(data) > MAX_BYTES:
+        raise ResultDamaged(
+            f"The stored result is too large: expected at most {MAX_BYTES} bytes. Received: {len(data)}."
+        )
+    if data[:_USER_BLOCK] != _user_block(data[_USER_BLOCK:]):
+        raise ResultDamaged(
+            f"The stored result was cut short or altered: its {len(data)} bytes do not match the checksum "
+            "that was stored with them. Render it again."
+        )
+
+
+def _read(h5: h5py.File) -> Contents:
+    version = h5.attrs["format_version"]
+    if h5.attrs["format"] != FORMAT or version != FORMAT_VERSION:
+        raise ResultDamaged(
+            f"The stored result has a format that this version of c3dvis does not read: expected {FORMAT!r} "
+            f"version {FORMAT_VERSION}. Received: {h5.attrs['format']!r} version {version}."
+        )
+    _check_members(h5)
+    spec_json = _text(h5["spec"])
+    spec = RenderSpec.from_json(spec_json)
+    clip = _dataset(h5, "clip", (spec.frames, spec.height, spec.width, 3), np.dtype(np.uint8))
+    if hashlib.sha256(clip.tobytes()).hexdigest() != h5["clip"].attrs["sha256"]:
+        raise ResultDamaged("The stored clip does not match the checksum that was stored with it.")
+    length = len(h5["history"])  # pyright: ignore[reportArgumentType]
+    if length > _MAX_HISTORY:
+        raise ResultDamaged(f"The stored history is too long: expected at most {_MAX_HISTORY}. Received: {length}.")
+    history = _dataset(h5, "history", (length,), _HISTORY)
+    identity = {name: _scalar(h5.attrs[name]) for name in ("title", "key", "fingerprint", "algorithm")}
+    return Contents(
+        clip=clip,
+        spec_json=spec_json,
+        history=history.tolist(),
+        metrics=_attributes(h5["metrics"]),
+        provenance=_attributes(h5["provenance"]),
+        identity=identity,
+    )
+
+
+def _check_members(h5: h5py.File) -> None:
+    """Refuses anything but the members that belong here, each stored in this very file."""
+    if sorted(h5) != sorted(_MEMBERS):
+        raise ResultDamaged(
+            f"The stored result has other members than it should: expected {', '.join(_MEMBERS)}. "
+            f"Received: {', '.join(h5)}."
+        )
+    for name in _MEMBERS:
+        link = h5.get(name, getlink=True)
+        if not isinstance(link, h5py.HardLink):
+            raise ResultDamaged(
+                f"The stored result reaches outside itself: expected {name!r} to be stored in the file. "
+                f"Received: a {type(link).__name__}."
+            )
+        kind = h5py.Group if name in ("metrics", "provenance") else h5py.Dataset
+        if not isinstance(h5[name], kind):
+            raise ResultDamaged(
+                f"The stored result is not laid out as it should be: expected {name!r} to be a "
+                f"{kind.__name__}. Received: a {type(h5[name]).__name__}."
+            )
+
+
+def _dataset(h5: h5py.File, name: str, shape: tuple[int, ...], dtype: np.dtype) -> np.ndarray:
+    """The array of that name, read only once its shape, type and way of storage are what they should be."""
+    found: Any = h5[name]
+    if found.shape != shape or found.dtype != dtype:
+        raise ResultDamaged(
+            f"The stored {name} does not fit its spec: expected shape {shape} and type {dtype}. "
+            f"Received: shape {found.shape} and type {found.dtype}."
+        )
+    _check_storage(found)
+    return np.ascontiguousarray(found[()])
+
+
+def _check_storage(found: Any) -> None:
+    settings = found.id.get_create_plist()
+    filters = {settings.get_filter(index)[0] for index in range(settings.get_nfilters())}
+    if found.is_virtual or found.external or filters - _FILTERS:
+        raise ResultDamaged(
+            f"The stored result reaches outside itself: expected {found.name!r} to be plain or gzip data in "
+            "the file. Received: external or virtual storage, or a foreign filter."
+        )
+
+
+def _text(found: Any) -> str:
+    if found.shape != () or h5py.check_string_dtype(found.dtype) is None:
+        raise ResultDamaged(
+            f"The stored spec is no text: expected one string. Received: shape {found.shape} and type {found.dtype}."
+        )
+    _check_storage(found)
+    return found.asstr()[()]
+
+
+def _attributes(group: Any) -> dict[str, Any]:
+    return {name: _scalar(value) for name, value in group.attrs.items()}
+
+
+def _scalar(value: Any) -> Any:
+    if isinstance(value, h5py.Empty):
+        return None
+    if isinstance(value, np.generic):
+        return value.item()
+    if not isinstance(value, str | int | float | bool):
+        raise ResultDamaged(
+            f"The stored result has an attribute that is no single number or text. Received: {type(value).__name__}."
+        )
+    return value

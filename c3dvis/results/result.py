@@ -1,0 +1,137 @@
+"""`RenderResult`: a finished render with everything that is known of it."""
+
+import math
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+
+from c3dvis.errors import C3dvisError, ResultDamaged
+from c3dvis.results import blob
+from c3dvis.spec import ALGORITHM_VERSION, RenderSpec
+
+Scalar = float | int | bool | None
+
+_MAX_TEXT = 10_000
+
+
+@dataclass(frozen=True, eq=False)
+class RenderResult:
+    """A finished render.
+
+    Arguments:
+        spec: what was asked for.
+        clip: (T, H, W, 3) uint8 RGB, exactly what is shown and downloaded; of the size that `spec` names.
+            It is copied, and cannot be written to.
+        metrics: the measures by name; None stands for "not defined", and a number that is not finite becomes
+            None.
+        history: one row for each step that was measured: `step` (int), `seconds` since the render began,
+            `objective` (float or None), `shown_activation` (float or None: not measured at that step).
+        fingerprint: of the network, as 64 hex digits.
+        algorithm: the algorithm version that made the clip.
+        provenance: where and how it was made (device, seconds, versions, `created` in ISO 8601, UTC).
+
+    Raises:
+        ValueError: the clip or a row is not as described.
+    """
+
+    spec: RenderSpec
+    clip: np.ndarray
+    metrics: dict[str, Scalar]
+    history: list[dict[str, Any]]
+    fingerprint: str
+    algorithm: int
+    provenance: dict[str, str | float | int]
+
+    def __post_init__(self) -> None:
+        expected = (self.spec.frames, self.spec.height, self.spec.width, 3)
+        if self.clip.shape != expected or self.clip.dtype != np.uint8:
+            raise ValueError(
+                f"The clip does not fit its spec. Expected shape {expected} and dtype uint8. "
+                f"Received: shape {self.clip.shape} and dtype {self.clip.dtype}."
+            )
+        clip = np.array(self.clip, order="C")
+        clip.setflags(write=False)
+        object.__setattr__(self, "clip", clip)
+        object.__setattr__(self, "metrics", {name: _plain(value) for name, value in self.metrics.items()})
+        object.__setattr__(self, "history", [_row(row) for row in self.history])
+        object.__setattr__(self, "provenance", {n: _plain(v) for n, v in self.provenance.items()})
+
+    @property
+    def key(self) -> str:
+        """Address in the store: 64 hex digits over spec, network and algorithm."""
+        return self.spec.key(self.fingerprint)
+
+    @property
+    def is_current(self) -> bool:
+        """Whether this version of the program would make the same clip from the same spec."""
+        return self.algorithm == ALGORITHM_VERSION
+
+    def to_bytes(self) -> bytes:
+        """One HDF5 file that says what it is; equal results give equal bytes. See `c3dvis.results.blob`."""
+        return blob.pack(
+            clip=self.clip,
+            spec_json=self.spec.to_json(),
+            history=[tuple(row[name] for name in blob.HISTORY_COLUMNS) for row in self.history],
+            metrics=self.metrics,
+            provenance=self.provenance,
+            identity={
+                "title": self.spec.title,
+                "key": self.key,
+                "fingerprint": self.fingerprint,
+                "algorithm": self.algorithm,
+            },
+        )
+
+    @classmethod
+    def from_bytes(cls, data: bytes) -> "RenderResult":
+        """The result in such a file, verified.
+
+        Raises:
+            ResultDamaged: a bit differs from what was written, or the contents do not fit together.
+        """
+        contents = blob.unpack(data)
+        try:
+            result = cls(
+                spec=RenderSpec.from_json(contents.spec_json),
+                clip=contents.clip,
+                metrics=contents.metrics,
+                history=[dict(zip(blob.HISTORY_COLUMNS, row, strict=True)) for row in contents.history],
+                fingerprint=str(contents.identity["fingerprint"]),
+                algorithm=int(contents.identity["algorithm"]),
+                provenance=contents.provenance,
+            )
+        except (C3dvisError, ArithmeticError, LookupError, TypeError, ValueError) as error:
+            raise ResultDamaged(f"The stored result does not fit together: {error}") from error
+        # A spec from another version may have had other fields, and then another key.
+        if result.is_current and result.spec.to_json() == contents.spec_json:
+            stored = contents.identity.get("key")
+            if stored != result.key:
+                raise ResultDamaged(
+                    "The stored result does not fit together: its key is not that of its spec. "
+                    f"Expected {result.key}. Received: {stored}."
+                )
+        return result
+
+
+def _plain(value: Any) -> Any:
+    """A NumPy or Python scalar as a plain Python value; numbers that are not finite are None."""
+    if isinstance(value, np.generic):
+        value = value.item()
+    if not (value is None or isinstance(value, str | bool | int | float)):
+        raise ValueError(f"Expected a number, a truth value, a text or None. Received: {type(value).__name__}.")
+    if isinstance(value, str) and (len(value) > _MAX_TEXT or "\0" in value):
+        raise ValueError(f"Expected a text of at most {_MAX_TEXT} characters, without NUL. Received: {value[:40]!r}…")
+    return None if isinstance(value, float) and not math.isfinite(value) else value
+
+
+def _row(row: Mapping[str, Any]) -> dict[str, Any]:
+    if set(row) != set(blob.HISTORY_COLUMNS):
+        raise ValueError(
+            f"A row of the history has the wrong columns. Expected {', '.join(blob.HISTORY_COLUMNS)}. "
+            f"Received: {', '.join(map(str, row))}."
+        )
+    plain = {name: _plain(row[name]) for name in blob.HISTORY_COLUMNS}
+    numbers = {name: None if plain[name] is None else float(plain[name]) for name in blob.HISTORY_COLUMNS[1:]}
+    return {"step": int(plain["step"]), **numbers}

@@ -1,0 +1,247 @@
+"""`ResultStore`: what was rendered once shows at once.
+
+Entries are the sealed HDF5 files of `c3dvis.results.blob`, kept by `c3dvis.results.folder`.
+"""
+
+import contextlib
+import logging
+import re
+import sqlite3
+import threading
+from dataclasses import dataclass
+from pathlib import Path
+
+import diskcache
+
+from c3dvis.errors import ResultDamaged, StoreError, WeightsMissing
+from c3dvis.networks.registry import describe
+from c3dvis.results.folder import Folder
+from c3dvis.results.index import Entry
+from c3dvis.results.result import RenderResult
+from c3dvis.spec import RenderSpec
+
+STARTER = Path(__file__).parent / "starter"
+DEFAULT_SIZE_LIMIT = 8 * 2**30
+
+_log = logging.getLogger(__name__)
+_KEY = re.compile(r"[0-9a-f]{64}")
+
+
+@dataclass(frozen=True)
+class StoreStats:
+    """What a store holds, and how often it could help since it was opened.
+
+    Attributes:
+        count: results in the folder.
+        bytes: their size.
+        starters: results that come with the program.
+        damaged: entries that were set aside.
+        hits, misses: look-ups by this object that found a result, and that did not.
+        size_limit: bytes above which the least recently used results go.
+        path: folder of the entries.
+    """
+
+    count: int
+    bytes: int
+    starters: int
+    damaged: int
+    hits: int
+    misses: int
+    size_limit: int
+    path: Path
+
+
+class ResultStore:
+    """A folder of results, found by what was asked for.
+
+    Looking up never raises for what lies in the folder: a damaged entry is set aside, logged and reported by
+    `verify`, and the look-up is a miss. When the entries exceed the size limit, the least recently used go,
+    one by one; the one just stored stays. A folder that cannot be written still serves what it holds. Several
+    processes and threads may use one folder.
+
+    Arguments:
+        path: the cache folder. The store lives in its `results` subfolder, which is made when the first
+            result is stored and which only its owner may enter.
+        size_limit: bytes to keep, 1 or more.
+        starter: folder of results that come with the program, one `<key>.h5` each; only ever read.
+    """
+
+    def __init__(
+        self, path: Path | str, size_limit: int = DEFAULT_SIZE_LIMIT, *, starter: Path | None = STARTER
+    ) -> None:
+        if size_limit < 1:
+            raise ValueError(
+                f"The size limit of a store is impossible. Expected 1 byte or more. Received: {size_limit}."
+            )
+        self._folder = Folder(Path(path).absolute() / "results", size_limit)
+        self._starter = starter
+        self._lock = threading.Lock()
+        self._hits = self._misses = 0
+
+    def get(self, spec: RenderSpec) -> RenderResult | None:
+        """The result of that spec if it is stored, for the network whose weights are on this machine.
+
+        Raises:
+            UnknownNetwork: there is no network of that name.
+        """
+        try:
+            fingerprint = describe(spec.network).fingerprint()
+        except WeightsMissing:
+            return self._counted(None)
+        return self.get_key(spec.key(fingerprint))
+
+    def get_key(self, key: str) -> RenderResult | None:
+        """The result of that key (64 hex digits), or None."""
+        if not _KEY.fullmatch(key):
+            return self._counted(None)
+        return self._counted(self._stored(key) or self._shipped(key))
+
+    def put(self, result: RenderResult) -> None:
+        """Store a result, in the place of an earlier one of the same key.
+
+        Raises:
+            StoreError: it could not be stored (full disk, read-only folder, made by another version);
+                everything stored before is untouched.
+        """
+        if not result.is_current:
+            raise StoreError(
+                f"The result of {result.spec.title} was not stored: expected one that this version of c3dvis "
+                f"made. Received: one of algorithm version {result.algorithm}. Render it again."
+            )
+        self._folder.write(result.key, result.to_bytes())
+
+    def keys(self) -> list[str]:
+        """Keys of everything that is stored, sorted: the folder's and the starters'.
+
+        Raises:
+            StoreError: the folder cannot be read.
+        """
+        return sorted({*(entry.key for entry in self._folder.entries()), *self._shipped_keys()})
+
+    def __contains__(self, key: object) -> bool:
+        """Whether there is an entry of that key; unlike `get_key`, without opening it."""
+        if not isinstance(key, str) or not _KEY.fullmatch(key):
+            return False
+        return self._folder.find(key) is not None or key in self._shipped_keys()
+
+    def stats(self) -> StoreStats:
+        """Numbers for people.
+
+        Raises:
+            StoreError: the folder cannot be read.
+        """
+        entries = self._folder.entries()
+        return StoreStats(
+            count=len(entries),
+            bytes=sum(entry.size for entry in entries),
+            starters=len(self._shipped_keys()),
+            damaged=len(self._folder.keys_aside()),
+            hits=self._hits,
+            misses=self._misses,
+            size_limit=self._folder.size_limit,
+            path=self._folder.path,
+        )
+
+    def verify(self) -> list[str]:
+        """Read every entry, set aside what is damaged, and take in whole files that the index does not know.
+
+        Returns:
+            Keys of the damaged: those found now, and those set aside earlier and not rendered again since.
+
+        Raises:
+            StoreError: the folder cannot be read.
+        """
+        # In a folder that cannot be written there is nothing to mend, and still something to check.
+        with contextlib.suppress(OSError, sqlite3.Error, diskcache.Timeout, StoreError):
+            self._folder.mend()
+        keys = [entry.key for entry in self._folder.entries()]
+        damaged = {key for key in keys if self._is_damaged(key)}
+        damaged.update(key for key in self._shipped_keys() if self._load_shipped(key) is None)
+        return sorted(damaged.union(self._folder.keys_aside()))
+
+    def clear(self) -> int:
+        """Remove every result from the folder, also those set aside; starters stay.
+
+        Returns:
+            How many results were removed.
+
+        Raises:
+            StoreError: the folder cannot be written.
+        """
+        return self._folder.clear()
+
+    def close(self) -> None:
+        """Let go of the folder; the store opens it again when needed."""
+        self._folder.close()
+
+    def __enter__(self) -> "ResultStore":
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.close()
+
+    def _counted(self, result: RenderResult | None) -> RenderResult | None:
+        with self._lock:
+            if result is None:
+                self._misses += 1
+            else:
+                self._hits += 1
+        return result
+
+    def _stored(self, key: str) -> RenderResult | None:
+        try:
+            found = self._load(key)
+        except ResultDamaged:
+            return None
+        except OSError as error:
+            _log.warning("The stored result %s cannot be read: %s", key, error)
+            return None
+        if found is None or not _answers(found[1], key):
+            return None
+        self._folder.touch(found[0])
+        return found[1]
+
+    def _load(self, key: str) -> tuple[Entry, RenderResult] | None:
+        """The entry of that key; one that is damaged is set aside, and the ResultDamaged goes on."""
+        found = self._folder.read(key)
+        if found is None:
+            return None
+        entry, data = found
+        try:
+            return entry, RenderResult.from_bytes(data)
+        except ResultDamaged as error:
+            self._folder.set_aside(entry, error)
+            raise
+
+    def _is_damaged(self, key: str) -> bool:
+        try:
+            self._load(key)
+        except (ResultDamaged, OSError):
+            return True
+        return False
+
+    def _shipped(self, key: str) -> RenderResult | None:
+        result = self._load_shipped(key)
+        return result if result is not None and _answers(result, key) else None
+
+    def _load_shipped(self, key: str) -> RenderResult | None:
+        if self._starter is None:
+            return None
+        path = self._starter / f"{key}.h5"
+        try:
+            return RenderResult.from_bytes(path.read_bytes())
+        except FileNotFoundError:
+            return None
+        except (ResultDamaged, OSError) as error:
+            _log.warning("The starter result %s cannot be used: %s", path, error)
+            return None
+
+    def _shipped_keys(self) -> set[str]:
+        if self._starter is None:
+            return set()
+        return {path.stem for path in self._starter.glob("*.h5") if _KEY.fullmatch(path.stem)}
+
+
+def _answers(result: RenderResult, key: str) -> bool:
+    """Whether this version of the program means that result by that key; it may be of an older version."""
+    return result.is_current and result.key == key

@@ -1,0 +1,115 @@
+"""The fields of a spec as data: kind, range, default and one line on what more of it does.
+
+The sidebar, the command line's flags and the docs are made from this table.
+"""
+
+from dataclasses import dataclass
+from typing import Any
+
+
+@dataclass(frozen=True)
+class Field:
+    """One field: how it is entered and what it does. `minimum` and `maximum` are inclusive."""
+
+    name: str
+    kind: str  # str | int | float | choice | filter | position
+    help: str
+    minimum: float = 0
+    maximum: float = 0
+    step: float = 1
+    choices: tuple[str, ...] = ()
+    unit: str = ""
+
+
+CHOICES: dict[str, tuple[str, ...]] = {
+    "objective": ("filter", "neuron", "class", "layer"),
+    "engine": ("fast", "keras-vis"),
+    "parametrization": ("fourier", "pixel"),
+    "precision": ("auto", "float32", "bfloat16"),
+}
+
+_TABLE = (
+    Field("network", "str", "The network to look into."),
+    Field("layer", "str", "The layer whose filter is shown."),
+    Field("filter", "filter", "The filter's index, or several as index*weight pairs separated by commas."),
+    Field("objective", "choice", "What is maximised: a filter's mean, one neuron, a class score, a whole layer.",
+          choices=CHOICES["objective"]),
+    Field("position", "position", "For a neuron: its t,h,w in the layer's output; left out, the centre."),
+    Field("frames", "int", "Length of the clip.", 1, 128, 1, unit="frames"),
+    Field("height", "int", "Height of the clip.", 8, 512, 8, unit="pixels"),
+    Field("width", "int", "Width of the clip.", 8, 512, 8, unit="pixels"),
+    Field("engine", "choice", "Ours (fast), or the original library (keras-vis).", choices=CHOICES["engine"]),
+    Field("iterations", "int", "More steps go further up, and take longer.", 0, 4096, 8, unit="steps"),
+    Field("seed", "int", "Another seed finds another picture of the same filter.", 0, 2**32 - 1, 1),
+    Field("activation_weight", "float", "More of it follows the filter harder, against all the regularisers.",
+          0, 1000, 0.1),
+    Field("lp_weight", "float", "More of it pulls strong colours back towards grey.", 0, 1000, 0.1),
+    Field("lp_p", "float", "A higher order punishes only the strongest colours.", 1, 16, 0.5),
+    Field("tv_space_weight", "float", "More of it smooths each frame.", 0, 1000, 0.1),
+    Field("tv_time_weight", "float", "More of it slows movement down, until the picture stands still.", 0, 1000, 0.1),
+    Field("tv_beta", "float", "1 keeps edges sharp, 2 blurs them.", 1, 3, 0.1),
+    Field("jitter_pixels", "int", "A larger random shift per step gives steadier, larger shapes.", 0, 64, 1,
+          unit="pixels"),
+    Field("jitter_frames", "int", "A larger random shift in time gives movement that does not hang on one frame.",
+          0, 32, 1, unit="frames"),
+    Field("parametrization", "choice", "A colour-decorrelated spectrum (fourier), or plain voxels (pixel).",
+          choices=CHOICES["parametrization"]),
+    Field("learning_rate", "float", "Larger steps go faster and coarser.", 0.0001, 10, 0.01),
+    Field("precision", "choice", "Arithmetic of the network; auto takes what this device does fast.",
+          choices=CHOICES["precision"]),
+)  # fmt: skip
+
+FIELDS: dict[str, Field] = {field.name: field for field in _TABLE}
+
+ENGINE_DEFAULTS: dict[str, dict[str, Any]] = {
+    "fast": {
+        "iterations": 64,
+        "activation_weight": 1.0,
+        "lp_weight": 0.0,
+        "lp_p": 6.0,
+        "tv_space_weight": 0.0,
+        "tv_time_weight": 0.0,
+        "tv_beta": 1.5,
+        "jitter_pixels": 4,
+        "jitter_frames": 1,
+        "parametrization": "fourier",
+        "learning_rate": 0.08,
+        "precision": "auto",
+    },
+    # vis.visualization.visualize_activation's own defaults, and what its RMSProp and noise seed fix
+    "keras-vis": {
+        "iterations": 200,
+        "activation_weight": 1.0,
+        "lp_weight": 10.0,
+        "lp_p": 6.0,
+        "tv_space_weight": 10.0,
+        "tv_time_weight": 10.0,
+        "tv_beta": 2.0,
+        "jitter_pixels": 0,
+        "jitter_frames": 0,
+        "parametrization": "pixel",
+        "learning_rate": 1.0,
+        "precision": "float32",
+    },
+}
+
+PRESETS: dict[str, dict[str, Any]] = {
+    "clear": {"engine": "fast", **ENGINE_DEFAULTS["fast"]},
+    "keras-vis": {"engine": "keras-vis", **ENGINE_DEFAULTS["keras-vis"]},
+    "raw": {
+        "engine": "fast",
+        **ENGINE_DEFAULTS["fast"],
+        "tv_space_weight": 0.0,
+        "tv_time_weight": 0.0,
+        "jitter_pixels": 0,
+        "jitter_frames": 0,
+    },
+}
+"""Settings of every engine field, by the name the page gives them."""
+
+MOTION_PRESETS: dict[str, dict[str, float]] = {
+    "still": {"tv_time_weight": 300.0},
+    "slow": {"tv_time_weight": 30.0},
+    "fast": {"tv_time_weight": 0.0},
+}
+"""How much movement the picture may have, by its temporal weight."""

@@ -1,0 +1,47 @@
+// What a visitor sends on or repeats: a button that copies the picture's address, and the command line with one
+// that copies it. (Streamlit's own code box would load 1.5 MB of syntax highlighting for one line.)
+
+function copyButton(label, title) {
+  const button = document.createElement("button");
+  button.type = "button";
+  button.textContent = label;
+  button.title = title;
+  button.setAttribute("aria-live", "polite");
+  return button;
+}
+
+async function copy(button, text, done) {
+  const label = button.textContent;
+  try {
+    await navigator.clipboard.writeText(text);
+  } catch {
+    window.prompt("Copy this", text); // no clipboard outside https and localhost
+    return;
+  }
+  button.textContent = done;
+  setTimeout(() => (button.textContent = label), 1600);
+}
+
+export default function ({ parentElement, data: message }) {
+  const data = JSON.parse(new TextDecoder().decode(message));
+  parentElement.querySelector(".share")?.remove();
+  const root = document.createElement("div");
+  root.className = "share";
+  const link = copyButton("Copy link", "Copy the address of this picture");
+  link.addEventListener("click", () => {
+    const query = data.query ? `?${data.query}` : "";
+    copy(link, `${location.origin}${location.pathname}${query}`, "Link copied");
+  });
+  const line = document.createElement("code");
+  for (const word of data.command.split(" ")) {
+    const span = document.createElement("span"); // a word stays whole: a line must not end in half a flag
+    span.textContent = word;
+    line.append(span, " ");
+  }
+  line.tabIndex = 0;
+  line.setAttribute("aria-label", "The command line that repeats this render");
+  const command = copyButton("Copy command", "Copy the command line that repeats this render");
+  command.addEventListener("click", () => copy(command, data.command, "Command copied"));
+  root.append(line, command, link);
+  parentElement.append(root);
+}

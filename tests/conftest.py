@@ -1,0 +1,47 @@
+"""What every test stands on: folders of its own, and the real I3D weights, fetched once."""
+
+import os
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from c3dvis.networks.weights.fetch import fetch
+from tests.browser import find
+
+ROOT = Path(__file__).resolve().parent.parent
+
+
+def pytest_configure(config: pytest.Config) -> None:
+    """Points every test, and every process a test starts, at one weights folder, before any import."""
+    # The folder that `make run` uses too, so that one download serves both.
+    os.environ.setdefault("C3DVIS_WEIGHTS_DIR", str(ROOT / "cache" / "weights"))
+    os.environ["C3DVIS_WEIGHTS_DIR"] = str(Path(os.environ["C3DVIS_WEIGHTS_DIR"]).resolve())
+    os.environ.pop("C3DVIS_SCHEDULER", None)
+
+
+@pytest.fixture(scope="session", autouse=True)
+def _own_cache(tmp_path_factory: pytest.TempPathFactory) -> Iterator[None]:
+    """Keeps the tests out of the user's stored results."""
+    before = os.environ.get("C3DVIS_CACHE_DIR")
+    os.environ["C3DVIS_CACHE_DIR"] = str(tmp_path_factory.mktemp("cache"))
+    yield
+    if before is None:
+        del os.environ["C3DVIS_CACHE_DIR"]
+    else:
+        os.environ["C3DVIS_CACHE_DIR"] = before
+
+
+@pytest.fixture(scope="session")
+def weights() -> Path:
+    """The folder with the real I3D weights (`C3DVIS_WEIGHTS_DIR`), fetched once, kept between runs."""
+    fetch("i3d-kinetics400")
+    return Path(os.environ["C3DVIS_WEIGHTS_DIR"])
+
+
+@pytest.fixture(scope="session")
+def chromium() -> Path:
+    """The Chromium that browser tests drive (`executable_path` of Playwright's `launch`)."""
+    found = find()
+    assert found, "no Chromium: run `python tests/browser.py`, which installs one"
+    return found

@@ -1,0 +1,64 @@
+"""A network in C3D's order with few filters and random weights, small enough to be searched many times."""
+
+import numpy as np
+
+from c3dvis.networks.architecture import Architecture, Op
+from c3dvis.networks.domain import InputDomain
+from c3dvis.networks.network import Network
+from c3dvis.networks.registry import NetworkInfo
+
+SIZE = (8, 32, 32)
+
+
+def domain_to(reach: float) -> InputDomain:
+    """RGB from −reach to reach."""
+    return InputDomain((-reach, -reach, -reach), (reach, reach, reach))
+
+
+PLAIN = domain_to(128.0)
+
+
+def _conv(name: str, source: str, filters: int) -> Op:
+    return Op(name, "conv", (source,), filters, (3, 3, 3))
+
+
+def _pool(name: str, source: str, frames: int) -> Op:
+    return Op(name, "max_pool", (source,), kernel=(frames, 2, 2), strides=(frames, 2, 2), padding="valid")
+
+
+ARCHITECTURE = Architecture(
+    "small-c3d",
+    (
+        _conv("conv1", "input", 4),
+        _pool("pool1", "conv1", 1),
+        _conv("conv2", "pool1", 6),
+        _pool("pool2", "conv2", 2),
+        _conv("conv3a", "pool2", 8),
+        _conv("conv3b", "conv3a", 8),
+        Op("average", "avg_pool", ("conv3a",), kernel=(2, 2, 2), strides=(1, 1, 1)),
+        Op("block", "concat", ("conv3b", "average")),
+        Op("zero_padding", "pad", ("conv3b",), pads=((0, 0), (0, 1), (0, 1))),
+        _pool("pool5", "zero_padding", 2),
+        Op("flatten", "flatten", ("pool5",)),
+        Op("fc6", "dense", ("flatten",), 12),
+        Op("dropout_1", "dropout", ("fc6",)),
+        Op("fc7", "dense", ("dropout_1",), 5, relu=False),
+    ),
+)
+
+
+def small_c3d(seed: int = 0, domain: InputDomain = PLAIN, scale: float = 1.0) -> Network:
+    """The network with weights from a seed (He et al. 2015, times `scale`; biases normal)."""
+    generator = np.random.default_rng(seed)
+    shapes, weights = ARCHITECTURE.shapes(*SIZE), {}
+    for op in ARCHITECTURE.ops:
+        if op.kind in ("conv", "dense"):
+            inputs = shapes[op.inputs[0]][-1]
+            shape = (*op.kernel, inputs, op.filters) if op.kind == "conv" else (inputs, op.filters)
+            deviation = scale * np.sqrt(2 / np.prod(shape[:-1]))
+            kernel = generator.normal(0, deviation, shape).astype(np.float32)
+            weights[op.name] = (kernel, generator.normal(0, 1, op.filters).astype(np.float32))
+    info = NetworkInfo("small-c3d", "", "", "", ARCHITECTURE, domain, SIZE, "", None)
+    network = Network(info, weights)
+    network.fingerprint = f"small-c3d {seed} {scale} {domain}"
+    return network

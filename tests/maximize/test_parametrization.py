@@ -1,0 +1,104 @@
+"""Volumes are sampled exactly, within the network's range, and the same for the same seed."""
+
+from typing import Any
+
+import numpy as np
+import pytest
+import tensorflow as tf
+
+from c3dvis.maximize.parametrization import FourierVolume, PixelVolume, View
+from c3dvis.maximize.transforms import SCALE, random_views
+from c3dvis.networks.domain import InputDomain
+
+C3D_LIKE = InputDomain((-107.0, -102.0, -95.0), (148.0, 153.0, 160.0), "BGR")
+
+
+def view(shift=(0, 0, 0), scale=(0, 0, 0)):
+    return View(tf.constant(shift, tf.float32), tf.constant(scale, tf.float32))
+
+
+def strong(volume: FourierVolume) -> tf.Tensor:
+    return tf.constant(volume.start(3) * 100)
+
+
+@pytest.mark.parametrize("size", [(16, 112, 112), (5, 33, 18), (1, 8, 8), (2, 9, 64)])
+def test_fourier_volume_is_bounded_and_of_the_clips_size(size):
+    volume = FourierVolume(size)
+    sample = volume.sample(strong(volume), View.plain()).numpy()
+    assert sample.shape == (*size, 3)
+    assert 0 <= sample.min() < sample.max() <= 1
+
+
+def test_a_whole_shift_is_a_roll_of_the_periodic_volume():
+    volume = FourierVolume((8, 20, 14))
+    plain = volume.sample(strong(volume), View.plain()).numpy()
+    moved = volume.sample(strong(volume), view(shift=(2, -3, 5))).numpy()
+    np.testing.assert_allclose(moved, np.roll(plain, (-2, 3, -5), (0, 1, 2)), atol=2e-5)
+
+
+def test_a_half_pixel_shift_twice_is_a_whole_one():
+    """Sampling is exact between pixels: the waves themselves are moved, nothing is interpolated."""
+    volume = FourierVolume((1, 16, 16))
+    numbers = strong(volume)
+    once = volume.sample(numbers, view(shift=(0, 0.5, 0))).numpy()
+    rows = np.fft.fft(np.log(once / (1 - once)), axis=1)  # undo the sigmoid: waves again
+    frequency = np.fft.fftfreq(16)[None, :, None, None]
+    twice = np.fft.ifft(rows * np.exp(2j * np.pi * frequency * 0.5), axis=1).real
+    whole = volume.sample(numbers, view(shift=(0, 1, 0))).numpy()
+    np.testing.assert_allclose(1 / (1 + np.exp(-twice)), whole, atol=1e-4)
+
+
+def test_scale_keeps_the_centre():
+    volume = FourierVolume((1, 15, 15))
+    plain = volume.sample(strong(volume), View.plain()).numpy()
+    scaled = volume.sample(strong(volume), view(scale=(0, 0.1, 0.1))).numpy()
+    np.testing.assert_allclose(scaled[0, 7, 7], plain[0, 7, 7], atol=1e-5)
+    assert np.abs(scaled - plain).max() > 0.01
+
+
+def test_fourier_gradient_agrees_with_finite_differences():
+    volume = FourierVolume((3, 8, 8))
+    numbers = strong(volume)
+    target = tf.random.stateless_uniform((3, 8, 8, 3), (1, 2))
+
+    def value(x):
+        return tf.reduce_sum(volume.sample(x, view((1, 0.3, -2), (0, 0.05, 0.05))) * target)
+
+    with tf.GradientTape() as tape:
+        tape.watch(numbers)
+        out = value(numbers)
+    gradient: Any = tape.gradient(out, numbers)
+    direction = tf.random.stateless_normal(volume.shape, (3, 4))
+    step = 1e-2
+    measured = (value(numbers + step * direction) - value(numbers - step * direction)) / (2 * step)
+    np.testing.assert_allclose(measured, tf.reduce_sum(gradient * direction), rtol=2e-3)
+
+
+def test_pixel_volume_starts_grey_and_stays_in_the_networks_range():
+    volume = PixelVolume((4, 10, 12), C3D_LIKE)
+    start = volume.start(0)
+    sample = volume.sample(tf.constant(start), View.plain()).numpy()
+    assert sample.mean() == pytest.approx(0.5, abs=0.01)
+    assert sample.std() == pytest.approx(0.05, rel=0.1)
+    far = volume.constrain(tf.constant(start * 0 + 1e6))
+    np.testing.assert_allclose(volume.sample(far, View.plain()), 1, rtol=1e-6)
+    rolled = volume.sample(tf.constant(start), view(shift=(1, 2, -3))).numpy()
+    np.testing.assert_array_equal(rolled, np.roll(sample, (-1, -2, 3), (0, 1, 2)))
+
+
+@pytest.mark.parametrize("make", [FourierVolume, lambda size: PixelVolume(size, C3D_LIKE)])
+def test_the_start_depends_on_the_seed_alone(make):
+    volume = make((4, 16, 16))
+    np.testing.assert_array_equal(volume.start(5), make((4, 16, 16)).start(5))
+    assert not np.array_equal(volume.start(5), volume.start(6))
+
+
+def test_views_stay_within_their_reach_and_do_not_depend_on_how_many_follow():
+    views = random_views(400, jitter_pixels=8, jitter_frames=2, seed=1)
+    assert set(views[:, 0]) == {-2, -1, 0, 1, 2}
+    assert set(views[:, 1]) == set(views[:, 2]) == set(range(-8, 9))
+    assert np.all(views[:, 3] == 0)
+    np.testing.assert_array_equal(views[:, 4], views[:, 5])
+    assert 0.9 * SCALE < np.abs(views[:, 4]).max() <= SCALE
+    np.testing.assert_array_equal(views[:50], random_views(50, 8, 2, 1))
+    assert not random_views(50, 0, 0, 1).any()

@@ -1,0 +1,114 @@
+"""`render()` on the real network: compiled once, on the device there is, stopped when asked, clear about bad specs."""
+
+import numpy as np
+import pytest
+import tensorflow as tf
+
+import c3dvis
+from c3dvis.errors import Cancelled, InvalidSpec, UnknownLayer, UnknownNetwork
+from c3dvis.maximize import fast
+from c3dvis.maximize.device import describe_device, resolve_precision
+
+SMALL = c3dvis.RenderSpec(layer="Conv3d_2c_3x3", filter=10, frames=8, height=48, width=48, iterations=12)
+
+
+@pytest.fixture(autouse=True)
+def _weights(weights):
+    pass
+
+
+def test_a_layer_and_size_is_compiled_once_whatever_else_changes():
+    fast._searches.clear()
+    changes = [{}, {"filter": 3}, {"seed": 9}, {"iterations": 21}, {"tv_space_weight": 2.0, "lp_weight": 1.0}]
+    changes += [
+        {"jitter_pixels": 0},
+        {"learning_rate": 0.2},
+        {"filter": ((1, 1.0), (2, -0.5))},
+        {"objective": "neuron"},
+    ]
+    clips = [c3dvis.render(SMALL.replace(**change)).clip for change in changes]
+    assert len(fast._searches) == 1
+    (search,) = fast._searches.values()
+    assert search.advance.experimental_get_tracing_count() == 1
+    assert len({clip.tobytes() for clip in clips}) == len(changes)  # and every change shows
+
+
+def test_it_renders_on_the_gpu_where_there_is_one():
+    gpus = tf.config.list_physical_devices("GPU")
+    described = describe_device()
+    assert described["kind"] == ("GPU" if gpus else "CPU")
+    result = c3dvis.render(SMALL)
+    assert result.provenance["device"] == described["device"]
+    assert result.provenance["precision"] == resolve_precision("auto")
+    assert all(tf.config.experimental.get_memory_growth(gpu) for gpu in gpus)
+    model = c3dvis.load_network(SMALL.network).model("Conv3d_1a_7x7", (8, 48, 48))
+    _, after = model(tf.zeros((1, 8, 48, 48, 3)))
+    assert after.device.endswith("GPU:0" if gpus else "CPU:0")
+
+
+@pytest.mark.parametrize("precision", ["float32", "bfloat16"])
+def test_both_precisions_find_the_filter(precision):
+    result = c3dvis.render(SMALL.replace(precision=precision, iterations=24))
+    assert precision in str(result.provenance["device"])
+    noise, deviation = result.metrics["noise_activation"], result.metrics["noise_deviation"]
+    assert isinstance(noise, float)
+    assert isinstance(deviation, float)
+    assert result.history[-1]["shown_activation"] > noise + 5 * deviation
+
+
+def test_progress_starts_at_once_and_ends_with_the_result():
+    seen = []
+    result = c3dvis.render(SMALL, seen.append)
+    assert [progress.step for progress in seen] == [0, 8, 12]
+    np.testing.assert_array_equal(seen[-1].preview, result.clip)
+    assert seen[-1].shown_activation == pytest.approx(result.metrics["shown_activation"], rel=1e-5)
+
+
+def test_no_steps_show_the_start():
+    result = c3dvis.render(SMALL.replace(iterations=0))
+    assert result.history == []
+    assert 0 < result.clip.std() < 20
+
+
+def test_what_on_progress_raises_ends_the_render():
+    def cancel(progress):
+        if progress.step:
+            raise Cancelled("The render was stopped.")
+
+    with pytest.raises(Cancelled):
+        c3dvis.render(SMALL, cancel)
+
+
+def test_more_time_weight_stills_the_picture():
+    moving = c3dvis.render(SMALL.replace(iterations=40)).metrics["coherence"]
+    still = c3dvis.render(SMALL.replace(iterations=40, tv_time_weight=300.0)).metrics["coherence"]
+    assert isinstance(still, float)
+    assert isinstance(moving, float)
+    assert still > moving
+    assert still > 0.95
+
+
+def test_a_class_is_looked_for_at_the_scores():
+    spec = c3dvis.RenderSpec(objective="class", layer="Logits/Conv3d_0c_1x1", filter=148, iterations=2)
+    spec = spec.replace(frames=9, height=193, width=193)
+    result = c3dvis.render(spec)
+    assert result.history[-1]["shown_activation"] == pytest.approx(result.metrics["shown_activation"], rel=1e-4)
+    with pytest.raises(InvalidSpec, match="class score is read at Logits"):
+        c3dvis.render(SMALL.replace(objective="class"))
+
+
+@pytest.mark.parametrize(
+    ("changes", "error", "words"),
+    [
+        ({"network": "vgg"}, UnknownNetwork, "expected one of i3d-kinetics400, c3d-sports1m"),
+        ({"layer": "Mixed_9"}, UnknownLayer, "c3dvis layers i3d-kinetics400"),
+        ({"layer": "MaxPool3d_2a_3x3"}, UnknownLayer, "can be targeted"),
+        ({"filter": 192}, InvalidSpec, "filters 0 to 191; received filter 192"),
+        ({"objective": "neuron", "position": (9, 0, 0)}, InvalidSpec, "positions up to 3,11,11"),
+        ({"layer": "Logits/Conv3d_0c_1x1"}, InvalidSpec, "Expected at least 9×193×193"),
+    ],
+)
+def test_what_the_network_has_not_is_refused_in_a_sentence(changes, error, words):
+    with pytest.raises(error) as caught:
+        c3dvis.render(SMALL.replace(**changes))
+    assert words in str(caught.value)

@@ -1,0 +1,156 @@
+"""A spec is validated, canonical, and survives every form it travels in."""
+
+import json
+import math
+import subprocess
+import sys
+from typing import Any
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from c3dvis.errors import InvalidSpec
+from c3dvis.spec import FIELDS, MOTION_PRESETS, PRESETS, RenderSpec
+from c3dvis.spec_fields import CHOICES
+
+
+def _spec(values: dict[str, Any]) -> RenderSpec:
+    return RenderSpec(**values)
+
+
+INTS = {name: st.integers(int(f.minimum), int(f.maximum)) for name, f in FIELDS.items() if f.kind == "int"}
+FLOATS = {name: st.floats(f.minimum, f.maximum) for name, f in FIELDS.items() if f.kind == "float"}
+SMALL = {"frames": st.integers(1, 64), "height": st.integers(8, 256), "width": st.integers(8, 256)}
+FILTERS = st.one_of(
+    st.integers(0, 5000),
+    st.lists(
+        st.tuples(st.integers(0, 5000), st.floats(0.001, 1000).map(lambda w: float(f"{w:.9g}"))),
+        min_size=1, max_size=16, unique_by=lambda pair: pair[0],
+    ),
+)  # fmt: skip
+SPECS = st.fixed_dictionaries(
+    {},
+    optional={
+        **INTS, **FLOATS, **SMALL,
+        "filter": FILTERS,
+        "objective": st.sampled_from(("filter", "neuron", "layer")),
+        "parametrization": st.sampled_from(CHOICES["parametrization"]),
+        "layer": st.text(st.characters(categories=("L", "N", "P")), min_size=1, max_size=60),
+    },
+).map(_spec)  # fmt: skip
+
+
+@given(SPECS)
+def test_json_and_address_give_back_the_same_spec(spec):
+    assert RenderSpec.from_json(spec.to_json()) == spec
+    assert RenderSpec.from_query(spec.to_query()) == (spec, [])
+    assert RenderSpec.from_json(spec.to_json()).key("f") == spec.key("f")
+
+
+@given(st.dictionaries(st.sampled_from([*FIELDS, "theme"]), st.text(max_size=20)))
+def test_any_address_gives_a_spec_and_says_what_it_dropped(query):
+    spec, problems = RenderSpec.from_query(query)
+    assert isinstance(spec, RenderSpec)
+    for problem in problems:
+        assert "was dropped" in problem
+    dropped = {problem.split("'s ")[1].split("=")[0] for problem in problems}
+    assert dropped <= set(query)
+
+
+@given(
+    st.recursive(
+        st.none() | st.booleans() | st.floats() | st.text(), lambda x: st.lists(x) | st.dictionaries(st.text(), x)
+    )
+)
+def test_any_json_is_a_spec_or_a_clear_error(value):
+    if value == {}:
+        assert RenderSpec.from_json(json.dumps(value)) == RenderSpec()
+        return
+    with pytest.raises(InvalidSpec, match="recipe"):
+        RenderSpec.from_json(json.dumps(value))
+
+
+def test_defaults_leave_the_address_empty_and_follow_the_engine():
+    assert RenderSpec().to_query() == {}
+    original = RenderSpec(engine="keras-vis")
+    assert original.to_query() == {"engine": "keras-vis"}
+    assert (original.iterations, original.lp_weight, original.tv_space_weight, original.jitter_pixels) == (
+        200,
+        10,
+        10,
+        0,
+    )
+
+
+def test_changing_the_engine_takes_its_numbers_and_keeps_what_was_chosen():
+    changed = RenderSpec(seed=7, layer="Mixed_3c").replace(engine="keras-vis")
+    assert changed == RenderSpec(engine="keras-vis", seed=7, layer="Mixed_3c")
+    assert changed.replace(engine="fast") == RenderSpec(seed=7, layer="Mixed_3c")
+
+
+@pytest.mark.parametrize(
+    ("changes", "words"),
+    [
+        ({"tv_space_weight": math.nan}, "tv_space_weight must be a finite number from 0 to 1000; received nan"),
+        ({"lp_weight": math.inf}, "lp_weight"),
+        ({"lp_weight": -1}, "lp_weight"),
+        ({"frames": 0}, "frames must be a whole number from 1 to 128; received 0"),
+        ({"frames": 2.5}, "frames"),
+        ({"frames": True}, "frames"),
+        ({"frames": 128, "height": 512, "width": 512}, "too large"),
+        ({"seed": -1}, "seed"),
+        ({"filter": -1}, "filter"),
+        ({"filter": "40"}, "filter"),
+        ({"filter": [(1, 0.0)]}, "filter"),
+        ({"filter": [(1, 1.0), (1, 2.0)]}, "filter"),
+        ({"objective": "everything"}, "one of filter, neuron, class, layer"),
+        ({"position": (1, 2, 3)}, "unless objective is 'neuron'"),
+        ({"objective": "neuron", "position": (1, 2)}, "three whole numbers"),
+        ({"engine": "torch"}, "one of fast, keras-vis"),
+        ({"engine": "keras-vis", "tv_time_weight": 1.0}, "weighs total variation in time and space alike"),
+        ({"engine": "keras-vis", "jitter_pixels": 3}, "keras-vis fixes jitter_pixels at 0, received 3"),
+        ({"engine": "keras-vis", "objective": "neuron"}, "mean of one filter"),
+        ({"layer": ""}, "1 to 200 characters"),
+        ({"layer": "a\nb"}, "layer"),
+    ],
+)
+def test_unusable_values_are_named_with_what_was_expected_and_received(changes, words):
+    with pytest.raises(InvalidSpec, match=None) as caught:
+        RenderSpec(**changes)
+    assert words in str(caught.value)
+
+
+def test_equal_specs_have_equal_keys_and_any_difference_changes_it():
+    assert RenderSpec(lp_weight=0).key("f") == RenderSpec(lp_weight=-0.0).key("f")
+    assert RenderSpec(filter=((3, 1.0),)) == RenderSpec(filter=3)
+    assert RenderSpec(filter=((5, 2.0), (3, 1.0))).key("f") == RenderSpec(filter=((3, 1.0), (5, 2.0))).key("f")
+    keys = {RenderSpec().key("f"), RenderSpec().key("g"), RenderSpec(seed=1).key("f"), RenderSpec(filter=41).key("f")}
+    assert len(keys) == 4
+
+
+def test_a_broken_link_keeps_its_good_parts():
+    spec, problems = RenderSpec.from_query(
+        {"filter": "x", "seed": "7", "width": "0", "engine": "keras-vis", "theme": "dark"}
+    )
+    assert spec == RenderSpec(engine="keras-vis", seed=7)
+    assert [problem.split(" was dropped")[0] for problem in problems] == ["The link's filter=x", "The link's width=0"]
+
+
+def test_every_preset_is_a_valid_spec():
+    for preset in PRESETS.values():
+        assert RenderSpec(**preset).engine == preset["engine"]
+    for preset in MOTION_PRESETS.values():
+        assert RenderSpec().replace(**preset).tv_time_weight == preset["tv_time_weight"]
+    assert RenderSpec(**PRESETS["clear"]) == RenderSpec()
+    assert RenderSpec(**PRESETS["keras-vis"]) == RenderSpec(engine="keras-vis")
+
+
+def test_importing_the_package_loads_neither_tensorflow_nor_streamlit():
+    code = (
+        "import sys, c3dvis, c3dvis.spec, c3dvis.networks.registry as r, c3dvis.results\n"
+        "r.describe('i3d-kinetics400').table(16, 112, 112)\n"
+        "print([m for m in ('tensorflow', 'keras', 'tf_keras', 'streamlit', 'distributed') if m in sys.modules])"
+    )
+    out = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    assert out.stdout.strip() == "[]"

@@ -1,0 +1,114 @@
+"""What the tests of the page share: a store with a result in it, the page under AppTest, a real server."""
+
+import os
+import subprocess
+import sys
+import time
+import urllib.request
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+import numpy as np
+import pytest
+from streamlit.testing.v1 import AppTest
+
+from c3dvis.networks import registry
+from c3dvis.results import RenderResult, ResultStore
+from c3dvis.spec import ALGORITHM_VERSION, RenderSpec
+
+ROOT = Path(__file__).resolve().parents[2]
+APP = ROOT / "app.py"
+
+
+def made_result(spec: RenderSpec, **metrics: float | int | bool | None) -> RenderResult:
+    """A result with a drifting wave for a clip, as a render would have stored it."""
+    t, y, x = np.mgrid[0 : spec.frames, 0 : spec.height, 0 : spec.width].astype(float)
+    channels = [np.sin((x + 3 * t) / 7), np.sin((y - 2 * t) / 9), np.cos((x + y) / 15 + t)]
+    clip = np.stack([127.5 + 120 * channel for channel in channels], axis=-1).astype(np.uint8)
+    measured = {
+        "shown_activation": 8.4, "noise_activation": 0.5, "noise_deviation": 0.1, "gain": 16.8,
+        "selectivity": 1, "robustness": 0.93, "motion": 1.6, "coherence": 0.8, "repetition": 0.1, "dead": False,
+    }  # fmt: skip
+    history = [
+        {"step": step, "seconds": 0.1 * step, "objective": step / 8, "shown_activation": step / 8}
+        for step in range(0, spec.iterations + 1, 8)
+    ]
+    return RenderResult(
+        spec=spec,
+        clip=clip,
+        metrics={**measured, **metrics},
+        history=history,
+        fingerprint=registry.describe(spec.network).fingerprint(),
+        algorithm=ALGORITHM_VERSION,
+        provenance={"device": "a test's processor", "seconds": 2.5, "created": "2026-01-01T00:00:00+00:00"},
+    )
+
+
+@pytest.fixture(scope="session", autouse=True)
+def _closed_services() -> Iterator[None]:
+    """Ends the workers that the pages under AppTest share."""
+    yield
+    from c3dvis.ui.services import services
+
+    services.clear()  # type: ignore[attr-defined]
+
+
+@pytest.fixture
+def stored() -> Callable[..., RenderResult]:
+    """Puts a made result of a spec into the store that pages under AppTest read."""
+
+    def store(spec: RenderSpec, **metrics: float | int | bool | None) -> RenderResult:
+        result = made_result(spec, **metrics)
+        with ResultStore(os.environ["C3DVIS_CACHE_DIR"]) as results:
+            results.put(result)
+        return result
+
+    return store
+
+
+@pytest.fixture
+def open_page(weights: Path) -> Callable[..., AppTest]:
+    """Opens the page at an address; keywords are the address's parameters."""
+
+    def run(**query: str) -> AppTest:
+        page = AppTest.from_file(str(APP), default_timeout=60)
+        for name, value in query.items():
+            page.query_params[name] = value
+        return page.run()
+
+    return run
+
+
+class Server:
+    """A dashboard of its own on a free port of the loopback, ended by its process id."""
+
+    def __init__(self, cache: Path, log: Path, weights: Path, **settings: str) -> None:
+        self.log = log
+        environment = os.environ | settings | {
+            "C3DVIS_CACHE_DIR": str(cache), "C3DVIS_WEIGHTS_DIR": str(weights), "PYTHONUNBUFFERED": "1",
+        }  # fmt: skip
+        command = [
+            sys.executable, "-m", "streamlit", "run", str(APP), "--server.port", "0",
+            "--server.headless", "true", "--server.address", "127.0.0.1",
+        ]  # fmt: skip
+        with log.open("wb") as out:
+            self.process = subprocess.Popen(
+                command, cwd=ROOT, env=environment, stdin=subprocess.DEVNULL, stdout=out, stderr=out
+            )
+        self.url = self._wait_for_url()
+
+    def _wait_for_url(self) -> str:
+        deadline = time.monotonic() + 60
+        while time.monotonic() < deadline and self.process.poll() is None:
+            for line in self.log.read_text(errors="replace").splitlines():
+                if "http://127.0.0.1:" in line and not line.rstrip().endswith(":0"):
+                    url = line.split()[-1]
+                    with urllib.request.urlopen(f"{url}/_stcore/health", timeout=10) as answer:
+                        assert answer.read() == b"ok"
+                    return url
+            time.sleep(0.05)  # between looks at a file that another process writes
+        raise AssertionError(f"the dashboard did not start:\n{self.log.read_text(errors='replace')}")
+
+    def close(self) -> None:
+        self.process.terminate()
+        self.process.wait(30)

@@ -1,0 +1,98 @@
+"""A spec as a link and as a command, and what a link that does not fit loses."""
+
+import shlex
+from urllib.parse import parse_qsl
+
+import pytest
+
+from c3dvis.cli import make_parser
+from c3dvis.commands.render import spec_of
+from c3dvis.networks import registry
+from c3dvis.spec import RenderSpec
+from c3dvis.ui import address
+
+ODD = RenderSpec(
+    layer="Mixed_4d/Branch_1/Conv3d_0b_3x3", filter=7, objective="neuron", position=(1, 2, 2), seed=9,
+    tv_time_weight=0.25, iterations=8, frames=8, height=64, width=48,
+)  # fmt: skip
+
+
+@pytest.mark.parametrize(
+    "spec", [RenderSpec(), ODD, RenderSpec(engine="keras-vis"), RenderSpec(filter=((1, 0.5), (3, -1)))]
+)
+def test_a_link_gives_back_its_spec(spec: RenderSpec) -> None:
+    query = dict(parse_qsl(address.query_text(spec)))
+    assert address.read(query) == (spec, [])
+
+
+def test_the_default_spec_has_an_empty_link() -> None:
+    assert address.query_text(RenderSpec()) == ""
+
+
+@pytest.mark.parametrize(
+    ("query", "changes", "names"),
+    [
+        ({"layer": "Mixed_9z", "seed": "4"}, {"seed": 4}, ["layer"]),
+        ({"filter": "512", "seed": "4"}, {"filter": 0, "seed": 4}, ["filter"]),
+        ({"network": "nothing", "seed": "4"}, {"seed": 4}, ["network"]),
+        ({"objective": "neuron", "position": "99,0,0"}, {"objective": "neuron"}, ["position"]),
+        ({"objective": "class"}, {}, ["objective"]),
+        ({"tv_space_weight": "nan", "iterations": "10"}, {"iterations": 10}, ["tv_space_weight"]),
+        ({"layer": "Logits/Conv3d_0c_1x1"}, {"layer": "Mixed_4d", "filter": 0}, ["layer"]),
+        ({"filter": "9999", "frames": "0"}, {"filter": 0}, ["frames", "filter"]),
+    ],
+)
+def test_a_broken_link_keeps_its_good_parts(
+    query: dict[str, str], changes: dict[str, object], names: list[str]
+) -> None:
+    spec, problems = address.read(query)
+    assert spec.replace(filter=spec.filter) == RenderSpec().replace(**changes)
+    registry.describe(spec.network).check(spec)
+    assert len(problems) == len(names)
+    for name, problem in zip(names, problems, strict=True):
+        assert problem.startswith(f"The link's {name}")
+        assert "dropped" in problem
+
+
+@pytest.mark.parametrize("name", registry.NAMES)
+def test_the_first_layer_shown_exists_and_fits(name: str) -> None:
+    info = registry.describe(name)
+    frames, height, width = info.default_size
+    layer = address.default_layer(info)
+    info.check(RenderSpec(network=name, layer=layer, filter=0, frames=frames, height=height, width=width))
+
+
+def test_the_command_names_what_differs_from_the_defaults() -> None:
+    words = shlex.split(address.command(ODD, "out.gif"))
+    assert words[:2] == ["c3dvis", "render"]
+    flags = dict(zip(words[2::2], words[3::2], strict=True))
+    assert flags["--layer"] == ODD.layer
+    assert flags["--tv-time-weight"] == "0.25"
+    assert flags["--position"] == "1,2,2"
+    assert flags["-o"] == "out.gif"
+    assert "--tv-space-weight" not in flags
+
+
+@pytest.mark.parametrize(
+    "spec", [RenderSpec(), ODD, RenderSpec(engine="keras-vis"), RenderSpec(filter=((1, -0.5), (3, 1)))]
+)
+def test_the_command_line_reads_the_command_as_the_same_spec(spec: RenderSpec) -> None:
+    words = shlex.split(address.command(spec, "out.gif"))
+    assert spec_of(make_parser().parse_args(words[1:])) == spec
+
+
+def test_a_file_name_has_nothing_a_file_system_refuses() -> None:
+    spec = ODD.replace(objective="filter", position=None, filter=((1, 0.5), (3, -1.0)))
+    assert address.file_stem(spec) == "i3d-kinetics400_Mixed_4d.Branch_1.Conv3d_0b_3x3_filter-1x0.5+3x-1_seed-9"
+
+
+def test_differences_are_named_and_what_follows_the_engine_is_not() -> None:
+    spec = RenderSpec()
+    assert address.differences(spec, spec) == []
+    changed = spec.replace(tv_time_weight=77.0, seed=2)
+    assert address.differences(spec, changed) == ["seed 0 → 2", f"tv time weight {spec.tv_time_weight:g} → 77"]
+    assert address.differences(spec, spec.replace(engine="keras-vis")) == ["engine fast → keras-vis"]
+    assert (
+        address.differences(spec, spec.replace(objective="neuron", position=(1, 2, 3)))[1]
+        == "position centre → [1, 2, 3]"
+    )

@@ -1,0 +1,240 @@
+"""The Explore page under AppTest, over the real store and the real queue."""
+
+import json
+import subprocess
+import sys
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+from streamlit.testing.v1 import AppTest
+
+import c3dvis
+from c3dvis.results import RenderResult
+from c3dvis.spec import MOTION_PRESETS, RenderSpec
+from c3dvis.ui import address
+from tests.ui.conftest import ROOT
+
+OpenPage = Callable[..., AppTest]
+Stored = Callable[..., RenderResult]
+
+
+def text(page: AppTest) -> str:
+    """Everything the page says outside its widgets."""
+    parts = [*page.markdown, *page.caption, *page.error, *page.warning, *page.info]
+    return "\n".join(part.value for part in parts)
+
+
+def player_header(page: AppTest) -> dict[str, object]:
+    """What the player was told: the JSON part of its message."""
+    message = next(e.proto for e in page.get("bidi_component") if e.proto.component_name == "c3dvis.player").bytes
+    return json.loads(message[8 : 8 + int.from_bytes(message[4:8], "little")])
+
+
+def asked(page: AppTest) -> RenderSpec:
+    return page.session_state["view"].asked
+
+
+def test_a_stored_address_shows_its_volume_with_measures_and_downloads(open_page: OpenPage, stored: Stored) -> None:
+    result = stored(RenderSpec(layer="Mixed_3b", filter=5, seed=3))
+    page = open_page(layer="Mixed_3b", filter="5", seed="3")
+    assert not page.exception
+    assert player_header(page)["key"] == result.key
+    assert "### Mixed_3b · filter 5" in text(page)
+    assert "a test's processor" in text(page)
+    assert any("Shown activation" in html.proto.body for html in page.get("html"))
+    assert {button.proto.label for button in page.get("download_button")} == {
+        "GIF", "MP4", "WebP", "APNG", "PNG sheet", "NPY", "HDF5", "Recipe",
+    }  # fmt: skip
+    shared = next(e.proto for e in page.get("bidi_component") if e.proto.component_name == "c3dvis.share").bytes
+    assert json.loads(shared) == {
+        "query": "layer=Mixed_3b&filter=5&seed=3",
+        "command": address.command(result.spec, "Mixed_3b_filter-5.gif"),
+    }
+
+
+def test_the_controls_take_the_whole_address(open_page: OpenPage) -> None:
+    spec = RenderSpec(
+        layer="Mixed_4d/Branch_1/Conv3d_0b_3x3", filter=7, objective="neuron", position=(1, 2, 2), seed=9,
+        iterations=9, tv_time_weight=0.25, lp_weight=2.5, jitter_pixels=40, frames=8, height=64, width=48,
+        lp_p=4.0, tv_beta=2.0, learning_rate=0.1, parametrization="pixel", precision="float32",
+    )  # fmt: skip
+    page = open_page(**spec.to_query())
+    assert not page.exception
+    assert asked(page) == spec
+    assert page.run().session_state["view"].asked == spec
+    assert page.query_params == spec.to_query()
+
+
+@pytest.mark.parametrize(
+    "spec",
+    [
+        RenderSpec(engine="keras-vis", tv_space_weight=3.0, tv_time_weight=3.0),
+        RenderSpec(filter=((1, 0.5), (3, -1.0))),
+        RenderSpec(objective="layer"),
+        RenderSpec(network="c3d-sports1m", layer="conv3a", filter=1),
+    ],
+)
+def test_the_controls_carry_what_they_cannot_change(open_page: OpenPage, spec: RenderSpec) -> None:
+    page = open_page(**spec.to_query())
+    assert not page.exception
+    assert asked(page) == spec
+
+
+def test_what_is_not_stored_is_offered_and_not_started(open_page: OpenPage) -> None:
+    page = open_page(filter="77")
+    assert "Not rendered on this machine yet." in text(page)
+    assert page.button(key="render focus").label == "Render now"
+    assert not page.get("progress")
+
+
+def test_a_moved_slider_starts_nothing_and_says_that_the_picture_differs(open_page: OpenPage, stored: Stored) -> None:
+    spec = RenderSpec(filter=6)
+    result = stored(spec)
+    page = open_page(filter="6")
+    page.select_slider(key="c.tv_space_weight").set_value(100.0).run()
+    assert asked(page) == spec.replace(tv_space_weight=100.0)
+    assert f"differ from this picture: **tv space weight {spec.tv_space_weight:g} → 100**" in text(page)
+    assert player_header(page)["key"] == result.key
+    assert page.query_params == {"filter": "6"}
+    assert not page.get("progress")
+    page.button(key="undo").click().run()
+    assert asked(page) == spec
+    assert "differ" not in text(page)
+
+
+def test_what_is_stored_for_the_controls_shows_at_once(open_page: OpenPage, stored: Stored) -> None:
+    stored(RenderSpec(filter=8))
+    other = stored(RenderSpec(filter=9))
+    page = open_page(filter="8")
+    page.button(key="filter1").click().run()
+    assert player_header(page)["key"] == other.key
+    assert page.query_params == {"filter": "9"}
+
+
+def test_previous_wraps_around_and_the_dice_stays_in_range(open_page: OpenPage) -> None:
+    page = open_page(filter="0")
+    page.button(key="filter-1").click().run()
+    assert asked(page).filter == 511
+    page.button(key="dice").click().run()
+    assert 0 <= (page.number_input(key="c.filter").value or 0) < 512
+
+
+def test_another_layer_keeps_the_filter_in_range(open_page: OpenPage) -> None:
+    page = open_page(filter="500")
+    page.selectbox(key="c.layer").set_value("Conv3d_1a_7x7").run()
+    assert not page.exception
+    assert (asked(page).layer, asked(page).filter) == ("Conv3d_1a_7x7", 63)
+
+
+def test_presets_set_the_controls(open_page: OpenPage) -> None:
+    page = open_page()
+    assert page.segmented_control(key="preset").value == "clear"
+    page.segmented_control(key="preset").set_value("keras-vis").run()
+    assert asked(page) == RenderSpec(engine="keras-vis")
+    page.segmented_control(key="preset").set_value("raw").run()
+    assert (asked(page).engine, asked(page).tv_space_weight, asked(page).jitter_pixels) == ("fast", 0.0, 0)
+    page.segmented_control(key="preset").set_value("clear").run()
+    page.segmented_control(key="motion").set_value("slow").run()
+    assert asked(page) == RenderSpec().replace(**MOTION_PRESETS["slow"])
+    assert page.segmented_control(key="preset").value == "clear"
+    assert not page.exception
+
+
+def test_the_engine_brings_its_own_numbers_and_gives_up_a_neuron(open_page: OpenPage) -> None:
+    page = open_page(objective="neuron", position="1,1,1", seed="5")
+    page.segmented_control(key="c.engine").set_value("keras-vis").run()
+    assert asked(page) == RenderSpec(engine="keras-vis", seed=5)
+    page.select_slider(key="c.tv_weight").set_value(3.0).run()
+    assert (asked(page).tv_space_weight, asked(page).tv_time_weight) == (3.0, 3.0)
+
+
+def test_a_spec_that_cannot_be_made_is_explained_and_not_offered(open_page: OpenPage) -> None:
+    page = open_page()
+    page.selectbox(key="c.layer").set_value("Logits/Conv3d_0c_1x1").run()
+    assert not page.exception
+    assert any("too small for Logits/Conv3d_0c_1x1" in error.value for error in page.error)
+    assert page.button(key="render").disabled
+
+
+def test_a_broken_link_says_what_it_lost(open_page: OpenPage) -> None:
+    page = open_page(filter="99999", seed="11", frames="many")
+    assert not page.exception
+    assert asked(page) == RenderSpec(filter=0, seed=11)
+    assert [w.value.split(" was")[0] for w in page.warning] == ["The link's frames=many", "The link's filter"]
+
+
+def test_a_dead_filter_is_said_in_words_with_its_neighbours(open_page: OpenPage, stored: Stored) -> None:
+    stored(RenderSpec(filter=0, seed=77), dead=True, gain=None)
+    page = open_page(filter="0", seed="77")
+    assert "Filter 0 of Mixed_4d is dead" in text(page)
+    assert player_header(page)["note"] == "A dead filter: no picture."
+    assert not page.get("download_button")
+    assert {b.label for b in page.button if str(b.key).startswith("neighbour")} == {
+        "Filter 1", "Filter 2", "Filter 510", "Filter 511",
+    }  # fmt: skip
+    page.button(key="neighbour.1").click().run()
+    assert asked(page) == RenderSpec(filter=1, seed=77)
+
+
+def test_missing_weights_are_said_and_a_failed_fetch_too(
+    open_page: OpenPage, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    empty = tmp_path / "file-not-folder"
+    empty.write_text("")
+    monkeypatch.setenv("C3DVIS_WEIGHTS_DIR", str(empty))  # nothing can be fetched into it
+    page = open_page(filter="78")
+    assert "weights of Inception-I3D on Kinetics-400 are not on this machine yet" in text(page)
+    assert page.button(key="render").disabled
+    page.button(key="fetch").click().run()
+    from c3dvis.ui.services import services
+
+    fetch = services().fetch("i3d-kinetics400")
+    assert fetch
+    assert fetch.wait(60)
+    page.run()
+    assert fetch.error
+    assert fetch.error in text(page)
+    assert not page.exception
+
+
+def test_a_network_whose_weights_cannot_be_fetched_asks_for_a_file(open_page: OpenPage) -> None:
+    page = open_page(network="c3d-sports1m", layer="conv3a", filter="1")
+    assert "bring your own Keras-layout" in text(page)
+    assert not [button for button in page.button if button.key == "fetch"]
+
+
+def test_the_status_line_names_worker_queue_store_and_versions(open_page: OpenPage) -> None:
+    line = next(caption.value for caption in open_page().caption if "Worker" in caption.value)
+    assert "queue empty" in line
+    assert "stored" in line
+    assert f"c3dvis {c3dvis.__version__}, TensorFlow 2." in line
+
+
+def test_the_status_page_lists_workers_queue_store_and_versions(weights: Path) -> None:
+    script = "from c3dvis.ui import status\nstatus.page()"
+    page = AppTest.from_string(script, default_timeout=60).run()
+    assert not page.exception
+    said = text(page)
+    for part in ("Workers", "Nothing is waiting.", "Results rendered here", "| tensorflow | 2."):
+        assert part in said
+
+
+def test_the_page_loads_neither_tensorflow_nor_pandas(weights: Path, tmp_path: Path) -> None:
+    script = (
+        "import sys\n"
+        "from streamlit.testing.v1 import AppTest\n"
+        f"page = AppTest.from_file({str(ROOT / 'app.py')!r}, default_timeout=60).run()\n"
+        "assert not page.exception, page.exception\n"
+        "heavy = {'tensorflow', 'keras', 'tf_keras', 'pandas', 'altair', 'matplotlib'} & set(sys.modules)\n"
+        "from c3dvis.ui.services import services\n"
+        "services.clear()\n"
+        "sys.exit(f'loaded: {sorted(heavy)}' if heavy else 0)\n"
+    )
+    environment = {
+        "C3DVIS_CACHE_DIR": str(tmp_path),
+        "C3DVIS_WEIGHTS_DIR": str(weights),
+        "PATH": "/usr/bin:/bin",
+    }
+    done = subprocess.run([sys.executable, "-c", script], cwd=ROOT, env=environment, capture_output=True, text=True)
+    assert done.returncode == 0, done.stderr[-2000:]

@@ -3,8 +3,9 @@
     python bench/versus_keras_vis.py --layers Mixed_4d,Mixed_5b --filters 3,40 -o bench-out
 
 Each render has a process of its own: the network is loaded, nothing is compiled, and the clock starts when `render()`
-is called. Prints a table, and writes `versus.json` and the contact sheet `versus.png` (three frames and the x–t slice,
-theirs left, ours right). What the numbers mean is said in `c3dvis/maximize/quality.py`.
+is called. What a search would show on its way is kept and measured once it is over, so that no one's clock runs while
+this script measures. Prints a table, and writes `versus.json` and the contact sheet `versus.png` (three frames and the
+x–t slice, theirs left, ours right). What the numbers mean is said in `c3dvis/maximize/quality.py`.
 """
 
 import argparse
@@ -20,6 +21,8 @@ from typing import Any
 import numpy as np
 
 import c3dvis
+from c3dvis.maximize.progress import Progress
+from c3dvis.maximize.quality import Quality
 
 MEASURES = ("shown_activation", "gain", "selectivity", "robustness", "motion", "coherence", "repetition")
 
@@ -27,16 +30,23 @@ MEASURES = ("shown_activation", "gain", "selectivity", "robustness", "motion", "
 def render_one(spec_json: str, path: Path) -> None:
     """What a child process does: one render, its clip and figures into a file."""
     spec = c3dvis.RenderSpec.from_json(spec_json)
-    c3dvis.load_network(spec.network)
-    result = c3dvis.render(spec)
+    network = c3dvis.load_network(spec.network)
+    seen: list[Progress] = []
+    result = c3dvis.render(spec, seen.append)
+    peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024
+    quality = Quality(network, spec)
+    clips = [
+        (progress.seconds, progress.preview) for progress in seen if progress.step and progress.preview is not None
+    ]
     figures = {
         **{name: result.metrics[name] for name in MEASURES},
+        "dead": result.metrics["dead"],
         "seconds": result.provenance["seconds"],
         "search_seconds": result.provenance["search_seconds"],
         "deviation": float(result.clip.std()),
-        "peak_memory_MiB": resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024,
+        "peak_memory_MiB": peak,
         "device": result.provenance["device"],
-        "history": [[row["seconds"], row["shown_activation"]] for row in result.history if row["shown_activation"]],
+        "history": [[seconds, quality.shown_activation(clip)] for seconds, clip in clips],
     }
     np.savez_compressed(path, clip=result.clip, figures=json.dumps(figures))
 
@@ -65,12 +75,14 @@ def compare(network: str, layer: str, index: int) -> tuple[list[np.ndarray], dic
     )
     ours_clip, ours = in_a_process(c3dvis.RenderSpec(network=network, layer=layer, filter=index))
     reached = seconds_to_reach(ours["history"], theirs["shown_activation"])
+    in_our_time = [shown for seconds, shown in theirs["history"] if seconds <= ours["search_seconds"]]
     row = {
         "layer": layer,
         "filter": index,
         "seconds_to_match": reached,
         "times_sooner": theirs["search_seconds"] / reached if reached else None,
         "times_stronger": ours["shown_activation"] / theirs["shown_activation"] if theirs["shown_activation"] else None,
+        "theirs_in_our_time": in_our_time[-1] if in_our_time else None,
         "ours": ours,
         "keras-vis": theirs,
     }

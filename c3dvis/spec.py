@@ -17,7 +17,7 @@ from c3dvis.spec_values import checked, invalid, parse_field, shortened
 
 __all__ = ["ALGORITHM_VERSION", "FIELDS", "MOTION_PRESETS", "PRESETS", "Field", "RenderSpec", "parse_field"]
 
-ALGORITHM_VERSION = 1
+ALGORITHM_VERSION = 2
 """Part of every cache key. Raise it whenever the same spec gives other bytes than before."""
 
 MAX_VOXELS = 64 * 256 * 256
@@ -43,7 +43,8 @@ class RenderSpec:
         engine: `fast` (ours) or `keras-vis` (the original library).
         iterations: optimiser steps; 0 shows the start.
         seed: of every random choice.
-        activation_weight, lp_weight, tv_space_weight, tv_time_weight: weights of the energy's terms.
+        activation_weight, selectivity_weight, lp_weight, tv_space_weight, tv_time_weight: weights of the energy's
+            terms.
         lp_p: order of the Lp norm.
         tv_beta: exponent of the total variation.
         jitter_pixels, jitter_frames: largest random roll per step, undone before the next.
@@ -68,6 +69,7 @@ class RenderSpec:
     iterations: int = _BY_ENGINE
     seed: int = 0
     activation_weight: float = _BY_ENGINE
+    selectivity_weight: float = _BY_ENGINE
     lp_weight: float = _BY_ENGINE
     lp_p: float = _BY_ENGINE
     tv_space_weight: float = _BY_ENGINE
@@ -116,7 +118,8 @@ class RenderSpec:
             )
         fixed = ENGINE_DEFAULTS["keras-vis"]
         for name in (
-            "lp_p", "tv_beta", "jitter_pixels", "jitter_frames", "parametrization", "learning_rate", "precision"
+            "selectivity_weight", "lp_p", "tv_beta", "jitter_pixels", "jitter_frames", "parametrization",
+            "learning_rate", "precision",
         ):  # fmt: skip
             if getattr(self, name) != fixed[name]:
                 raise InvalidSpec(

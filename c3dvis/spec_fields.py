@@ -43,6 +43,8 @@ _TABLE = (
     Field("seed", "int", "Another seed finds another picture of the same filter.", 0, 2**32 - 1, 1),
     Field("activation_weight", "float", "More of it follows the filter harder, against all the regularisers.",
           0, 1000, 0.1),
+    Field("selectivity_weight", "float", "More of it leaves out what the layer's other filters like better.",
+          0, 100, 0.05),
     Field("lp_weight", "float", "More of it pulls strong colours back towards grey.", 0, 1000, 0.1),
     Field("lp_p", "float", "A higher order punishes only the strongest colours.", 1, 16, 0.5),
     Field("tv_space_weight", "float", "More of it smooths each frame.", 0, 1000, 0.1),
@@ -63,23 +65,25 @@ FIELDS: dict[str, Field] = {field.name: field for field in _TABLE}
 
 ENGINE_DEFAULTS: dict[str, dict[str, Any]] = {
     "fast": {
-        "iterations": 64,
+        "iterations": 160,
         "activation_weight": 1.0,
+        "selectivity_weight": 0.2,
         "lp_weight": 0.0,
         "lp_p": 6.0,
         "tv_space_weight": 0.0,
-        "tv_time_weight": 0.0,
+        "tv_time_weight": 10.0,
         "tv_beta": 1.5,
         "jitter_pixels": 4,
         "jitter_frames": 1,
         "parametrization": "fourier",
-        "learning_rate": 0.08,
+        "learning_rate": 0.07,
         "precision": "auto",
     },
     # vis.visualization.visualize_activation's own defaults, and what its RMSProp and noise seed fix
     "keras-vis": {
         "iterations": 200,
         "activation_weight": 1.0,
+        "selectivity_weight": 0.0,
         "lp_weight": 10.0,
         "lp_p": 6.0,
         "tv_space_weight": 10.0,
@@ -99,6 +103,7 @@ PRESETS: dict[str, dict[str, Any]] = {
     "raw": {
         "engine": "fast",
         **ENGINE_DEFAULTS["fast"],
+        "selectivity_weight": 0.0,
         "tv_space_weight": 0.0,
         "tv_time_weight": 0.0,
         "jitter_pixels": 0,
@@ -108,8 +113,8 @@ PRESETS: dict[str, dict[str, Any]] = {
 """Settings of every engine field, by the name the page gives them."""
 
 MOTION_PRESETS: dict[str, dict[str, float]] = {
-    "still": {"tv_time_weight": 300.0},
-    "slow": {"tv_time_weight": 30.0},
+    "still": {"tv_time_weight": 600.0},
+    "slow": {"tv_time_weight": 60.0},
     "fast": {"tv_time_weight": 0.0},
 }
 """How much movement the picture may have, by its temporal weight."""

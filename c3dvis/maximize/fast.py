@@ -3,8 +3,9 @@
 import threading
 import time
 from collections import OrderedDict
-from dataclasses import dataclass
-from typing import Any
+from dataclasses import dataclass, replace
+from functools import partial
+from typing import Any, Protocol
 
 import numpy as np
 import tensorflow as tf
@@ -14,21 +15,34 @@ from c3dvis.maximize.device import resolve_precision
 from c3dvis.maximize.loop import Energy, Search
 from c3dvis.maximize.objectives import LEAK, filter_weights, positions
 from c3dvis.maximize.optimizers import Adam, KerasVisRMSProp
-from c3dvis.maximize.parametrization import FourierVolume, PixelVolume
+from c3dvis.maximize.parametrization import FourierVolume, PixelVolume, Size, spread
 from c3dvis.maximize.progress import OnProgress, Progress
-from c3dvis.maximize.transforms import random_views
+from c3dvis.maximize.schedule import SKETCH_RATE, Schedule, full_views, has_levelled, settling_rates, sketch_views
 from c3dvis.networks.network import Network
 from c3dvis.spec import RenderSpec
 
 STEPS_AT_ONCE = 8
-"""Steps between two looks at the volume."""
+"""Steps between two looks at the volume at full size, and on the small canvas:"""
+SKETCH_AT_ONCE = 4
 
-DECAY_FROM = 0.7
-"""Share of the steps after which the learning rate falls linearly to 0, so that the last views leave no trace."""
+MEASURE_EVERY = 2
+"""Looks between two measures of the shown activation, which cost a pass through the network each."""
 
 _SEARCHES_KEPT = 8
 _searches: OrderedDict[tuple[Any, ...], Search] = OrderedDict()
 _lock = threading.Lock()
+
+
+class Measures(Protocol):
+    """What a search wants to know on its way; `quality.Quality` does."""
+
+    def shown_activation(self, clip: np.ndarray) -> float:
+        """The target's mean response to a clip (T, H, W, 3) uint8."""
+        ...
+
+    def noise_scale(self) -> np.ndarray:
+        """(2, filters) float32 for `objectives.rivalry`."""
+        ...
 
 
 @dataclass(frozen=True)
@@ -42,82 +56,185 @@ class Outcome:
     """
 
     clip: np.ndarray
-    history: list[dict[str, float]]
+    history: list[dict[str, Any]]
     precision: str
 
 
-def maximize(network: Network, spec: RenderSpec, measure: Any, on_progress: OnProgress | None, began: float) -> Outcome:
+def maximize(
+    network: Network, spec: RenderSpec, measures: Measures, on_progress: OnProgress | None, began: float
+) -> Outcome:
     """Search the volume that a spec asks for.
 
     Args:
-        measure: from a clip (T, H, W, 3) uint8 to its shown activation.
         on_progress: called every few steps; what it raises ends the search.
         began: `time.perf_counter()` when the render began.
 
     Raises:
         RenderFailed: the numbers overflowed.
     """
-    precision = resolve_precision(spec.precision)
-    search = _search(network, spec, precision)
-    shape = network.info.output_shape(spec.layer, spec.frames, spec.height, spec.width)
-    energy = Energy(
-        positions(spec, shape), filter_weights(spec, shape), spec.activation_weight, spec.lp_weight, spec.lp_p,
-        spec.tv_space_weight, spec.tv_time_weight, spec.tv_beta, LEAK,
-    ).tensors()  # fmt: skip
-    views = random_views(spec.iterations, spec.jitter_pixels, spec.jitter_frames, spec.seed)
-    rates = learning_rates(spec)
-    numbers, slots = tf.constant(search.parametrization.start(spec.seed)), search.slots()
-    history: list[dict[str, float]] = []
-    clip = _shown(search, numbers)
-    if on_progress:
-        on_progress(Progress(0, spec.iterations, time.perf_counter() - began, 0.0, None, clip))
-    for first in range(0, spec.iterations, STEPS_AT_ONCE):
-        part = slice(first, first + STEPS_AT_ONCE)
-        numbers, slots, log = search.advance(
-            numbers, slots, energy, tf.constant(first), tf.constant(views[part]), tf.constant(rates[part])
-        )
-        objective = float(log[-1, 0])
-        if not np.isfinite(log).all():
+    return _Maximization(network, spec, measures, on_progress, began).run()
+
+
+class _Maximization:
+    """One search under way."""
+
+    def __init__(
+        self, network: Network, spec: RenderSpec, measures: Measures, on_progress: OnProgress | None, began: float
+    ) -> None:
+        self._network = network
+        self._spec = spec
+        self._measures = measures
+        self._on_progress = on_progress
+        self._began = began
+        self._precision = resolve_precision(spec.precision)
+        self._schedule = Schedule.of(spec, network.info)
+        self._size = (spec.frames, spec.height, spec.width)
+        self._history: list[dict[str, Any]] = []
+        self._step = 0
+
+    def run(self) -> Outcome:
+        """Sketch on the small canvas, climb at full size, settle."""
+        spec, plan = self._spec, self._schedule
+        start = self._sketch() if plan.canvas else None
+        energy = self._energy(self._size)
+        search = self._search(self._size, energy)
+        if start is None:
+            start = search.parametrization.start(spec.seed)
+        run = _Run(search, start, energy)
+        if not self._step:
+            self._tell(run, measured=False)
+        views = full_views(spec, plan.climb + plan.settle)
+        shown: list[float] = []
+        for look in range(0, plan.climb, STEPS_AT_ONCE):
+            part = slice(look, min(look + STEPS_AT_ONCE, plan.climb))
+            self._advance(run, views[part], np.full(part.stop - part.start, spec.learning_rate, np.float32))
+            measured = (look // STEPS_AT_ONCE + 1) % MEASURE_EVERY == 0 or self._step == spec.iterations
+            self._tell(run, measured)
+            if measured:
+                shown.append(self._history[-1]["shown_activation"])
+                if has_levelled(shown):
+                    break
+        rates = settling_rates(spec.learning_rate, plan.settle)
+        views = views[run.steps : run.steps + plan.settle]
+        for look in range(0, plan.settle, STEPS_AT_ONCE):
+            part = slice(look, look + STEPS_AT_ONCE)
+            self._advance(run, views[part], rates[part])
+            self._tell(run, measured=look + STEPS_AT_ONCE >= plan.settle)
+        return Outcome(run.shown(self._size), self._history, self._precision)
+
+    def _sketch(self) -> np.ndarray:
+        """Numbers that lay the full canvas with what was found on the small one."""
+        spec, canvas, steps = self._spec, self._schedule.canvas, self._schedule.sketch
+        assert canvas
+        energy = self._energy(canvas, sketch=True)
+        search = self._search(canvas, energy)
+        run = _Run(search, search.parametrization.start(spec.seed), energy)
+        self._tell(run, measured=False)
+        views, rates = sketch_views(spec, steps), np.full(steps, SKETCH_RATE * spec.learning_rate, np.float32)
+        for look in range(0, steps, SKETCH_AT_ONCE):
+            part = slice(look, look + SKETCH_AT_ONCE)
+            self._advance(run, views[part], rates[part])
+            self._tell(run, measured=False)
+        return spread(search.parametrization, run.numbers.numpy()[0], self._parametrization(self._size), spec.seed)
+
+    def _advance(self, run: "_Run", views: np.ndarray, rates: np.ndarray) -> None:
+        run.advance(views, rates)
+        self._step += len(rates)
+        if not np.isfinite(run.log).all():
             raise RenderFailed(
-                f"The search left the range of {precision} numbers at step {first + STEPS_AT_ONCE} of "
-                f"{spec.iterations}. Lower the learning rate ({spec.learning_rate:g}) or the weights."
+                f"The search left the range of {self._precision} numbers at step {self._step} of "
+                f"{self._spec.iterations}. Lower the learning rate ({self._spec.learning_rate:g}) or the weights."
             )
-        clip = _shown(search, numbers)
-        step, seconds = min(first + STEPS_AT_ONCE, spec.iterations), time.perf_counter() - began
-        shown = measure(clip)
-        history.append({"step": step, "seconds": seconds, "objective": objective, "shown_activation": shown})
-        if on_progress:
-            on_progress(Progress(step, spec.iterations, seconds, objective, shown, clip))
-    return Outcome(clip, history, precision)
+
+    def _tell(self, run: "_Run", measured: bool) -> None:
+        """Note where the search stands, and tell whoever listens."""
+        clip = run.shown(self._size)
+        seconds = time.perf_counter() - self._began
+        objective = float(run.log[-1, 0, 0])
+        shown = self._measures.shown_activation(clip) if measured else None
+        if self._step:
+            self._history.append(
+                {"step": self._step, "seconds": seconds, "objective": objective, "shown_activation": shown}
+            )
+        if self._on_progress:
+            self._on_progress(Progress(self._step, self._spec.iterations, seconds, objective, shown, clip))
+
+    def _energy(self, canvas: Size, sketch: bool = False) -> Energy:
+        """The spec's energy on a canvas; a sketch follows the objective alone."""
+        spec = self._spec
+        shape = self._network.info.output_shape(spec.layer, *canvas)
+        energy = Energy(
+            positions(spec, shape), filter_weights(spec, shape)[np.newaxis], np.zeros((2, shape[3]), np.float32),
+            spec.activation_weight, spec.lp_weight, spec.lp_p, spec.tv_space_weight, spec.tv_time_weight, spec.tv_beta,
+            0.0, LEAK,
+        )  # fmt: skip
+        if sketch:
+            return replace(energy, lp_weight=0.0, tv_space_weight=0.0, tv_time_weight=0.0)
+        if spec.selectivity_weight and spec.objective != "layer" and isinstance(spec.filter, int):
+            noise = self._measures.noise_scale()
+            if noise[1, spec.filter]:  # else noise leaves the filter silent, and a race needs its runner
+                return replace(energy, noise=noise, selectivity_weight=spec.selectivity_weight)
+        return energy
+
+    def _parametrization(self, canvas: Size) -> FourierVolume | PixelVolume:
+        if self._spec.parametrization == "fourier":
+            return FourierVolume(canvas)
+        return PixelVolume(canvas, self._network.input_domain)
+
+    def _search(self, canvas: Size, energy: Energy) -> Search:
+        """The compiled search on a canvas, built once per layer, size and kind of energy, and kept for the next."""
+        network, spec = self._network, self._spec
+        whole_layer = spec.objective == "layer"
+        key = (
+            network.fingerprint, spec.layer, canvas, self._precision, spec.parametrization, whole_layer, energy.terms
+        )  # fmt: skip
+        with _lock:
+            if key not in _searches:
+                _searches[key] = Search(
+                    partial(network.forward, layer=spec.layer),
+                    network.input_domain,
+                    self._parametrization(canvas),
+                    Adam() if spec.parametrization == "fourier" else KerasVisRMSProp(),
+                    self._precision,
+                    energy.terms,
+                    whole_layer,
+                )
+                while len(_searches) > _SEARCHES_KEPT:
+                    _searches.popitem(last=False)
+            _searches.move_to_end(key)
+            return _searches[key]
 
 
-def learning_rates(spec: RenderSpec) -> np.ndarray:
-    """(iterations,) float32: constant, then falling linearly towards 0."""
-    steps = np.arange(spec.iterations)
-    start = DECAY_FROM * spec.iterations
-    fall = np.minimum(1, (spec.iterations - steps) / max(1.0, spec.iterations - start))
-    return (spec.learning_rate * fall).astype(np.float32)
+class _Run:
+    """The numbers of one canvas on their way.
 
+    Attributes:
+        numbers: (1, *shape).
+        log: (n, 2, 1), objective and energy of the latest steps.
+        steps: done on this canvas.
+    """
 
-def _shown(search: Search, numbers: tf.Tensor) -> np.ndarray:
-    volume = search.volume(numbers).numpy()
-    return (np.clip(volume, 0, 1) * np.float32(255) + np.float32(0.5)).astype(np.uint8)
+    def __init__(self, search: Search, start: np.ndarray, energy: Energy) -> None:
+        self._search = search
+        self._energy = energy.tensors()
+        self._slots = search.slots()
+        self.numbers = tf.constant(start[np.newaxis])
+        self.log = np.zeros((1, 2, 1), np.float32)
+        self.steps = 0
 
+    def advance(self, views: np.ndarray, rates: np.ndarray) -> None:
+        """As many steps as there are rates."""
+        self.numbers, self._slots, log = self._search.advance(
+            self.numbers, self._slots, self._energy, tf.constant(self.steps), tf.constant(views), tf.constant(rates)
+        )
+        self.log = log.numpy()
+        self.steps += len(rates)
 
-def _search(network: Network, spec: RenderSpec, precision: str) -> Search:
-    """The compiled search of a spec, built once per layer and size and kept for the next render."""
-    size = (spec.frames, spec.height, spec.width)
-    whole_layer = spec.objective == "layer"
-    key = (network.fingerprint, spec.layer, size, precision, spec.parametrization, whole_layer)
-    with _lock:
-        if key not in _searches:
-            if spec.parametrization == "fourier":
-                parametrization, optimizer = FourierVolume(size), Adam()
-            else:
-                parametrization, optimizer = PixelVolume(size, network.input_domain), KerasVisRMSProp()
-            model = network.model(spec.layer, size, precision)
-            _searches[key] = Search(model, network.input_domain, parametrization, optimizer, whole_layer)
-            while len(_searches) > _SEARCHES_KEPT:
-                _searches.popitem(last=False)
-        _searches.move_to_end(key)
-        return _searches[key]
+    def shown(self, size: Size) -> np.ndarray:
+        """The clip as it would be shown now, (*size, 3) uint8: a small canvas is repeated."""
+        volume = self._search.volume(self.numbers)[0].numpy()
+        clip = (np.clip(volume, 0, 1) * np.float32(255) + np.float32(0.5)).astype(np.uint8)
+        for axis, length in enumerate(size):
+            if clip.shape[axis] < length:
+                clip = np.take(clip, np.arange(length) % clip.shape[axis], axis=axis)
+        return clip

@@ -1,112 +1,151 @@
-"""The search itself: one compiled step per (network, layer, clip size), run on the device many steps at a time.
+"""The search itself: one compiled step per (network, layer, canvas size), run on the device many steps at a time.
 
-energy = −activation_weight·objective + lp_weight·Lp + tv_space_weight·TV_space + tv_time_weight·TV_time, of the
-volume as the network sees it through each step's random view. What differs between two renders of one layer
-(filters, weights, learning rate, seed) goes in as tensors, so nothing is traced twice.
+energy = −activation_weight·objective + lp_weight·Lp + tv_space_weight·TV_space + tv_time_weight·TV_time
+         + selectivity_weight·|objective|·rivalry,
+
+of the volume as the network sees it through each step's random view. What differs between two renders of one layer
+(filters, weights, learning rate, seed) goes in as tensors, so nothing is traced twice; a term whose weight is 0 is
+not traced at all, since the first picture waits for the tracing.
 """
 
+from collections.abc import Callable, Collection
 from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
 import tensorflow as tf
 
-from c3dvis.maximize.objectives import mean_square, weighted_response
+from c3dvis.maximize.objectives import mean_square, per_filter, rivalry, weighted_response
 from c3dvis.maximize.optimizers import Optimizer, State
 from c3dvis.maximize.parametrization import Parametrization, View
 from c3dvis.maximize.regularizers import lp_norm, total_variation
 from c3dvis.networks.domain import InputDomain
 
+Forward = Callable[[tf.Tensor], tuple[tf.Tensor, tf.Tensor]]
+
+_TERMS = {"lp_weight": "lp", "tv_space_weight": "tv", "tv_time_weight": "tv", "selectivity_weight": "rivalry"}
+
 
 @dataclass(frozen=True)
 class Energy:
-    """The numbers of one energy, as a step reads them.
+    """The numbers of one energy, for `count` volumes at once, as a step reads them.
 
     Attributes:
         positions: (t, h, w) float32 weights of the layer's positions.
-        filters: (filters,) float32 weights of its filters.
-        activation_weight, lp_weight, lp_p, tv_space_weight, tv_time_weight, tv_beta: as in `RenderSpec`.
+        filters: (count, filters) float32 weights of its filters.
+        noise: (2, filters) float32, see `objectives.rivalry`.
+        activation_weight, lp_weight, lp_p, tv_space_weight, tv_time_weight, tv_beta, selectivity_weight: as in
+            `RenderSpec`.
         leak: slope of the objective below zero.
     """
 
     positions: np.ndarray
     filters: np.ndarray
+    noise: np.ndarray
     activation_weight: float
     lp_weight: float
     lp_p: float
     tv_space_weight: float
     tv_time_weight: float
     tv_beta: float
+    selectivity_weight: float
     leak: float
 
-    def tensors(self) -> tuple[tf.Tensor, tf.Tensor, tf.Tensor]:
-        """(positions, filters, the seven scalars)."""
+    @property
+    def terms(self) -> frozenset[str]:
+        """The terms beside the objective whose weight is not 0."""
+        return frozenset(term for name, term in _TERMS.items() if getattr(self, name))
+
+    def tensors(self) -> tuple[tf.Tensor, tf.Tensor, tf.Tensor, tf.Tensor]:
+        """(positions, filters, noise, the eight scalars)."""
         scalars = [
             self.activation_weight, self.lp_weight, self.lp_p, self.tv_space_weight, self.tv_time_weight,
-            self.tv_beta, self.leak,
+            self.tv_beta, self.selectivity_weight, self.leak,
         ]  # fmt: skip
-        return tf.constant(self.positions), tf.constant(self.filters), tf.constant(scalars, tf.float32)
+        return (
+            tf.constant(self.positions),
+            tf.constant(self.filters),
+            tf.constant(self.noise),
+            tf.constant(scalars, tf.float32),
+        )
+
+
+EnergyTensors = tuple[tf.Tensor, tf.Tensor, tf.Tensor, tf.Tensor]
 
 
 class Search:
-    """The compiled search of one layer at one clip size.
+    """The compiled search of one layer at one canvas size.
 
     Args:
-        model: from network input (1, T, H, W, 3) to (before, after) the layer's activation function.
+        forward: from network input (N, T, H, W, channels) to (before, after) the layer's activation function.
         domain: the network's input range and channel order.
         parametrization: what is searched.
         optimizer: how it moves.
+        precision: of the network's arithmetic, `float32` or `bfloat16`.
+        terms: of the energy beside the objective, as `Energy.terms` names them.
         whole_layer: maximise the mean square of the whole layer, in place of some filters' response.
+        count: volumes searched at once.
     """
 
     def __init__(
         self,
-        model: Any,
+        forward: Forward,
         domain: InputDomain,
         parametrization: Parametrization,
         optimizer: Optimizer,
+        precision: str = "float32",
+        terms: Collection[str] = (),
         whole_layer: bool = False,
+        count: int = 1,
     ) -> None:
-        self._model = model
-        self._low = tf.constant(domain.low, tf.float32)
-        self._range = tf.constant(domain.high, tf.float32) - self._low
+        self._forward = forward
+        self._low = np.array(domain.low, np.float32)
+        self._range = np.array(domain.high, np.float32) - self._low
         self._reverse = domain.order == "BGR"
         self.parametrization = parametrization
         self._optimizer = optimizer
+        self._precision = precision
+        self._terms = frozenset(terms)
         self._whole_layer = whole_layer
+        self.shape = (count, *parametrization.shape)
         # A function of its own, and never inlined into the loop: in a graph with a cycle TensorFlow 2.21 misses,
         # from one build to the next, the fast kernels of some gradients (MaxPool3DGrad: ten times slower).
         self._gradient = tf.function(
             self._energy_gradient, autograph=False, experimental_attributes={"_noinline": True}
         )
-        numbers = tf.TensorSpec(parametrization.shape)
+        numbers = tf.TensorSpec(self.shape)
         self.advance = tf.function(
             self._advance,
             autograph=False,
             input_signature=[  # any number of steps at once: traced once
                 numbers,
                 (numbers,) * optimizer.num_slots,
-                (tf.TensorSpec((None, None, None)), tf.TensorSpec((None,)), tf.TensorSpec((7,))),
+                (
+                    tf.TensorSpec((None, None, None)),
+                    tf.TensorSpec((count, None)),
+                    tf.TensorSpec((2, None)),
+                    tf.TensorSpec((8,)),
+                ),
                 tf.TensorSpec((), tf.int32),
                 tf.TensorSpec((None, 6)),
                 tf.TensorSpec((None,)),
             ],
         )
-        self.volume = tf.function(self._volume, autograph=False)
+        self.volume = tf.function(self._volume, autograph=False, input_signature=[numbers])
 
     def slots(self) -> State:
         """The optimiser's memory at the start."""
-        return tuple(tf.zeros(self.parametrization.shape) for _ in range(self._optimizer.num_slots))
+        return tuple(tf.zeros(self.shape) for _ in range(self._optimizer.num_slots))
 
     def _volume(self, numbers: tf.Tensor) -> tf.Tensor:
-        """Volume (T, H, W, 3) RGB in the shown range 0…1, before it is rounded to bytes."""
+        """Volumes (count, T, H, W, 3) RGB in the shown range 0…1, before they are rounded to bytes."""
         return self.parametrization.sample(numbers, View.plain())
 
     def _advance(
         self,
         numbers: tf.Tensor,
         slots: State,
-        energy: tuple[tf.Tensor, tf.Tensor, tf.Tensor],
+        energy: EnergyTensors,
         first: tf.Tensor,
         views: tf.Tensor,
         rates: tf.Tensor,
@@ -118,9 +157,9 @@ class Search:
             views: (n, 6) from `random_views`; rates: (n,) learning rates. n steps are done.
 
         Returns:
-            The next numbers and slots, and (n, 2): objective and energy before each step.
+            The next numbers and slots, and (n, 2, count): objective and energy before each step.
         """
-        count = tf.shape(views)[0]
+        steps = tf.shape(views)[0]
 
         def body(i: tf.Tensor, numbers: tf.Tensor, slots: State, log: tf.TensorArray) -> tuple:
             gradient, objective, value = self._gradient(numbers, energy, views[i])
@@ -128,14 +167,14 @@ class Search:
             log = log.write(i, tf.stack([objective, value]))
             return i + 1, self.parametrization.constrain(numbers), slots, log
 
-        log = tf.TensorArray(tf.float32, count, element_shape=(2,))
+        log = tf.TensorArray(tf.float32, steps, element_shape=(2, self.shape[0]))
         _, numbers, slots, log = tf.while_loop(
-            lambda i, *_: i < count, body, (tf.constant(0), numbers, slots, log), parallel_iterations=1
+            lambda i, *_: i < steps, body, (tf.constant(0), numbers, slots, log), parallel_iterations=1
         )
         return numbers, slots, log.stack()
 
     def _energy_gradient(
-        self, numbers: tf.Tensor, energy: tuple[tf.Tensor, tf.Tensor, tf.Tensor], view: tf.Tensor
+        self, numbers: tf.Tensor, energy: EnergyTensors, view: tf.Tensor
     ) -> tuple[Any, tf.Tensor, tf.Tensor]:
         """(gradient of the energy by the numbers, objective, energy) seen through a view (6,)."""
         with tf.GradientTape() as tape:
@@ -143,30 +182,30 @@ class Search:
             objective, value = self._energy(numbers, energy, View(view[:3], view[3:]))
         return tape.gradient(value, numbers), objective, value
 
-    def _energy(
-        self, numbers: tf.Tensor, energy: tuple[tf.Tensor, tf.Tensor, tf.Tensor], view: View
-    ) -> tuple[tf.Tensor, tf.Tensor]:
-        """(objective, energy) of the volume seen through a view."""
-        positions, filters, scalars = energy
-        activation_weight, lp_weight, lp_p, space_weight, time_weight, beta, leak = tf.unstack(scalars)
-        volume = self.parametrization.sample(numbers, view)
-        before, after = self._model(self._network_input(volume), training=False)
+    def _energy(self, numbers: tf.Tensor, energy: EnergyTensors, view: View) -> tuple[tf.Tensor, tf.Tensor]:
+        """(objective, energy), (count,) each, of the volumes seen through a view."""
+        positions, filters, noise, scalars = energy
+        activation_weight, lp_weight, lp_p, space_weight, time_weight, beta, rivalry_weight, leak = tf.unstack(scalars)
+        volumes = self.parametrization.sample(numbers, view)
+        before, after = self._forward(self._network_input(volumes))
+        responses = per_filter(after, positions)
         if self._whole_layer:
             objective = mean_square(after)
         else:
-            objective = weighted_response(before, after, positions, filters, leak)
-        around_grey = volume - 0.5
-
-        def variation() -> tf.Tensor:
+            objective = weighted_response(per_filter(before, positions), responses, filters, leak)
+        value = -activation_weight * objective
+        if "rivalry" in self._terms:
+            weight = rivalry_weight * activation_weight * tf.abs(tf.stop_gradient(objective))
+            value += weight * rivalry(responses, filters, noise)
+        around_grey = volumes - 0.5
+        if "lp" in self._terms:
+            value += lp_weight * lp_norm(around_grey, lp_p)
+        if "tv" in self._terms:
             space, time = total_variation(around_grey, beta)
-            return space_weight * space + time_weight * time
+            value += space_weight * space + time_weight * time
+        return objective, value
 
-        none = tf.constant(0.0)
-        variation_energy = tf.cond(space_weight + time_weight > 0, variation, lambda: none)
-        lp_energy = tf.cond(lp_weight > 0, lambda: lp_weight * lp_norm(around_grey, lp_p), lambda: none)
-        return objective, lp_energy + variation_energy - activation_weight * objective
-
-    def _network_input(self, volume: tf.Tensor) -> tf.Tensor:
-        tensor = volume * self._range + self._low
+    def _network_input(self, volumes: tf.Tensor) -> tf.Tensor:
+        tensor = volumes * self._range + self._low
         tensor = tf.reverse(tensor, [-1]) if self._reverse else tensor
-        return tf.cast(tensor[tf.newaxis], self._model.input.dtype)
+        return tf.cast(tensor, self._precision)

@@ -9,6 +9,13 @@ from c3dvis.spec import RenderSpec
 # a gradient and comes alive (cf. leaky ReLU, Maas et al. 2013). 0 is the ReLU itself.
 LEAK = 0.1
 
+# A rival counts as beaten once it stays this far below the target, in the logarithm of the standardised response.
+_MARGIN = 0.1
+# How softly the strongest rival is chosen, on the same scale.
+_SOFTNESS = 0.1
+# Standardised responses below this are as good as silent.
+_SILENT = 0.05
+
 
 def positions(spec: RenderSpec, shape: tuple[int, int, int, int]) -> np.ndarray:
     """Weight of every position (t, h, w) float32, summing to 1: all alike, or one neuron."""
@@ -28,26 +35,43 @@ def filter_weights(spec: RenderSpec, shape: tuple[int, int, int, int]) -> np.nda
     return weights
 
 
-def weighted_response(
-    before: tf.Tensor, after: tf.Tensor, positions: tf.Tensor, filters: tf.Tensor, leak: float
-) -> tf.Tensor:
-    """Weighted mean of the response of some filters; leaking below zero where the layer has a ReLU.
+def per_filter(response: tf.Tensor, positions: tf.Tensor) -> tf.Tensor:
+    """Weighted mean over positions of every filter, (N, filters) float32, of a response (N, t, h, w, filters)."""
+    response = tf.cast(response, tf.float32)
+    grid = tf.concat([tf.shape(response)[:1], tf.shape(positions), tf.shape(response)[-1:]], 0)
+    return tf.einsum("thw,nthwf->nf", positions, tf.reshape(response, grid))
+
+
+def weighted_response(before: tf.Tensor, after: tf.Tensor, filters: tf.Tensor, leak: float | tf.Tensor) -> tf.Tensor:
+    """Weighted sum (N,) of some filters' responses; leaking below zero where the layer has a ReLU.
 
     Args:
-        before, after: (1, t, h, w, filters), before and after the activation function.
-        positions: (t, h, w), filters: (filters,).
+        before, after: (N, filters) from `per_filter`, before and after the activation function.
+        filters: (N, filters) weights.
         leak: slope below zero, in [0, 1].
     """
-    before, after = tf.cast(before, tf.float32), tf.cast(after, tf.float32)
-    response = after + leak * (before - after)  # before − after is the part that the ReLU cut off
-    per_filter = tf.einsum("thw,thwf->f", positions, tf.reshape(response, _grid(positions, filters)))
-    return tf.reduce_sum(per_filter * filters)
+    # before − after is the part that the ReLU cut off
+    return tf.reduce_sum((after + leak * (before - after)) * filters, -1)
 
 
 def mean_square(after: tf.Tensor) -> tf.Tensor:
-    """Mean square of a whole layer's response: DeepDream (Mordvintsev, Olah, Tyka 2015)."""
-    return tf.reduce_mean(tf.square(tf.cast(after, tf.float32)))
+    """Mean square (N,) of a whole layer's response: DeepDream (Mordvintsev, Olah, Tyka 2015)."""
+    after = tf.cast(after, tf.float32)
+    return tf.reduce_mean(tf.square(after), list(range(1, after.shape.rank)))
 
 
-def _grid(positions: tf.Tensor, filters: tf.Tensor) -> tf.Tensor:
-    return tf.concat([tf.shape(positions), tf.shape(filters)], 0)
+def rivalry(after: tf.Tensor, filters: tf.Tensor, noise: tf.Tensor) -> tf.Tensor:
+    """How far the strongest rival is ahead of the target, (N,): 0 once the target leads by a margin.
+
+    Every filter's response is standardised by its mean and deviation over noise, as the measure *selectivity* does;
+    what is compared is the logarithm, so that it does not matter how strongly the layer responds as a whole.
+
+    Args:
+        after: (N, filters) from `per_filter`.
+        filters: (N, filters), 1 for the target and 0 for its rivals.
+        noise: (2, filters): mean, and 1/deviation; 0 in place of the latter takes a filter out of the race.
+    """
+    score = tf.math.log(tf.maximum((after - noise[0]) * noise[1], _SILENT))
+    target = tf.reduce_sum(score * filters, -1)
+    strongest = _SOFTNESS * tf.reduce_logsumexp((score - 1e9 * filters) / _SOFTNESS, -1)
+    return tf.nn.relu(strongest - target + _MARGIN)

@@ -15,22 +15,28 @@ class Optimizer(Protocol):
     def step(
         self, numbers: tf.Tensor, gradient: tf.Tensor, slots: State, index: tf.Tensor, rate: tf.Tensor
     ) -> tuple[tf.Tensor, State]:
-        """The next numbers and slots. `index` counts from 0; `slots` start as zeros of the numbers' shape."""
+        """The next numbers (N, …) and slots. `index` counts from 0; `slots` start as zeros of the numbers' shape."""
         ...
 
 
 class Adam:
-    """Kingma and Ba 2015 (arXiv:1412.6980), with the paper's constants."""
+    """Kingma and Ba 2015 (arXiv:1412.6980), with shorter memories than the paper's.
+
+    A search is over after a hundred steps, and each sees the volume through another view: what the gradient was ten
+    steps ago says little of what it is now.
+    """
 
     num_slots = 2
+    _mean, _square = 0.5, 0.99
 
     def step(
         self, numbers: tf.Tensor, gradient: tf.Tensor, slots: State, index: tf.Tensor, rate: tf.Tensor
     ) -> tuple[tf.Tensor, State]:
         count = tf.cast(index, tf.float32) + 1
-        mean = 0.9 * slots[0] + 0.1 * gradient
-        square = 0.999 * slots[1] + 0.001 * tf.square(gradient)
-        step = (mean / (1 - tf.pow(0.9, count))) / (tf.sqrt(square / (1 - tf.pow(0.999, count))) + 1e-8)
+        mean = self._mean * slots[0] + (1 - self._mean) * gradient
+        square = self._square * slots[1] + (1 - self._square) * tf.square(gradient)
+        unbiased = tf.sqrt(square / (1 - tf.pow(self._square, count)))
+        step = mean / (1 - tf.pow(self._mean, count)) / (unbiased + 1e-8)
         return numbers - rate * step, (mean, square)
 
 
@@ -45,6 +51,7 @@ class KerasVisRMSProp:
     def step(
         self, numbers: tf.Tensor, gradient: tf.Tensor, slots: State, index: tf.Tensor, rate: tf.Tensor
     ) -> tuple[tf.Tensor, State]:
-        gradient = gradient / (tf.sqrt(tf.reduce_mean(tf.square(gradient))) + 1e-7)
+        power = tf.reduce_mean(tf.square(gradient), list(range(1, gradient.shape.rank)), keepdims=True)
+        gradient = gradient / (tf.sqrt(power) + 1e-7)
         square = 0.95 * slots[0] + 0.05 * tf.square(gradient)
         return numbers - rate * gradient / tf.sqrt(square + 1e-7), (square,)

@@ -1,7 +1,8 @@
 """What is searched: numbers that stand for a volume, and how a volume is sampled from them.
 
-A parametrisation turns its numbers into a volume of the shown range, seen through a view: a small shift and scale
-of each axis. Both know the clip's size and nothing of networks beyond their input range.
+A parametrisation turns its numbers into volumes of the shown range, seen through a view: a small shift and scale
+of each axis. It knows the canvas's size and nothing of networks beyond their input range. Several volumes are
+sampled at once, each from its own numbers.
 """
 
 from dataclasses import dataclass
@@ -12,6 +13,8 @@ import tensorflow as tf
 
 from c3dvis.networks.domain import InputDomain
 
+Size = tuple[int, int, int]
+
 # Square root of the covariance of natural images' colours, as published with lucid and by Olah et al. 2017
 # (distill.pub/2017/feature-visualization, "Preconditioning and parameterization").
 _COLOUR = np.array([[0.26, 0.09, 0.02], [0.27, 0.00, -0.05], [0.27, -0.09, 0.03]], np.float32)
@@ -21,9 +24,9 @@ COLOUR_CORRELATION = _COLOUR / np.linalg.norm(_COLOUR, axis=0).max()
 # of filters do not need and which does not survive being encoded.
 BANDWIDTH = 0.72
 # Natural images' amplitude falls as 1/f. A steeper fall keeps grain out where the filter does not care; beyond a
-# wavelength of 40 pixels it stops, or slow washes of colour would outweigh what the filter looks for.
+# wavelength of 24 pixels it stops, or slow washes of colour would outweigh what the filter looks for.
 FREQUENCY_FALL = 2.0
-LONGEST_WAVE = 40
+LONGEST_WAVE = 24
 # Amplitude of the starting noise, in units of the spectrum's own scale.
 START_DEVIATION = 0.01
 
@@ -47,20 +50,29 @@ class View:
 
 
 class Parametrization(Protocol):
-    """Numbers that stand for a volume."""
+    """Numbers that stand for a periodic volume."""
 
+    size: Size
     shape: tuple[int, ...]
 
     def start(self, seed: int) -> np.ndarray:
-        """The numbers a search starts from."""
+        """The numbers (*shape) a search starts from."""
         ...
 
     def sample(self, state: tf.Tensor, view: View) -> tf.Tensor:
-        """Volume (T, H, W, 3) RGB; 0 is black and 1 white."""
+        """Volumes (N, T, H, W, 3) RGB of numbers (N, *shape); 0 is black and 1 white."""
         ...
 
     def constrain(self, state: tf.Tensor) -> tf.Tensor:
         """The nearest allowed numbers."""
+        ...
+
+    def unfold(self, state: np.ndarray) -> np.ndarray:
+        """The volume (*size, 3) of numbers (*shape), in units in which volumes may be put side by side."""
+        ...
+
+    def fold(self, volume: np.ndarray) -> np.ndarray:
+        """The numbers (*shape) that come nearest to such a volume."""
         ...
 
 
@@ -75,27 +87,44 @@ class FourierVolume:
         size: (frames, height, width).
     """
 
-    def __init__(self, size: tuple[int, int, int]) -> None:
+    def __init__(self, size: Size) -> None:
         self.size = size
         frames, height, width = size
         self.counts = (frames, _odd(height * BANDWIDTH, height), _odd(width * BANDWIDTH, width))
         self.shape = (*self.counts, 3)
-        self._scale = tf.constant(self._frequency_scale()[..., np.newaxis], tf.float32)
-        self._colour = tf.constant(COLOUR_CORRELATION, tf.float32)
+        self._scale = self._frequency_scale()[..., np.newaxis].astype(np.float32)
 
     def start(self, seed: int) -> np.ndarray:
         generator = np.random.Generator(np.random.PCG64(seed))
         return generator.normal(0, START_DEVIATION, self.shape).astype(np.float32)
 
     def sample(self, state: tf.Tensor, view: View) -> tf.Tensor:
-        volume = state * self._scale  # (t, h, w, 3) coefficients
+        waves = state * self._scale  # (N, t, h, w, 3) coefficients
         for axis in range(3):
-            basis = _basis(self.size[axis], self.counts[axis], view.shift[axis], view.scale[axis])
-            volume = _transform_first_axis(volume, basis)  # the new axis goes last: (h, w, 3, T), …, (3, T, H, W)
-        return tf.sigmoid(4 * _transform_first_axis(volume, self._colour))
+            places = _places(self.size[axis], view.shift[axis], view.scale[axis])
+            # the new axis goes last: (N, h, w, 3, T), …, (N, 3, T, H, W)
+            waves = _transform_next_axis(waves, _basis(places, self.size[axis], self.counts[axis]))
+        return tf.sigmoid(4 * _transform_next_axis(waves, tf.constant(COLOUR_CORRELATION)))
 
     def constrain(self, state: tf.Tensor) -> tf.Tensor:
         return state
+
+    def unfold(self, state: np.ndarray) -> np.ndarray:
+        return self._along_axes(state * self._scale, self._bases())
+
+    def fold(self, volume: np.ndarray) -> np.ndarray:
+        inverses = [(basis / np.square(basis).sum(axis=0)).T for basis in self._bases()]  # its columns are orthogonal
+        return (self._along_axes(volume, inverses) / self._scale).astype(np.float32)
+
+    def _bases(self) -> list[np.ndarray]:
+        pairs = zip(self.size, self.counts, strict=True)
+        return [_basis(tf.range(size, dtype=tf.float32), size, count).numpy() for size, count in pairs]
+
+    @staticmethod
+    def _along_axes(volume: np.ndarray, matrices: list[np.ndarray]) -> np.ndarray:
+        for matrix in matrices:  # (T, H, W, 3) … (3, T, H, W) and the colours to the end again
+            volume = np.tensordot(volume, matrix, axes=(0, 1))
+        return np.moveaxis(volume, 0, -1)
 
     def _frequency_scale(self) -> np.ndarray:
         axes = [_frequencies(size, count) for size, count in zip(self.size, self.counts, strict=True)]
@@ -115,7 +144,7 @@ class PixelVolume:
         domain: the network's input range.
     """
 
-    def __init__(self, size: tuple[int, int, int], domain: InputDomain) -> None:
+    def __init__(self, size: Size, domain: InputDomain) -> None:
         self.size = size
         self.shape = (*size, 3)
         self._low = np.array(domain.low, np.float32)
@@ -128,11 +157,34 @@ class PixelVolume:
         return self._low + noise * self._range
 
     def sample(self, state: tf.Tensor, view: View) -> tf.Tensor:
-        shifted = tf.roll(state, tf.cast(tf.round(-view.shift), tf.int32), [0, 1, 2])
+        shifted = tf.roll(state, tf.cast(tf.round(-view.shift), tf.int32), [1, 2, 3])
         return (shifted - self._low) / self._range
 
     def constrain(self, state: tf.Tensor) -> tf.Tensor:
         return tf.clip_by_value(state, self._low, self._low + self._range)
+
+    def unfold(self, state: np.ndarray) -> np.ndarray:
+        return state
+
+    def fold(self, volume: np.ndarray) -> np.ndarray:
+        return volume
+
+
+def spread(small: Parametrization, state: np.ndarray, large: Parametrization, seed: int) -> np.ndarray:
+    """Numbers (*large.shape) of a larger canvas that is laid with copies of a smaller one.
+
+    Every copy is rolled by chance in height and width, so that the large canvas does not repeat itself at the small
+    one's period. Both are equally long.
+    """
+    volume = small.unfold(state)
+    generator = np.random.Generator(np.random.PCG64([seed, 2]))
+    laid = np.empty((*large.size, volume.shape[-1]), np.float32)
+    for h in range(0, large.size[1], small.size[1]):
+        for w in range(0, large.size[2], small.size[2]):
+            target = laid[:, h : h + small.size[1], w : w + small.size[2]]
+            rolled = np.roll(volume, generator.integers(0, small.size[1:]), (1, 2))
+            target[...] = rolled[:, : target.shape[1], : target.shape[2]]
+    return large.fold(laid)
 
 
 def _odd(wanted: float, size: int) -> int:
@@ -147,18 +199,22 @@ def _frequencies(size: int, count: int) -> np.ndarray:
     return np.concatenate([[0.0], pairs, pairs])[:count]
 
 
-def _basis(size: int, count: int, shift: tf.Tensor, scale: tf.Tensor) -> tf.Tensor:
-    """Real Fourier basis of period `size`, (size, count), sampled where a view looks."""
+def _places(size: int, shift: tf.Tensor, scale: tf.Tensor) -> tf.Tensor:
+    """Where a view looks along one axis, (size,)."""
     centre = (size - 1) / 2
-    places = (tf.range(size, dtype=tf.float32) - centre) * (1 + scale) + centre + shift
-    cycles = np.arange(1, count // 2 + 1, dtype=np.float32) / np.float32(size)
-    angles = 2 * np.pi * places[:, tf.newaxis] * cycles[np.newaxis]
-    waves = [tf.ones((size, 1)), np.sqrt(2) * tf.cos(angles), np.sqrt(2) * tf.sin(angles)]
+    return (tf.range(size, dtype=tf.float32) - centre) * (1 + scale) + (centre + shift)
+
+
+def _basis(places: tf.Tensor, size: int, count: int) -> tf.Tensor:
+    """Real Fourier basis of period `size` at some places, (places, count)."""
+    cycles = np.arange(1, count // 2 + 1, dtype=np.float32) * np.float32(2 * np.pi / size)
+    angles = places[:, tf.newaxis] * cycles
+    waves = [tf.ones_like(places)[:, tf.newaxis], np.sqrt(2) * tf.cos(angles), np.sqrt(2) * tf.sin(angles)]
     return tf.concat(waves, 1)[:, :count]
 
 
-def _transform_first_axis(volume: tf.Tensor, matrix: tf.Tensor) -> tf.Tensor:
-    """(n, …) with a matrix (m, n) to (…, m): one matrix product, no transposition in memory."""
-    rest = volume.shape[1:]
-    flat = tf.reshape(volume, (volume.shape[0], -1))
-    return tf.reshape(tf.matmul(flat, matrix, transpose_a=True, transpose_b=True), (*rest, matrix.shape[0]))
+def _transform_next_axis(volumes: tf.Tensor, matrix: tf.Tensor) -> tf.Tensor:
+    """(N, n, …) with a matrix (m, n) to (N, …, m): one matrix product each, no transposition in memory."""
+    count, _, *rest = volumes.shape
+    flat = tf.reshape(volumes, (count, volumes.shape[1], -1))
+    return tf.reshape(tf.matmul(flat, matrix, transpose_a=True, transpose_b=True), (count, *rest, matrix.shape[0]))

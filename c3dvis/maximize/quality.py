@@ -6,13 +6,14 @@ sent back through the network's own input domain.
 
 import math
 from collections import OrderedDict
+from functools import partial
 from typing import Any
 
 import numpy as np
 import tensorflow as tf
 from scipy import ndimage
 
-from c3dvis.maximize.objectives import filter_weights, positions
+from c3dvis.maximize.objectives import filter_weights, per_filter, positions
 from c3dvis.media.palette import quantize
 from c3dvis.networks.network import Network
 from c3dvis.spec import RenderSpec
@@ -23,10 +24,13 @@ _SCALES = (0.92, 1.08)
 _BLUR = 0.7  # pixels
 _ALIGNMENT = 3  # pixels
 _BATCH = 4
+_SILENT = 1e-5  # deviation of a filter's response over the noise clips, below which nothing is left but rounding
 
 Metric = float | int | bool | None
 
 _noise_responses: OrderedDict[tuple[Any, ...], np.ndarray] = OrderedDict()
+_forwards: OrderedDict[tuple[Any, ...], Any] = OrderedDict()
+_FORWARDS_KEPT = 12
 
 
 class Quality:
@@ -46,14 +50,17 @@ class Quality:
         shape = network.info.output_shape(spec.layer, *self._size)
         self._positions = tf.constant(positions(spec, shape))
         self._filters = filter_weights(spec, shape)
-        self._forward = {p: _forward(network, spec, p) for p in {"float32", precision}}
 
     def shown_activation(self, clip: np.ndarray) -> float:
         """The target's mean response, after its activation function, to a clip (T, H, W, 3) uint8."""
         return float(self._target(self._responses([clip], "float32"))[0])
 
-    def measure(self, clip: np.ndarray) -> dict[str, Metric]:
-        """All measures of a clip (T, H, W, 3) uint8; docs/method.md says what each means."""
+    def measure(self, clip: np.ndarray, canvas: tuple[int, int, int] | None = None) -> dict[str, Metric]:
+        """All measures of a clip (T, H, W, 3) uint8; docs/method.md says what each means.
+
+        Args:
+            canvas: (frames, height, width) of the small canvas that the search began on, if it had one.
+        """
         response = self._responses([clip], "float32")
         shown = float(self._target(response)[0])
         noise = self.noise_responses()
@@ -64,11 +71,11 @@ class Quality:
             "noise_activation": average,
             "noise_deviation": deviation,
             "gain": shown / average if average > 0 else None,
-            "selectivity": self._selectivity(response[0], noise),
+            "selectivity": self._selectivity(response[0]),
             "robustness": self._ratio(shown, self._disturbed(clip), clip),
             "motion": self._motion(clip),
             "coherence": coherence(clip),
-            "repetition": repetition(clip),
+            "repetition": repetition(clip, canvas[1:] if canvas else None),
             "dead": self._dead(clip, shown),
         }
 
@@ -94,7 +101,7 @@ class Quality:
         rows = []
         for first in range(0, len(clips), _BATCH):
             batch = np.stack([domain.to_network(clip) for clip in clips[first : first + _BATCH]])
-            rows.append(self._forward[precision](tf.constant(batch), self._positions).numpy())
+            rows.append(self._forward(precision)(tf.constant(batch), self._positions).numpy())
         return np.concatenate(rows)
 
     def _target(self, responses: np.ndarray) -> np.ndarray:
@@ -103,13 +110,23 @@ class Quality:
             return responses.mean(axis=1)
         return responses @ self._filters
 
-    def _selectivity(self, response: np.ndarray, noise: np.ndarray) -> int | None:
-        """Rank among the layer's filters, each standardised by its response to noise; None for several filters."""
+    def noise_scale(self) -> np.ndarray:
+        """(2, filters) float32: mean over the noise clips, and 1/deviation; 0 for a filter that noise leaves silent."""
+        noise = self.noise_responses()
+        deviation = noise.std(axis=0)
+        heard = deviation > _SILENT
+        return np.stack([noise.mean(axis=0), np.divide(1, deviation, out=np.zeros_like(deviation), where=heard)])
+
+    def _selectivity(self, response: np.ndarray) -> int | None:
+        """Rank among the layer's filters, each standardised by its response to noise; None for several filters.
+
+        A filter that all noise clips leave silent has no deviation to be standardised by: it is not ranked.
+        """
         if self._spec.objective == "layer" or not isinstance(self._spec.filter, int):
             return None
-        # a filter that is silent on noise has no deviation; the floor keeps its score finite
-        score = (response - noise.mean(axis=0)) / np.maximum(noise.std(axis=0), 1e-6)
-        return int((score > score[self._spec.filter]).sum()) + 1
+        average, scale = self.noise_scale()
+        score = (response - average) * scale
+        return int((score > score[self._spec.filter]).sum()) + 1 if scale[self._spec.filter] else None
 
     def _ratio(self, shown: float, others: list[np.ndarray], clip: np.ndarray) -> float | None:
         if shown <= 0:
@@ -137,29 +154,30 @@ class Quality:
         """Whether the pre-activation stays at or below zero everywhere, for a layer that ends in a ReLU."""
         if shown > 0 or self._spec.objective == "layer":
             return False
-        model = self._network.model(self._spec.layer, self._size)
         tensor = tf.constant(self._network.input_domain.to_network(clip)[np.newaxis])
-        before, after = model(tensor, training=False)
+        before, after = tf.function(partial(self._network.forward, layer=self._spec.layer), autograph=False)(tensor)
         if np.array_equal(before, after):
             return False  # no ReLU: a negative response is a response
         wanted = np.flatnonzero(self._filters > 0)
         return bool((before.numpy()[..., wanted] <= 0).all())
 
+    def _forward(self, precision: str) -> Any:
+        """Compiled response (clips, filters) to a batch of clips, given the weights of the positions."""
+        network, layer, size = self._network, self._spec.layer, self._size
+        key = (network.fingerprint, layer, size, precision)
+        if key not in _forwards:
+            clips = tf.TensorSpec((None, *size, network.architecture.channels))
 
-def _forward(network: Network, spec: RenderSpec, precision: str) -> Any:
-    model = network.model(spec.layer, (spec.frames, spec.height, spec.width), precision)
-    if not hasattr(model, "c3dvis_forward"):
-        clips = tf.TensorSpec((None, spec.frames, spec.height, spec.width, network.architecture.channels))
+            @tf.function(autograph=False, input_signature=[clips, tf.TensorSpec((None, None, None))])
+            def forward(batch: tf.Tensor, weights: tf.Tensor) -> tf.Tensor:
+                _, after = network.forward(tf.cast(batch, precision), layer)
+                return per_filter(after, weights)
 
-        @tf.function(autograph=False, input_signature=[clips, tf.TensorSpec((None, None, None))])
-        def forward(batch: tf.Tensor, weights: tf.Tensor) -> tf.Tensor:
-            _, after = model(tf.cast(batch, precision), training=False)
-            after = tf.cast(after, tf.float32)
-            grid = tf.concat([tf.shape(batch)[:1], tf.shape(weights), tf.shape(after)[-1:]], 0)
-            return tf.einsum("thw,nthwf->nf", weights, tf.reshape(after, grid))
-
-        model.c3dvis_forward = forward
-    return model.c3dvis_forward
+            _forwards[key] = forward
+            while len(_forwards) > _FORWARDS_KEPT:
+                _forwards.popitem(last=False)
+        _forwards.move_to_end(key)
+        return _forwards[key]
 
 
 def shifted(clip: np.ndarray, shift: tuple[int, int, int]) -> np.ndarray:

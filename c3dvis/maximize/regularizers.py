@@ -1,59 +1,62 @@
 """What is held against a volume: strong colours, and change in space and in time.
 
-All work on a volume (T, H, W, 3) in units of the shown range: 0 is middle grey, ±0.5 black and white.
+All work on volumes (N, T, H, W, 3) in units of the shown range: 0 is middle grey, ±0.5 black and white. Each gives one
+number per volume, (N,).
 """
 
 from typing import Any
 
+import numpy as np
 import tensorflow as tf
 
 # |x|^β has no finite slope at 0 for β < 2; the root is taken this far (in units of the shown range) from it.
 _SMOOTH = 1e-4
 
 
-def lp_norm(volume: tf.Tensor, p: tf.Tensor) -> tf.Tensor:
+def lp_norm(volumes: tf.Tensor, p: tf.Tensor) -> tf.Tensor:
     """Power mean (mean |x|^p)^(1/p), from 0 to 0.5.
 
     keras-vis divides (Σ|x|^p)^(1/p) by N instead, which on a video makes the term vanish; this one is that times
     N^(1 − 1/p), so it does not depend on the clip's size.
     """
     # log and exp, not pow: TensorFlow's gradient of pow also computes that of the exponent
-    mean = tf.reduce_mean(tf.exp(p / 2 * tf.math.log(tf.square(volume) + 1e-20)))
+    mean = tf.reduce_mean(tf.exp(p / 2 * tf.math.log(tf.square(volumes) + 1e-20)), [1, 2, 3, 4])
     return tf.exp(tf.math.log(mean + 1e-30) / p)
 
 
-def total_variation(volume: tf.Tensor, beta: tf.Tensor) -> tuple[tf.Tensor, tf.Tensor]:
+def total_variation(volumes: tf.Tensor, beta: tf.Tensor) -> tuple[tf.Tensor, tf.Tensor]:
     """(spatial, temporal) total variation per voxel: Σ(Δh² + Δw²)^(β/2)/N and Σ(Δt²)^(β/2)/N.
 
     Mahendran and Vedaldi 2015 (arXiv:1412.0035), with time apart from space after Feichtenhofer et al. 2018
     (arXiv:1801.01415). As keras-vis does, the last slab of the other axes is left out and N counts every value
-    of the volume, so that with β = 2 and equal weights the two add up to its term. An axis of length 1 has no
+    of a volume, so that with β = 2 and equal weights the two add up to its term. An axis of length 1 has no
     variation.
     """
-    static: Any = volume.shape
-    frames, height, width, channels = static
+    static: Any = volumes.shape
+    _, frames, height, width, channels = static
     # One long row of values makes a neighbour on any axis a fixed distance away: plain memory copies, where slices
     # of a 4-D tensor (and their gradients) would cost more than the network.
-    row = tf.reshape(volume, [-1])
+    row = tf.reshape(volumes, [-1, frames * height * width * channels])
     dw = _difference(row, channels)
     dh = _difference(row, channels * width)
     dt = _difference(row, channels * width * height) if frames > 1 else tf.zeros_like(row)
-    plane = _inner(height)[:, tf.newaxis, tf.newaxis] * _inner(width)[:, tf.newaxis]  # (height, width, 1)
-    inner = _inner(frames)[:, tf.newaxis, tf.newaxis, tf.newaxis] * plane
+    plane = _inner(height)[:, np.newaxis, np.newaxis] * _inner(width)[:, np.newaxis]  # (height, width, 1)
+    inner = _inner(frames)[:, np.newaxis, np.newaxis, np.newaxis] * plane * np.ones(channels, np.float32)
+    inner = inner.reshape(1, -1)
     count = frames * height * width * channels
-    space = inner * tf.reshape(_power(tf.square(dh) + tf.square(dw), beta), volume.shape)
-    time = inner * tf.reshape(_power(tf.square(dt), beta), volume.shape) if frames > 1 else tf.zeros(1)
-    return tf.reduce_sum(space) / count, tf.reduce_sum(time) / count
+    space = inner * _power(tf.square(dh) + tf.square(dw), beta)
+    time = inner * _power(tf.square(dt), beta) if frames > 1 else tf.zeros_like(row[:, :1])
+    return tf.reduce_sum(space, -1) / count, tf.reduce_sum(time, -1) / count
 
 
-def _inner(size: int) -> tf.Tensor:
+def _inner(size: int) -> np.ndarray:
     """1 for each index that has a next one, 0 for the last; a single index counts as having one."""
-    return tf.cast(tf.range(size) < max(size - 1, 1), tf.float32)
+    return (np.arange(size) < max(size - 1, 1)).astype(np.float32)
 
 
 def _difference(row: tf.Tensor, distance: int) -> tf.Tensor:
-    """row[i + distance] − row[i]; what has no such neighbour is left out by the caller's mask."""
-    return tf.concat([row[distance:], row[-distance:]], 0) - row
+    """row[:, i + distance] − row[:, i]; what has no such neighbour is left out by the caller's mask."""
+    return tf.concat([row[:, distance:], row[:, -distance:]], 1) - row
 
 
 def _power(squares: tf.Tensor, beta: tf.Tensor) -> tf.Tensor:

@@ -11,6 +11,7 @@ from c3dvis.maximize import fast
 from c3dvis.maximize.device import configure, describe_device, resolve_precision
 from c3dvis.maximize.progress import OnProgress
 from c3dvis.maximize.quality import Quality
+from c3dvis.maximize.schedule import Schedule
 from c3dvis.networks.network import load_network
 from c3dvis.networks.registry import describe
 from c3dvis.results import RenderResult
@@ -44,9 +45,9 @@ def render(spec: RenderSpec, on_progress: OnProgress | None = None) -> RenderRes
 
         outcome = maximize_with_keras_vis(network, spec, quality.shown_activation, on_progress, began)
     else:
-        outcome = fast.maximize(network, spec, quality.shown_activation, on_progress, began)
+        outcome = fast.maximize(network, spec, quality, on_progress, began)
     searched = time.perf_counter() - began
-    metrics = quality.measure(outcome.clip)
+    metrics = quality.measure(outcome.clip, Schedule.of(spec, info).canvas if spec.engine == "fast" else None)
     return RenderResult(
         spec=spec,
         clip=outcome.clip,

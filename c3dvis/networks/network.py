@@ -14,6 +14,7 @@ from keras import layers as keras_layers
 
 from c3dvis.errors import WeightsMissing
 from c3dvis.networks.architecture import Op
+from c3dvis.networks.forward import forward
 from c3dvis.networks.registry import NetworkInfo, Weights, describe
 
 _MODELS_KEPT = 10
@@ -40,8 +41,31 @@ class Network:
         self.input_domain = info.domain
         self.fingerprint = info.fingerprint() if weights is None else ""
         self._weights: Weights = info.read_weights() if weights is None else weights
+        self._tensors: dict[tuple[str, str], tuple[tf.Tensor, tf.Tensor]] = {}
         self._layers: dict[tuple[str, str], Any] = {}
         self._models: OrderedDict[tuple[str, tuple[int, ...], str], Any] = OrderedDict()
+
+    def forward(self, clips: tf.Tensor, layer: str) -> tuple[tf.Tensor, tf.Tensor]:
+        """Response (N, t, h, w, filters) of a layer, before and after its activation function; for use in a graph.
+
+        Args:
+            clips: network input (N, T, H, W, channels), float32 or bfloat16: the precision of the arithmetic.
+            layer: a name from `layers`.
+
+        Raises:
+            WeightsMissing: the file holds no weights for a layer on the way.
+        """
+        precision = clips.dtype.name
+
+        def tensors(name: str) -> tuple[tf.Tensor, tf.Tensor]:
+            key = (name, precision)
+            if key not in self._tensors:
+                kernel, bias = self.weights(name)
+                with tf.init_scope():  # outside the graph that may be under way: other graphs use them too
+                    self._tensors[key] = tf.constant(kernel, precision), tf.constant(bias, precision)
+            return self._tensors[key]
+
+        return forward(self.architecture, tensors, clips, layer)
 
     def model(self, layer: str, size: tuple[int, int, int], precision: str = "float32") -> Any:
         """Keras model from a network input (N, T, H, W, 3) to the pair (before, after) a layer's activation function.

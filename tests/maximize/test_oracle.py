@@ -13,6 +13,7 @@ held over three networks by the one in the middle.
 """
 
 from collections.abc import Callable
+from functools import partial
 from typing import Any
 
 import numpy as np
@@ -20,7 +21,7 @@ import pytest
 import tensorflow as tf
 
 from c3dvis.maximize.keras_vis import visualize
-from c3dvis.maximize.loop import Energy, Search
+from c3dvis.maximize.loop import Energy, EnergyTensors, Search
 from c3dvis.maximize.optimizers import KerasVisRMSProp
 from c3dvis.maximize.parametrization import PixelVolume
 from c3dvis.maximize.transforms import random_views
@@ -74,35 +75,36 @@ class Case:
         """Our search; the one with keras-vis's own update is compiled once."""
         if optimizer is None and self._search:
             return self._search
-        model, parametrization = self.network.model(LAYER, SIZE), PixelVolume(SIZE, PLAIN)
-        search = Search(model, PLAIN, parametrization, optimizer or KerasVisRMSProp())
+        forward = partial(self.network.forward, layer=LAYER)
+        search = Search(forward, PLAIN, PixelVolume(SIZE, PLAIN), optimizer or KerasVisRMSProp(), terms=("lp", "tv"))
         if optimizer is None:
             self._search = search
         return search
 
-    def energy(self, **changes: float) -> tuple[tf.Tensor, tf.Tensor, tf.Tensor]:
+    def energy(self, **changes: float) -> EnergyTensors:
         t, h, w, filters = self.network.info.output_shape(LAYER, *SIZE)
         lp, tv = self.weights
         numbers = {
-            "activation_weight": 1.0, "lp_p": 6.0, "tv_beta": 2.0, "leak": 0.0,
+            "activation_weight": 1.0, "lp_p": 6.0, "tv_beta": 2.0, "selectivity_weight": 0.0, "leak": 0.0,
             "lp_weight": lp * RANGE * self.start.size ** (1 / 6 - 1),
             "tv_space_weight": tv * RANGE**2, "tv_time_weight": tv * RANGE**2,
         }  # fmt: skip
         positions = np.full((t, h, w), 1 / (t * h * w), np.float32)
-        return Energy(positions, np.eye(filters, dtype=np.float32)[FILTER], **{**numbers, **changes}).tensors()
+        one, noise = np.eye(filters, dtype=np.float32)[[FILTER]], np.zeros((2, filters), np.float32)
+        return Energy(positions, one, noise, **{**numbers, **changes}).tensors()
 
     def end(self, optimizer: Any = None, **changes: float) -> float:
         """Root mean square between our volume and keras-vis's after all steps, in network units."""
         search = self.search(optimizer)
         ours, _, _ = search.advance(
-            tf.constant(self.start),
+            tf.constant(self.start[np.newaxis]),
             search.slots(),
             self.energy(**changes),
             tf.constant(0),
             _still(STEPS),
             tf.ones(STEPS),
         )
-        return float(np.sqrt(np.square(ours.numpy() - self.theirs.volumes[STEPS]).mean()))
+        return float(np.sqrt(np.square(ours.numpy()[0] - self.theirs.volumes[STEPS]).mean()))
 
     def steps_apart(self, slack: float, optimizer: Any = None, **changes: float) -> int:
         """At how many steps any voxel of ours leaves what keras-vis's gradient ± `slack` allows (its RMS is 1)."""
@@ -111,11 +113,16 @@ class Case:
         for i in range(STEPS):
             before, gradient = self.theirs.volumes[i], self.theirs.gradients[i].astype(np.float64)
             ours, _, log = search.advance(
-                tf.constant(before), (tf.constant(memory, tf.float32),), energy, tf.constant(i), _still(1), tf.ones(1)
+                tf.constant(before[np.newaxis]),
+                (tf.constant(memory[np.newaxis], tf.float32),),
+                energy,
+                tf.constant(i),
+                _still(1),
+                tf.ones(1),
             )
             low, high = (before - _their_step(gradient + sign * slack, memory) for sign in (1, -1))
-            inside = (ours.numpy() >= low - ROUNDING) & (ours.numpy() <= high + ROUNDING)
-            same_loss = abs(float(log[0, 1]) - self.theirs.losses[i]) <= 1e-5 * max(1, abs(self.theirs.losses[i]))
+            inside = (ours[0].numpy() >= low - ROUNDING) & (ours[0].numpy() <= high + ROUNDING)
+            same_loss = abs(float(log[0, 1, 0]) - self.theirs.losses[i]) <= 1e-5 * max(1, abs(self.theirs.losses[i]))
             apart += not (inside.all() and same_loss)
             memory = 0.95 * memory + 0.05 * gradient**2
         return apart
@@ -134,7 +141,7 @@ class OtherDecay(KerasVisRMSProp):
     """keras-vis's update with a decay of 0.9 in place of 0.95."""
 
     def step(self, numbers, gradient, slots, index, rate):
-        gradient = gradient / (tf.sqrt(tf.reduce_mean(tf.square(gradient))) + 1e-7)
+        gradient = gradient / (tf.sqrt(tf.reduce_mean(tf.square(gradient))) + 1e-7)  # one volume
         square = 0.9 * slots[0] + 0.1 * tf.square(gradient)
         return numbers - rate * gradient / tf.sqrt(square + 1e-7), (square,)
 

@@ -6,7 +6,8 @@ import numpy as np
 import pytest
 import tensorflow as tf
 
-from c3dvis.maximize.parametrization import FourierVolume, PixelVolume, View
+from c3dvis.maximize.parametrization import FourierVolume, Parametrization, PixelVolume, View, spread
+from c3dvis.maximize.quality import repetition
 from c3dvis.maximize.transforms import SCALE, random_views
 from c3dvis.networks.domain import InputDomain
 
@@ -18,21 +19,25 @@ def view(shift=(0, 0, 0), scale=(0, 0, 0)):
 
 
 def strong(volume: FourierVolume) -> tf.Tensor:
-    return tf.constant(volume.start(3) * 100)
+    return tf.constant(volume.start(3)[np.newaxis] * 100)
+
+
+def sampled(volume: Parametrization, numbers: tf.Tensor, seen: View | None = None) -> np.ndarray:
+    return volume.sample(numbers, seen or View.plain())[0].numpy()
 
 
 @pytest.mark.parametrize("size", [(16, 112, 112), (5, 33, 18), (1, 8, 8), (2, 9, 64)])
 def test_fourier_volume_is_bounded_and_of_the_clips_size(size):
     volume = FourierVolume(size)
-    sample = volume.sample(strong(volume), View.plain()).numpy()
+    sample = sampled(volume, strong(volume))
     assert sample.shape == (*size, 3)
     assert 0 <= sample.min() < sample.max() <= 1
 
 
 def test_a_whole_shift_is_a_roll_of_the_periodic_volume():
     volume = FourierVolume((8, 20, 14))
-    plain = volume.sample(strong(volume), View.plain()).numpy()
-    moved = volume.sample(strong(volume), view(shift=(2, -3, 5))).numpy()
+    plain = sampled(volume, strong(volume))
+    moved = sampled(volume, strong(volume), view(shift=(2, -3, 5)))
     np.testing.assert_allclose(moved, np.roll(plain, (-2, 3, -5), (0, 1, 2)), atol=2e-5)
 
 
@@ -40,18 +45,18 @@ def test_a_half_pixel_shift_twice_is_a_whole_one():
     """Sampling is exact between pixels: the waves themselves are moved, nothing is interpolated."""
     volume = FourierVolume((1, 16, 16))
     numbers = strong(volume)
-    once = volume.sample(numbers, view(shift=(0, 0.5, 0))).numpy()
+    once = sampled(volume, numbers, view(shift=(0, 0.5, 0)))
     rows = np.fft.fft(np.log(once / (1 - once)), axis=1)  # undo the sigmoid: waves again
     frequency = np.fft.fftfreq(16)[None, :, None, None]
     twice = np.fft.ifft(rows * np.exp(2j * np.pi * frequency * 0.5), axis=1).real
-    whole = volume.sample(numbers, view(shift=(0, 1, 0))).numpy()
+    whole = sampled(volume, numbers, view(shift=(0, 1, 0)))
     np.testing.assert_allclose(1 / (1 + np.exp(-twice)), whole, atol=1e-4)
 
 
 def test_scale_keeps_the_centre():
     volume = FourierVolume((1, 15, 15))
-    plain = volume.sample(strong(volume), View.plain()).numpy()
-    scaled = volume.sample(strong(volume), view(scale=(0, 0.1, 0.1))).numpy()
+    plain = sampled(volume, strong(volume))
+    scaled = sampled(volume, strong(volume), view(scale=(0, 0.1, 0.1)))
     np.testing.assert_allclose(scaled[0, 7, 7], plain[0, 7, 7], atol=1e-5)
     assert np.abs(scaled - plain).max() > 0.01
 
@@ -68,7 +73,7 @@ def test_fourier_gradient_agrees_with_finite_differences():
         tape.watch(numbers)
         out = value(numbers)
     gradient: Any = tape.gradient(out, numbers)
-    direction = tf.random.stateless_normal(volume.shape, (3, 4))
+    direction = tf.random.stateless_normal((1, *volume.shape), (3, 4))
     step = 1e-2
     measured = (value(numbers + step * direction) - value(numbers - step * direction)) / (2 * step)
     np.testing.assert_allclose(measured, tf.reduce_sum(gradient * direction), rtol=2e-3)
@@ -77,12 +82,13 @@ def test_fourier_gradient_agrees_with_finite_differences():
 def test_pixel_volume_starts_grey_and_stays_in_the_networks_range():
     volume = PixelVolume((4, 10, 12), C3D_LIKE)
     start = volume.start(0)
-    sample = volume.sample(tf.constant(start), View.plain()).numpy()
+    numbers = tf.constant(start[np.newaxis])
+    sample = sampled(volume, numbers)
     assert sample.mean() == pytest.approx(0.5, abs=0.01)
     assert sample.std() == pytest.approx(0.05, rel=0.1)
-    far = volume.constrain(tf.constant(start * 0 + 1e6))
+    far = volume.constrain(numbers * 0 + 1e6)
     np.testing.assert_allclose(volume.sample(far, View.plain()), 1, rtol=1e-6)
-    rolled = volume.sample(tf.constant(start), view(shift=(1, 2, -3))).numpy()
+    rolled = sampled(volume, numbers, view(shift=(1, 2, -3)))
     np.testing.assert_array_equal(rolled, np.roll(sample, (-1, -2, 3), (0, 1, 2)))
 
 
@@ -91,6 +97,34 @@ def test_the_start_depends_on_the_seed_alone(make):
     volume = make((4, 16, 16))
     np.testing.assert_array_equal(volume.start(5), make((4, 16, 16)).start(5))
     assert not np.array_equal(volume.start(5), volume.start(6))
+
+
+def test_each_volume_is_sampled_from_its_own_numbers():
+    volume = FourierVolume((4, 12, 10))
+    both = tf.concat([strong(volume), -strong(volume)], 0)
+    samples = volume.sample(both, view(shift=(1, 2, 3))).numpy()
+    np.testing.assert_allclose(samples[0], sampled(volume, both[:1], view(shift=(1, 2, 3))), atol=1e-6)
+    np.testing.assert_allclose(samples[1], 1 - samples[0], atol=1e-5)
+
+
+@pytest.mark.parametrize("make", [FourierVolume, lambda size: PixelVolume(size, C3D_LIKE)])
+def test_what_is_unfolded_folds_back(make):
+    volume = make((4, 16, 14))
+    numbers = volume.start(2)
+    np.testing.assert_allclose(volume.fold(volume.unfold(numbers)), numbers, rtol=1e-3, atol=1e-6)
+
+
+def test_copies_of_a_small_canvas_fill_a_large_one_without_its_period():
+    small, large = FourierVolume((4, 24, 24)), FourierVolume((4, 60, 48))
+    numbers = small.start(1) * 200
+    laid = sampled(large, tf.constant(spread(small, numbers, large, seed=3)[np.newaxis]))
+    tile = sampled(small, tf.constant(numbers[np.newaxis]))
+    assert laid.std() == pytest.approx(tile.std(), rel=0.15)  # the seams are smoothed, the rest is as it was
+    bytes_of = (laid * 255).astype(np.uint8)
+    tiled = (np.tile(tile, (1, 3, 2, 1))[:, :60] * 255).astype(np.uint8)
+    assert repetition(bytes_of, (24, 24)) < 0.3 < 0.9 < repetition(tiled, (24, 24))
+    other = spread(small, numbers, large, seed=4)
+    assert not np.array_equal(other, spread(small, numbers, large, seed=3))
 
 
 def test_views_stay_within_their_reach_and_do_not_depend_on_how_many_follow():

@@ -1,0 +1,110 @@
+"""When a search does what: which canvas, how many steps on it, at which learning rate, through which views.
+
+A search begins on a small periodic canvas, where a step costs a fraction of one at full size and a first picture is
+there at once; copies of it, each rolled by chance, are the start at full size.
+"""
+
+import math
+from dataclasses import dataclass
+
+import numpy as np
+
+from c3dvis.maximize.transforms import random_views
+from c3dvis.networks.registry import NetworkInfo
+from c3dvis.spec import RenderSpec
+
+SKETCH_STEPS = 24
+"""Steps on the small canvas, and at most this share of all:"""
+SKETCH_SHARE = 0.25
+SKETCH_RATE = 2.0
+"""Learning rate on the small canvas, in units of the spec's."""
+
+FULL_SIZE_WORK = 3e12
+"""Multiplications of the network's forward pass that all steps at full size may cost together; what a heavy network
+cannot afford of its steps it takes on the small canvas."""
+
+POSITIONS = 4
+"""Positions of the layer that the small canvas spans in height and width, where the clip is as large, and pixels that
+it has at least. It is as long as the clip: a cut in time would show."""
+LEAST_CANVAS = 32
+
+SETTLE_SHARE = 0.5
+"""Share of the steps at full size in which the learning rate falls linearly to 0, so that the last views leave no
+trace."""
+
+PATIENCE = 2
+"""Looks without a rise by `RISE` after which the search settles early."""
+RISE = 1.01
+
+
+@dataclass(frozen=True)
+class Schedule:
+    """The steps of one search.
+
+    Attributes:
+        canvas: (frames, height, width) of the small canvas; None where there is none.
+        sketch: steps on it.
+        climb, settle: steps at full size, at the full learning rate and while it falls.
+    """
+
+    canvas: tuple[int, int, int] | None
+    sketch: int
+    climb: int
+    settle: int
+
+    @classmethod
+    def of(cls, spec: RenderSpec, info: NetworkInfo) -> "Schedule":
+        """The schedule of a spec."""
+        canvas = small_canvas(spec, info)
+        sketch = 0
+        if canvas:
+            affordable = int(FULL_SIZE_WORK / work(spec, info))
+            sketch = max(min(SKETCH_STEPS, int(SKETCH_SHARE * spec.iterations)), spec.iterations - affordable)
+        left = spec.iterations - sketch
+        settle = round(SETTLE_SHARE * left)
+        return cls(canvas if sketch else None, sketch, left - settle, settle)
+
+
+def work(spec: RenderSpec, info: NetworkInfo) -> int:
+    """Multiplications of one forward pass at full size."""
+    architecture = info.architecture
+    shapes = architecture.shapes(spec.frames, spec.height, spec.width)
+    convolutions = [op for op in architecture.ancestry(spec.layer) if op.kind == "conv"]
+    return sum(math.prod(shapes[op.name]) * math.prod(op.kernel) * shapes[op.inputs[0]][-1] for op in convolutions)
+
+
+def small_canvas(spec: RenderSpec, info: NetworkInfo) -> tuple[int, int, int] | None:
+    """The periodic canvas that a search begins on, or None where it would save nothing or show something else."""
+    if spec.parametrization != "fourier" or spec.objective not in ("filter", "layer"):
+        return None
+    if any(op.kind == "dense" for op in info.architecture.ancestry(spec.layer)):
+        return None
+    full = (spec.frames, spec.height, spec.width)
+    _, stride = info.architecture.receptive_field(spec.layer)
+    least = info.architecture.smallest_size(spec.layer)
+    height, width = (min(full[i], max(LEAST_CANVAS, least[i], POSITIONS * stride[i])) for i in (1, 2))
+    return (spec.frames, height, width) if spec.height * spec.width >= 2 * height * width else None
+
+
+def sketch_views(spec: RenderSpec, steps: int) -> np.ndarray:
+    """(steps, 6): at first the volume as it is, since a sketch wants to be quick; in a long one, then by chance."""
+    views = full_views(spec, steps)
+    views[:SKETCH_STEPS] = 0
+    return views
+
+
+def full_views(spec: RenderSpec, steps: int) -> np.ndarray:
+    """(steps, 6): shifted and scaled by chance, from the spec's seed."""
+    return random_views(steps, spec.jitter_pixels, spec.jitter_frames, spec.seed)
+
+
+def settling_rates(rate: float, steps: int) -> np.ndarray:
+    """(steps,) float32, falling linearly from `rate` towards 0."""
+    return (rate * (steps - np.arange(steps)) / max(1, steps)).astype(np.float32)
+
+
+def has_levelled(shown: list[float]) -> bool:
+    """Whether the last looks at the shown activation brought nothing more."""
+    if len(shown) <= PATIENCE:
+        return False
+    return max(shown[-PATIENCE:]) < RISE * max(shown[:-PATIENCE])

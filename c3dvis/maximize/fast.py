@@ -19,6 +19,7 @@ from c3dvis.maximize.parametrization import FourierVolume, PixelVolume, Size, sp
 from c3dvis.maximize.progress import OnProgress, Progress
 from c3dvis.maximize.schedule import SKETCH_RATE, Schedule, full_views, has_levelled, settling_rates, sketch_views
 from c3dvis.networks.network import Network
+from c3dvis.networks.window import Window, window
 from c3dvis.spec import RenderSpec
 
 STEPS_AT_ONCE = 8
@@ -89,6 +90,7 @@ class _Maximization:
         self._precision = resolve_precision(spec.precision)
         self._schedule = Schedule.of(spec, network.info)
         self._size = (spec.frames, spec.height, spec.width)
+        self._window = _neurons_window(network, spec)
         self._history: list[dict[str, Any]] = []
         self._step = 0
 
@@ -96,8 +98,9 @@ class _Maximization:
         """Sketch on the small canvas, climb at full size, settle."""
         spec, plan = self._spec, self._schedule
         start = self._sketch() if plan.canvas else None
-        energy = self._energy(self._size)
-        search = self._search(self._size, energy)
+        canvas = self._window.size if self._window else self._size
+        energy = self._energy(canvas)
+        search = self._search(canvas, energy)
         if start is None:
             start = search.parametrization.start(spec.seed)
         run = _Run(search, start, energy)
@@ -120,7 +123,7 @@ class _Maximization:
             part = slice(look, look + STEPS_AT_ONCE)
             self._advance(run, views[part], rates[part])
             self._tell(run, measured=look + STEPS_AT_ONCE >= plan.settle)
-        return Outcome(run.shown(self._size), self._history, self._precision)
+        return Outcome(self._shown(run), self._history, self._precision)
 
     def _sketch(self) -> np.ndarray:
         """Numbers that lay the full canvas with what was found on the small one."""
@@ -148,7 +151,7 @@ class _Maximization:
 
     def _tell(self, run: "_Run", measured: bool) -> None:
         """Note where the search stands, and tell whoever listens."""
-        clip = run.shown(self._size)
+        clip = self._shown(run)
         seconds = time.perf_counter() - self._began
         objective = float(run.log[-1, 0, 0])
         shown = self._measures.shown_activation(clip) if measured else None
@@ -159,12 +162,26 @@ class _Maximization:
         if self._on_progress:
             self._on_progress(Progress(self._step, self._spec.iterations, seconds, objective, shown, clip))
 
+    def _shown(self, run: "_Run") -> np.ndarray:
+        """The clip as it would be shown now: a small canvas is repeated, a neuron's window stands in grey."""
+        clip = run.shown()
+        if self._window:
+            whole = np.full((*self._size, 3), 128, np.uint8)
+            box = zip(self._window.start, self._window.size, strict=True)
+            whole[tuple(slice(start, start + length) for start, length in box)] = clip
+            return whole
+        for axis, length in enumerate(self._size):
+            if clip.shape[axis] < length:
+                clip = np.take(clip, np.arange(length) % clip.shape[axis], axis=axis)
+        return clip
+
     def _energy(self, canvas: Size, sketch: bool = False) -> Energy:
         """The spec's energy on a canvas; a sketch follows the objective alone."""
         spec = self._spec
         shape = self._network.info.output_shape(spec.layer, *canvas)
+        target = spec.replace(position=self._window.position) if self._window else spec
         energy = Energy(
-            positions(spec, shape), filter_weights(spec, shape)[np.newaxis], np.zeros((2, shape[3]), np.float32),
+            positions(target, shape), filter_weights(spec, shape)[np.newaxis], np.zeros((2, shape[3]), np.float32),
             spec.activation_weight, spec.lp_weight, spec.lp_p, spec.tv_space_weight, spec.tv_time_weight, spec.tv_beta,
             0.0, LEAK,
         )  # fmt: skip
@@ -230,11 +247,17 @@ class _Run:
         self.log = log.numpy()
         self.steps += len(rates)
 
-    def shown(self, size: Size) -> np.ndarray:
-        """The clip as it would be shown now, (*size, 3) uint8: a small canvas is repeated."""
+    def shown(self) -> np.ndarray:
+        """The canvas as it would be shown now, (T, H, W, 3) uint8."""
         volume = self._search.volume(self.numbers)[0].numpy()
-        clip = (np.clip(volume, 0, 1) * np.float32(255) + np.float32(0.5)).astype(np.uint8)
-        for axis, length in enumerate(size):
-            if clip.shape[axis] < length:
-                clip = np.take(clip, np.arange(length) % clip.shape[axis], axis=axis)
-        return clip
+        return (np.clip(volume, 0, 1) * np.float32(255) + np.float32(0.5)).astype(np.uint8)
+
+
+def _neurons_window(network: Network, spec: RenderSpec) -> Window | None:
+    """The part of the clip that a neuron sees, where that is less than half of it."""
+    if spec.objective != "neuron":
+        return None
+    size = (spec.frames, spec.height, spec.width)
+    t, h, w, _ = network.info.output_shape(spec.layer, *size)
+    box = window(network.architecture, spec.layer, spec.position or (t // 2, h // 2, w // 2), size)
+    return box if 2 * np.prod(box.size) <= np.prod(size) else None

@@ -108,3 +108,15 @@ def test_what_the_network_has_not_is_refused_in_a_sentence(changes, error, words
     with pytest.raises(error) as caught:
         c3dvis.render(SMALL.replace(**changes))
     assert words in str(caught.value)
+
+
+def test_of_a_neuron_only_what_it_sees_is_computed():
+    spec = SMALL.replace(objective="neuron", position=(1, 3, 3), iterations=24)
+    result = c3dvis.render(spec)
+    touched = np.argwhere((result.clip != 128).any(axis=-1))
+    assert np.all(touched.max(axis=0) - touched.min(axis=0) < (8, 24, 24))  # of 8 × 48 × 48
+    assert (1, 12, 12) in map(tuple, touched)  # where the neuron looks
+    network = c3dvis.load_network(spec.network)
+    response = network.respond(result.clip, spec.layer)[1, 3, 3, 10]
+    assert result.metrics["shown_activation"] == pytest.approx(response, rel=1e-4)
+    assert response > 2 * network.respond(np.full_like(result.clip, 128), spec.layer)[1, 3, 3, 10]

@@ -43,6 +43,7 @@ class RenderSpec:
         engine: `fast` (ours) or `keras-vis` (the original library).
         iterations: optimiser steps; 0 shows the start.
         seed: of every random choice.
+        variants, variant: how many clips are looked for together, each unlike the others, and which of them this is.
         activation_weight, selectivity_weight, lp_weight, tv_space_weight, tv_time_weight: weights of the energy's
             terms.
         lp_p: order of the Lp norm.
@@ -68,6 +69,8 @@ class RenderSpec:
     engine: str = "fast"
     iterations: int = _BY_ENGINE
     seed: int = 0
+    variants: int = 1
+    variant: int = 0
     activation_weight: float = _BY_ENGINE
     selectivity_weight: float = _BY_ENGINE
     lp_weight: float = _BY_ENGINE
@@ -101,6 +104,8 @@ class RenderSpec:
             )
         if self.position is not None and self.objective != "neuron":
             raise invalid("position", "none, unless objective is 'neuron'", self.position)
+        if self.variant >= self.variants:
+            raise invalid("variant", f"below variants, which is {self.variants}", self.variant)
         if self.engine == "keras-vis":
             self._check_keras_vis()
 
@@ -116,9 +121,9 @@ class RenderSpec:
                 "keras-vis maximises the mean of one filter: expected objective 'filter' or 'class' and a single "
                 f"filter, received objective='{self.objective}', filter={self.filter_text}. Choose engine 'fast'."
             )
-        fixed = ENGINE_DEFAULTS["keras-vis"]
+        fixed = {**ENGINE_DEFAULTS["keras-vis"], "variants": 1}
         for name in (
-            "selectivity_weight", "lp_p", "tv_beta", "jitter_pixels", "jitter_frames", "parametrization",
+            "variants", "selectivity_weight", "lp_p", "tv_beta", "jitter_pixels", "jitter_frames", "parametrization",
             "learning_rate", "precision",
         ):  # fmt: skip
             if getattr(self, name) != fixed[name]:
@@ -242,8 +247,8 @@ class RenderSpec:
 
 # What gives way first when a link's values are fine alone and wrong together.
 _DROP_ORDER = (
-    "position", *(name for name in FIELDS if name in ENGINE_DEFAULTS["fast"]), "objective", "filter",
-    "frames", "height", "width", "engine",
+    "position", "variant", *(name for name in FIELDS if name in ENGINE_DEFAULTS["fast"]), "variants", "objective",
+    "filter", "frames", "height", "width", "engine",
 )  # fmt: skip
 
 

@@ -41,6 +41,8 @@ _TABLE = (
     Field("engine", "choice", "Ours (fast), or the original library (keras-vis).", choices=CHOICES["engine"]),
     Field("iterations", "int", "More steps go further up, and take longer.", 0, 4096, 8, unit="steps"),
     Field("seed", "int", "Another seed finds another picture of the same filter.", 0, 2**32 - 1, 1),
+    Field("variants", "int", "Clips of one filter that are looked for together, each unlike the others.", 1, 8, 1),
+    Field("variant", "int", "Which of these clips this is, counted from 0.", 0, 7, 1),
     Field("activation_weight", "float", "More of it follows the filter harder, against all the regularisers.",
           0, 1000, 0.1),
     Field("selectivity_weight", "float", "More of it leaves out what the layer's other filters like better.",

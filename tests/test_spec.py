@@ -16,7 +16,7 @@ from c3dvis.spec_fields import CHOICES
 
 
 def _spec(values: dict[str, Any]) -> RenderSpec:
-    return RenderSpec(**values)
+    return RenderSpec(**{**values, "variant": values.get("variant", 0) % values.get("variants", 1)})
 
 
 INTS = {name: st.integers(int(f.minimum), int(f.maximum)) for name, f in FIELDS.items() if f.kind == "int"}

@@ -29,6 +29,10 @@ SKETCH_AT_ONCE = 4
 MEASURE_EVERY = 2
 """Looks between two measures of the shown activation, which cost a pass through the network each."""
 
+_FAMILIES_KEPT = 2
+_families: OrderedDict[tuple[str, str], list["Outcome"]] = OrderedDict()
+"""Clips that were looked for together, so that each is not looked for again when its turn comes."""
+
 _SEARCHES_KEPT = 8
 _searches: OrderedDict[tuple[Any, ...], Search] = OrderedDict()
 _lock = threading.Lock()
@@ -73,7 +77,18 @@ def maximize(
     Raises:
         RenderFailed: the numbers overflowed.
     """
-    return _Maximization(network, spec, measures, on_progress, began).run()
+    if spec.variants == 1:
+        return _Maximization(network, spec, measures, on_progress, began).run()[0]
+    key = (network.fingerprint, spec.replace(variant=0).to_json())
+    with _lock:
+        found = _families.get(key)
+    if found is None:
+        found = _Maximization(network, spec, measures, on_progress, began).run()
+        with _lock:
+            _families[key] = found
+            while len(_families) > _FAMILIES_KEPT:
+                _families.popitem(last=False)
+    return found[spec.variant]
 
 
 class _Maximization:
@@ -94,15 +109,15 @@ class _Maximization:
         self._history: list[dict[str, Any]] = []
         self._step = 0
 
-    def run(self) -> Outcome:
-        """Sketch on the small canvas, climb at full size, settle."""
+    def run(self) -> list[Outcome]:
+        """Sketch on the small canvas, climb at full size, settle; an outcome for each variant."""
         spec, plan = self._spec, self._schedule
         start = self._sketch() if plan.canvas else None
         canvas = self._window.size if self._window else self._size
         energy = self._energy(canvas)
         search = self._search(canvas, energy)
         if start is None:
-            start = search.parametrization.start(spec.seed)
+            start = self._start(search)
         run = _Run(search, start, energy)
         if not self._step:
             self._tell(run, measured=False)
@@ -112,6 +127,7 @@ class _Maximization:
             part = slice(look, min(look + STEPS_AT_ONCE, plan.climb))
             self._advance(run, views[part], np.full(part.stop - part.start, spec.learning_rate, np.float32))
             measured = (look // STEPS_AT_ONCE + 1) % MEASURE_EVERY == 0 or self._step == spec.iterations
+            measured = measured and spec.variants == 1
             self._tell(run, measured)
             if measured:
                 shown.append(self._history[-1]["shown_activation"])
@@ -123,7 +139,20 @@ class _Maximization:
             part = slice(look, look + STEPS_AT_ONCE)
             self._advance(run, views[part], rates[part])
             self._tell(run, measured=look + STEPS_AT_ONCE >= plan.settle)
-        return Outcome(self._shown(run), self._history, self._precision)
+        clips = [self._shown(run, variant) for variant in range(spec.variants)]
+        return [Outcome(clip, self._history_of(variant, clip), self._precision) for variant, clip in enumerate(clips)]
+
+    def _start(self, search: Search) -> np.ndarray:
+        """Numbers (variants, *shape) that a search starts from; the first are those of a search for one clip."""
+        seeds = [np.random.SeedSequence([self._spec.seed, i]).generate_state(1)[0] for i in range(self._spec.variants)]
+        return np.stack([search.parametrization.start(int(seed)) for seed in (self._spec.seed, *seeds[1:])])
+
+    def _history_of(self, variant: int, clip: np.ndarray) -> list[dict[str, Any]]:
+        """The history as it is for one variant: of several, the activation is measured at the end alone."""
+        rows = [{**row, "objective": float(row["objective"][variant])} for row in self._history]
+        if rows and self._spec.variants > 1:
+            rows[-1]["shown_activation"] = self._measures.shown_activation(clip)
+        return rows
 
     def _sketch(self) -> np.ndarray:
         """Numbers that lay the full canvas with what was found on the small one."""
@@ -131,14 +160,15 @@ class _Maximization:
         assert canvas
         energy = self._energy(canvas, sketch=True)
         search = self._search(canvas, energy)
-        run = _Run(search, search.parametrization.start(spec.seed), energy)
+        run = _Run(search, self._start(search), energy)
         self._tell(run, measured=False)
         views, rates = sketch_views(spec, steps), np.full(steps, SKETCH_RATE * spec.learning_rate, np.float32)
         for look in range(0, steps, SKETCH_AT_ONCE):
             part = slice(look, look + SKETCH_AT_ONCE)
             self._advance(run, views[part], rates[part])
             self._tell(run, measured=False)
-        return spread(search.parametrization, run.numbers.numpy()[0], self._parametrization(self._size), spec.seed)
+        large = self._parametrization(self._size)
+        return np.stack([spread(search.parametrization, one, large, spec.seed) for one in run.numbers.numpy()])
 
     def _advance(self, run: "_Run", views: np.ndarray, rates: np.ndarray) -> None:
         run.advance(views, rates)
@@ -151,20 +181,21 @@ class _Maximization:
 
     def _tell(self, run: "_Run", measured: bool) -> None:
         """Note where the search stands, and tell whoever listens."""
-        clip = self._shown(run)
+        clip = self._shown(run, self._spec.variant)
         seconds = time.perf_counter() - self._began
-        objective = float(run.log[-1, 0, 0])
+        objectives = run.log[-1, 0]
         shown = self._measures.shown_activation(clip) if measured else None
         if self._step:
             self._history.append(
-                {"step": self._step, "seconds": seconds, "objective": objective, "shown_activation": shown}
+                {"step": self._step, "seconds": seconds, "objective": objectives, "shown_activation": shown}
             )
         if self._on_progress:
+            objective = float(objectives[self._spec.variant])
             self._on_progress(Progress(self._step, self._spec.iterations, seconds, objective, shown, clip))
 
-    def _shown(self, run: "_Run") -> np.ndarray:
+    def _shown(self, run: "_Run", variant: int) -> np.ndarray:
         """The clip as it would be shown now: a small canvas is repeated, a neuron's window stands in grey."""
-        clip = run.shown()
+        clip = run.shown(variant)
         if self._window:
             whole = np.full((*self._size, 3), 128, np.uint8)
             box = zip(self._window.start, self._window.size, strict=True)
@@ -180,8 +211,9 @@ class _Maximization:
         spec = self._spec
         shape = self._network.info.output_shape(spec.layer, *canvas)
         target = spec.replace(position=self._window.position) if self._window else spec
+        filters = np.tile(filter_weights(spec, shape), (spec.variants, 1))
         energy = Energy(
-            positions(target, shape), filter_weights(spec, shape)[np.newaxis], np.zeros((2, shape[3]), np.float32),
+            positions(target, shape), filters, np.zeros((2, shape[3]), np.float32),
             spec.activation_weight, spec.lp_weight, spec.lp_p, spec.tv_space_weight, spec.tv_time_weight, spec.tv_beta,
             0.0, LEAK,
         )  # fmt: skip
@@ -203,7 +235,8 @@ class _Maximization:
         network, spec = self._network, self._spec
         whole_layer = spec.objective == "layer"
         key = (
-            network.fingerprint, spec.layer, canvas, self._precision, spec.parametrization, whole_layer, energy.terms
+            network.fingerprint, spec.layer, canvas, self._precision, spec.parametrization, whole_layer, energy.terms,
+            spec.variants,
         )  # fmt: skip
         with _lock:
             if key not in _searches:
@@ -215,6 +248,7 @@ class _Maximization:
                     self._precision,
                     energy.terms,
                     whole_layer,
+                    spec.variants,
                 )
                 while len(_searches) > _SEARCHES_KEPT:
                     _searches.popitem(last=False)
@@ -226,8 +260,8 @@ class _Run:
     """The numbers of one canvas on their way.
 
     Attributes:
-        numbers: (1, *shape).
-        log: (n, 2, 1), objective and energy of the latest steps.
+        numbers: (variants, *shape).
+        log: (n, 2, variants), objective and energy of the latest steps.
         steps: done on this canvas.
     """
 
@@ -235,8 +269,8 @@ class _Run:
         self._search = search
         self._energy = energy.tensors()
         self._slots = search.slots()
-        self.numbers = tf.constant(start[np.newaxis])
-        self.log = np.zeros((1, 2, 1), np.float32)
+        self.numbers = tf.constant(start)
+        self.log = np.zeros((1, 2, len(start)), np.float32)
         self.steps = 0
 
     def advance(self, views: np.ndarray, rates: np.ndarray) -> None:
@@ -247,9 +281,9 @@ class _Run:
         self.log = log.numpy()
         self.steps += len(rates)
 
-    def shown(self) -> np.ndarray:
-        """The canvas as it would be shown now, (T, H, W, 3) uint8."""
-        volume = self._search.volume(self.numbers)[0].numpy()
+    def shown(self, variant: int) -> np.ndarray:
+        """A canvas as it would be shown now, (T, H, W, 3) uint8."""
+        volume = self._search.volume(self.numbers)[variant].numpy()
         return (np.clip(volume, 0, 1) * np.float32(255) + np.float32(0.5)).astype(np.uint8)
 
 

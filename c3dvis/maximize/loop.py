@@ -1,7 +1,7 @@
 """The search itself: one compiled step per (network, layer, canvas size), run on the device many steps at a time.
 
 energy = −activation_weight·objective + lp_weight·Lp + tv_space_weight·TV_space + tv_time_weight·TV_time
-         + selectivity_weight·|objective|·rivalry,
+         + selectivity_weight·|objective|·rivalry + |objective|·likeness (of several volumes to each other),
 
 of the volume as the network sees it through each step's random view. What differs between two renders of one layer
 (filters, weights, learning rate, seed) goes in as tensors, so nothing is traced twice; a term whose weight is 0 is
@@ -15,7 +15,7 @@ from typing import Any
 import numpy as np
 import tensorflow as tf
 
-from c3dvis.maximize.objectives import mean_square, per_filter, rivalry, weighted_response
+from c3dvis.maximize.objectives import likeness, mean_square, per_filter, rivalry, weighted_response
 from c3dvis.maximize.optimizers import Optimizer, State
 from c3dvis.maximize.parametrization import Parametrization, View
 from c3dvis.maximize.regularizers import lp_norm, total_variation
@@ -197,6 +197,8 @@ class Search:
         if "rivalry" in self._terms:
             weight = rivalry_weight * activation_weight * tf.abs(tf.stop_gradient(objective))
             value += weight * rivalry(responses, filters, noise)
+        if self.shape[0] > 1:
+            value += activation_weight * tf.abs(tf.stop_gradient(objective)) * likeness(after)
         around_grey = volumes - 0.5
         if "lp" in self._terms:
             value += lp_weight * lp_norm(around_grey, lp_p)

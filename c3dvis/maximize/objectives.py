@@ -1,5 +1,7 @@
 """What is maximised: a number of a layer's response, as a function of tensors."""
 
+import math
+
 import numpy as np
 import tensorflow as tf
 
@@ -75,3 +77,18 @@ def rivalry(after: tf.Tensor, filters: tf.Tensor, noise: tf.Tensor) -> tf.Tensor
     target = tf.reduce_sum(score * filters, -1)
     strongest = _SOFTNESS * tf.reduce_logsumexp((score - 1e9 * filters) / _SOFTNESS, -1)
     return tf.nn.relu(strongest - target + _MARGIN)
+
+
+def likeness(after: tf.Tensor) -> tf.Tensor:
+    """How much the layer's response to each volume is like that to the others, (N,): 1 is alike.
+
+    Cosine between the Gram matrices of the responses, after the diversity term of Olah et al. 2017.
+
+    Args:
+        after: (N, t, h, w, filters), N at least 2.
+    """
+    count, *grid, filters = after.shape
+    features = tf.reshape(tf.cast(after, tf.float32), (count, math.prod(grid), filters))
+    gram = tf.reshape(tf.matmul(features, features, transpose_a=True), (count, -1))
+    gram = tf.math.l2_normalize(gram, 1)
+    return (tf.reduce_sum(tf.matmul(gram, gram, transpose_b=True), 1) - 1) / (count - 1)

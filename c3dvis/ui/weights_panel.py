@@ -108,6 +108,8 @@ def draw_advanced(on_engine: Callable[[], None]) -> None:
             _number(name, label)
         if st.session_state["c.engine"] == "keras-vis":
             return
+        _number("variants", "Clips that differ")
+        _number("variant", "Which of them")
         _number("lp_p", "Lp order")
         _number("tv_beta", "TV exponent")
         _number("learning_rate", "Learning rate")

@@ -120,3 +120,29 @@ def test_of_a_neuron_only_what_it_sees_is_computed():
     response = network.respond(result.clip, spec.layer)[1, 3, 3, 10]
     assert result.metrics["shown_activation"] == pytest.approx(response, rel=1e-4)
     assert response > 2 * network.respond(np.full_like(result.clip, 128), spec.layer)[1, 3, 3, 10]
+
+
+def test_variants_are_clips_of_one_filter_that_differ():
+    """Found together they differ more than clips found alone from the same starts."""
+    from scipy.spatial.distance import cosine
+
+    fast._families.clear()
+    spec = SMALL.replace(layer="Mixed_3b", filter=29, iterations=40, variants=2)
+    first, second = (c3dvis.render(spec.replace(variant=variant)) for variant in (0, 1))
+    network = c3dvis.load_network(spec.network)
+
+    def gram(clip: np.ndarray) -> np.ndarray:
+        features = network.respond(clip, spec.layer).reshape(-1, 256)
+        return (features.T @ features).ravel()
+
+    alone = c3dvis.render(spec.replace(variants=1))
+    other = c3dvis.render(spec.replace(variants=1, seed=int(np.random.SeedSequence([0, 1]).generate_state(1)[0])))
+    apart, by_chance = (cosine(gram(a.clip), gram(b.clip)) for a, b in ((first, second), (alone, other)))
+    assert apart > 1.2 * by_chance
+    for result in (first, second):
+        assert result.metrics["gain"] > 1.5
+        assert result.history[-1]["shown_activation"] == pytest.approx(result.metrics["shown_activation"], rel=1e-5)
+    fast._families.clear()
+    np.testing.assert_array_equal(c3dvis.render(spec.replace(variant=1)).clip, second.clip)
+    with pytest.raises(InvalidSpec, match="variant must be below variants"):
+        spec.replace(variant=2)

@@ -78,10 +78,10 @@ class Say:
         return tf
 
     @contextmanager
-    def progress(self, title: str, in_bytes: bool = False) -> Iterator["Bar"]:
+    def progress(self, title: str, in_bytes: bool = False, unit: str = "steps") -> Iterator["Bar"]:
         """A progress bar on standard error while the block runs."""
         amount: list[ProgressColumn] = (
-            [DownloadColumn()] if in_bytes else [TextColumn("{task.completed:.0f}/{task.total:.0f} steps")]
+            [DownloadColumn()] if in_bytes else [TextColumn("{task.completed:.0f}/{task.total:.0f} " + unit)]
         )
         columns = [
             TextColumn("{task.description}"),
@@ -103,6 +103,13 @@ class Bar:
     def update(self, done: int, total: int, detail: str = "") -> None:
         """`done` of `total`, with a few words beside the bar."""
         self._progress.update(self._task, completed=done, total=total, detail=detail, visible=True)
+
+
+def duration(seconds: float) -> str:
+    """Seconds in words short enough for a progress line."""
+    if seconds < 90:
+        return f"{max(1, round(seconds))} s"
+    return f"{round(seconds / 60)} min" if seconds < 5400 else f"{seconds / 3600:.1f} h"
 
 
 def table(title: str, columns: Sequence[str], rows: Sequence[Sequence[str]], right: Sequence[str] = ()) -> Table:

@@ -122,7 +122,7 @@ class ResultStore:
         """Whether there is an entry of that key; unlike `get_key`, without opening it."""
         if not isinstance(key, str) or not _KEY.fullmatch(key):
             return False
-        return self._folder.find(key) is not None or key in self._shipped_keys()
+        return self._folder.find(key) is not None or self._is_shipped(key)
 
     def stats(self) -> StoreStats:
         """Numbers for people.
@@ -235,6 +235,9 @@ class ResultStore:
         except (ResultDamaged, OSError) as error:
             _log.warning("The starter result %s cannot be used: %s", path, error)
             return None
+
+    def _is_shipped(self, key: str) -> bool:
+        return self._starter is not None and (self._starter / f"{key}.h5").is_file()
 
     def _shipped_keys(self) -> set[str]:
         if self._starter is None:

@@ -165,6 +165,17 @@ def filter_page(
     return _page(f"{spec.layer} filter {spec.filter_text} · {info.title}", body, root="../")
 
 
+def absent_page(spec: RenderSpec, why: str | None) -> str:
+    """The address of a filter that is planned and has no picture, so that links to it lead somewhere."""
+    title = registry.describe(spec.network).title
+    body = f"""
+<nav aria-label="Place"><a href="../index.html">{escape(title)}</a> ›
+<a href="index.html">{escape(spec.layer)}</a></nav>
+<h1>{escape(spec.layer)} · filter {escape(spec.filter_text)}</h1>
+<p class="note">{escape("Not rendered yet." if why is None else f"Its render did not succeed. {why}")}</p>"""
+    return _page(f"{spec.layer} filter {spec.filter_text} · {title}", body, root="../")
+
+
 def _page(title: str, body: str, root: str) -> str:
     return f"""<!DOCTYPE html>
 <html lang="en">

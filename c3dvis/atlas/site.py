@@ -19,6 +19,7 @@ from c3dvis.atlas.fill import Failure
 from c3dvis.atlas.plan import AtlasPlan
 from c3dvis.errors import InvalidSpec, OutputFailed
 from c3dvis.files import write_whole
+from c3dvis.media.png import sheet_grid
 from c3dvis.results import RenderResult
 from c3dvis.spec import RenderSpec
 
@@ -71,26 +72,33 @@ class Site:
         spec = result.spec
         folder = self.folder / pages.folder_of(spec.layer)
         stem = str(spec.filters[0][0])
-        grid = media.png.sheet_grid(*result.clip.shape[:3])
+        grid = sheet_grid(*result.clip.shape[:3])
         names = {
             name: f"{stem}.{'h5' if name == 'h5' else media.FORMATS[name].extension[1:]}" for name in self._formats
         }
         picture = pages.Picture(f"{stem}.frames.webp", grid.columns, self._fps)
         siblings = self._plan.layers[spec.layer]
-        page = pages.filter_page(result, self._digest(result), siblings, names, picture).encode()
+        digest = self._digest(result)
+        page = pages.filter_page(result, digest, siblings, names, picture).encode()
         self._shown[spec] = pages.Shown(stem, bool(result.metrics.get("dead")), result.metrics)
         target = folder / f"{stem}.html"
+        written = _read(target)
         files = [*names.values(), picture.name, f"{stem}.json"]
-        if _holds(target, page) and all((folder / name).is_file() for name in files):
-            return
+        if digest.encode() not in written or not all((folder / name).is_file() for name in files):
+            self._write_files(result, folder, names, picture.name)
+            self.written += 1
+        if page != written:
+            write_whole(target, page, durable=False)  # after the others: it vouches for them
+
+    def _write_files(self, result: RenderResult, folder: Path, names: dict[str, str], sheet: str) -> None:
+        spec = result.spec
         about = {"title": spec.title, "spec": spec.to_dict()}
         for name, file in names.items():
-            data = result.to_bytes() if name == "h5" else media.encode(result.clip, name, fps=self._fps, metadata=about)
+            whole = name == "h5"
+            data = result.to_bytes() if whole else media.encode(result.clip, name, fps=self._fps, metadata=about)
             write_whole(folder / file, data, durable=False)
-        write_whole(folder / picture.name, media.encode_frames(result.clip)[0], durable=False)
-        write_whole(folder / f"{stem}.json", spec.to_json().encode() + b"\n", durable=False)
-        write_whole(target, page, durable=False)  # last: it vouches for the others
-        self.written += 1
+        write_whole(folder / sheet, media.encode_frames(result.clip)[0], durable=False)
+        write_whole(folder / f"{spec.filter_text}.json", spec.to_json().encode() + b"\n", durable=False)
 
     def finish(self, failures: Sequence[Failure] = ()) -> None:
         """Write the pages that lead to the filters, and the list of what did not succeed.
@@ -101,6 +109,10 @@ class Site:
         for name in ("site.css", "player.js"):
             write_whole(self.folder / name, (_ASSETS / name).read_bytes(), durable=False)
         failed = {failure.spec: str(failure.error) for failure in failures}
+        for spec in self._plan.specs:
+            if spec not in self._shown:
+                page = self.folder / pages.folder_of(spec.layer) / f"{spec.filter_text}.html"
+                write_whole(page, pages.absent_page(spec, failed.get(spec)).encode(), durable=False)
         for layer in self._plan.layers:
             text = pages.layer_page(self._plan, layer, self._shown, failed)
             write_whole(self.folder / pages.folder_of(layer) / "index.html", text.encode(), durable=False)
@@ -110,12 +122,13 @@ class Site:
     def _digest(self, result: RenderResult) -> str:
         """Of the clip and all that its files are made from: another one, and they are written again."""
         seal = hashlib.sha256(result.clip.tobytes())
-        seal.update(f"{result.key} {self._formats} {self._fps}".encode())
+        rest = (result.key, sorted(result.metrics.items()), sorted(result.provenance.items()), self._formats, self._fps)
+        seal.update(repr(rest).encode())
         return seal.hexdigest()[:16]
 
 
-def _holds(file: Path, data: bytes) -> bool:
+def _read(file: Path) -> bytes:
     try:
-        return file.read_bytes() == data
+        return file.read_bytes()
     except OSError:
-        return False
+        return b""

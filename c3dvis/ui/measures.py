@@ -4,7 +4,7 @@ from html import escape
 
 import streamlit as st
 
-from c3dvis.results.readings import Metrics, readings
+from c3dvis.results.readings import Metrics, number, readings
 
 _JUDGED = ("good", "fair", "poor")
 
@@ -21,3 +21,31 @@ def draw(metrics: Metrics, filters: int) -> None:
             f'<dd class="{reading.tone}">{mark}{escape(reading.sentence)}</dd>'
         )
     st.html(f'<dl class="c3d-readings">{"".join(rows)}</dl>')
+
+
+TITLES = {
+    "shown_activation": "Shown activation",
+    "gain": "Gain",
+    "selectivity": "Selectivity",
+    "robustness": "Robustness",
+    "motion": "Motion",
+    "coherence": "Coherence",
+}
+"""Measures that are set side by side, and what they are called."""
+
+
+def short(metrics: Metrics, name: str) -> str:
+    """One measure as a number, for a table."""
+    value = metrics.get(name)
+    if value is None:
+        return "–"
+    if name == "selectivity":
+        return f"rank {int(value)}"
+    return f"×{number(value)}" if name in ("gain", "motion") else number(value)
+
+
+def note(metrics: Metrics, name: str) -> str:
+    """One measure in a few words, under a small picture: the one that is sorted by, or the gain."""
+    name = name if name in ("selectivity", "motion") else "gain"
+    value = short(metrics, name)
+    return "" if value == "–" else value if name == "selectivity" else f"{name} {value}"

@@ -20,10 +20,10 @@ from c3dvis.results.folder import Folder
 from c3dvis.results.index import Entry
 from c3dvis.results.result import RenderResult
 from c3dvis.results.summaries import Summaries, Summary, summarize
+from c3dvis.settings import cache_limit
 from c3dvis.spec import RenderSpec
 
 STARTER = Path(__file__).parent / "starter"
-DEFAULT_SIZE_LIMIT = 8 * 2**30
 
 _log = logging.getLogger(__name__)
 _KEY = re.compile(r"[0-9a-f]{64}")
@@ -64,13 +64,12 @@ class ResultStore:
     Arguments:
         path: the cache folder. The store lives in its `results` subfolder, which is made when the first
             result is stored and which only its owner may enter.
-        size_limit: bytes to keep, 1 or more.
+        size_limit: bytes to keep, 1 or more; None is `C3DVIS_CACHE_LIMIT`, or 8 GiB.
         starter: folder of results that come with the program, one `<key>.h5` each; only ever read.
     """
 
-    def __init__(
-        self, path: Path | str, size_limit: int = DEFAULT_SIZE_LIMIT, *, starter: Path | None = STARTER
-    ) -> None:
+    def __init__(self, path: Path | str, size_limit: int | None = None, *, starter: Path | None = STARTER) -> None:
+        size_limit = cache_limit() if size_limit is None else size_limit
         if size_limit < 1:
             raise ValueError(
                 f"The size limit of a store is impossible. Expected 1 byte or more. Received: {size_limit}."

@@ -8,6 +8,7 @@ import sys
 from collections import Counter
 from collections.abc import Callable, Iterator
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -108,7 +109,7 @@ def test_a_killed_atlas_loses_nothing(cluster: Cluster, run: Run, log: Path, tmp
 
 
 def test_visualize_all_activations_3d_writes_a_gif_per_filter(cluster: Cluster, tmp_path: Path) -> None:
-    fields = {"frames": 4, "height": 16, "width": 16, "iterations": 1}
+    fields: dict[str, Any] = {"frames": 4, "height": 16, "width": 16, "iterations": 1}
     report = c3dvis.visualize_all_activations_3d("i3d-kinetics400", tmp_path / "out", filters="0", **fields)
     layers = make_plan(RenderSpec(**fields)).layers
     assert len(layers) > 20

@@ -46,7 +46,7 @@ class Summary(NamedTuple):
 def summarize(result: RenderResult) -> Summary:
     """The summary of a result."""
     small = media.thumbnail(result.clip, SIDE)
-    data, grid = media.encode_frames(small, quality=_QUALITY)
+    data, grid = media.encode_frames(small, quality=_QUALITY, effort=0)
     frames, height, width = small.shape[:3]
     return Summary(result.key, result.metrics, (frames, height, width), grid.columns, data)
 

@@ -41,23 +41,26 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--times", type=int, default=20, help="kills of each victim (default: 20)")
     parser.add_argument("--seconds", type=float, default=0.25, help="that a stand-in render sleeps (default: 0.25)")
+    parser.add_argument("--layer", default="Mixed_3b", help="whose filters are rendered (default: Mixed_3b, 256)")
     parser.add_argument("--victims", default="worker,atlas,dashboard")
     args = parser.parse_args()
     victims: dict[str, Callable[..., None]] = {"worker": kill_workers, "atlas": kill_atlas, "dashboard": kill_dashboard}
     figures = []
     for name in args.victims.split(","):
         with tempfile.TemporaryDirectory() as folder:
-            figures.append(one_run(name, victims[name], args.times, args.seconds, Path(folder)))
+            figures.append(one_run(name, victims[name], args, Path(folder)))
     print(json.dumps(figures))
     if any(row["lost"] or row["damaged"] or row["most_renders"] > 2 for row in figures):
         sys.exit("A result was lost, damaged or rendered too often.")
 
 
-def one_run(name: str, kill: Callable[..., None], times: int, seconds: float, folder: Path) -> dict[str, Any]:
+def one_run(name: str, kill: Callable[..., None], args: argparse.Namespace, folder: Path) -> dict[str, Any]:
     """All kills of one victim, and what is left afterwards."""
     log = folder / "renders.log"
     os.environ["C3DVIS_CACHE_DIR"] = str(folder / "cache")
-    specs = [RenderSpec(layer="Mixed_3b", filter=number) for number in range(256)]  # all of the layer
+    times, seconds = args.times, args.seconds
+    filters = describe(RenderSpec().network).output_shape(args.layer, 16, 112, 112)[3]
+    specs = [RenderSpec(layer=args.layer, filter=number) for number in range(filters)]
     with Cluster(WORKERS, seconds, log=log) as cluster:
         os.environ["C3DVIS_SCHEDULER"] = cluster.address
         kill(times, specs, cluster, seconds, folder)
@@ -126,7 +129,7 @@ def kill_workers(times: int, specs: list[RenderSpec], cluster: Cluster, seconds:
 def kill_atlas(times: int, specs: list[RenderSpec], cluster: Cluster, seconds: float, folder: Path) -> None:
     """`c3dvis atlas`, started again each time."""
     command = [
-        sys.executable, "-m", "c3dvis", "atlas", "--layers", "Mixed_3b", "--filters", f"0-{len(specs) - 1}",
+        sys.executable, "-m", "c3dvis", "atlas", "--layers", specs[0].layer, "--filters", f"0-{len(specs) - 1}",
         "-o", str(folder / "out"),
     ]  # fmt: skip
     for _ in range(times):

@@ -57,9 +57,12 @@ def build(
         standing = now
         on_standing(now)
 
-    with ResultStore(cache_dir()) as store:
-        failures = Filling(plan.specs, store, lambda: RenderQueue(store), site.add, note).run()
-    site.finish(failures)
+    failures: list[Failure] = []
+    try:
+        with ResultStore(cache_dir()) as store:
+            failures = Filling(plan.specs, store, lambda: RenderQueue(store), site.add, note).run()
+    finally:
+        site.finish(failures)  # after Ctrl-C too: what is there can be looked at
     return AtlasReport(folder, standing, site.written, tuple(failures))
 
 

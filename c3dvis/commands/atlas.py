@@ -10,8 +10,9 @@ from c3dvis.atlas import plan, site, whole
 from c3dvis.atlas.fill import Standing
 from c3dvis.commands import weights
 from c3dvis.commands.render import fps_of, spec_of
-from c3dvis.commands.say import Say, duration
+from c3dvis.commands.say import Say
 from c3dvis.errors import AtlasIncomplete
+from c3dvis.words import duration
 
 _NOTE_EVERY = 30.0  # seconds between lines where there is no terminal to draw a bar on
 

@@ -105,13 +105,6 @@ class Bar:
         self._progress.update(self._task, completed=done, total=total, detail=detail, visible=True)
 
 
-def duration(seconds: float) -> str:
-    """Seconds in words short enough for a progress line."""
-    if seconds < 90:
-        return f"{max(1, round(seconds))} s"
-    return f"{round(seconds / 60)} min" if seconds < 5400 else f"{seconds / 3600:.1f} h"
-
-
 def table(title: str, columns: Sequence[str], rows: Sequence[Sequence[str]], right: Sequence[str] = ()) -> Table:
     """A table for people; the columns named in `right` are aligned to the right."""
     made = Table(title=title or None, title_justify="left", box=None, pad_edge=False, header_style="bold")

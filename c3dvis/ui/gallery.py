@@ -11,10 +11,10 @@ from c3dvis.ui import gallery_work, measures, places, status, takeaway, weights_
 from c3dvis.ui.address import differences, query_text
 from c3dvis.ui.gallery_view import PER_PAGE, SHOWN, SORTS, GalleryView, current
 from c3dvis.ui.gallery_work import Layer
-from c3dvis.ui.progress import duration
 from c3dvis.ui.services import Services, services
 from c3dvis.ui.strip import layer_strip, shape_text
 from c3dvis.ui.wall import Cell, small, wall
+from c3dvis.words import duration
 
 _POLL = 1.0  # seconds between two looks at renders under way
 _log = logging.getLogger(__name__)

@@ -56,7 +56,6 @@ class Cluster:
             "STAND_IN_SECONDS": str(seconds),
             "STAND_IN_LOG": str(log or os.devnull),
             "STAND_IN_FAILS": ",".join(map(str, fails)),
-            "DASK_DISTRIBUTED__WORKER__DAEMON": "False",
             **(environment or {}),
         }
         self._environment.pop("C3DVIS_SCHEDULER", None)

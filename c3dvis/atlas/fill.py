@@ -143,6 +143,8 @@ class Filling:
                     waiting.append((job.spec, attempt + 1))
                 else:
                     self.failures.append(Failure(job.spec, error))
+            else:
+                self._tell()
         return left
 
     def _take(self, job: RenderJob) -> C3dvisError | None:

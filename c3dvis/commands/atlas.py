@@ -1,7 +1,6 @@
 """`c3dvis atlas`: many filters of a network, rendered through the queue, and a static site of them."""
 
 import argparse
-import logging
 import sys
 import time
 from pathlib import Path
@@ -24,10 +23,9 @@ def run(arguments: argparse.Namespace, say: Say) -> int:
     formats = [name.strip() for name in arguments.formats.split(",")]
     fps = fps_of(arguments.fps)
     weights.check(planned.info)  # says what is wrong before the workers take their time
-    if not say.debug:
-        logging.getLogger("c3dvis").setLevel(logging.CRITICAL)  # what fails is named at the end, in a sentence each
     noted = time.monotonic()
-    with say.progress("Rendering", unit="filters") as bar:
+    # What fails is named at the end, in a sentence each.
+    with say.no_log(), say.progress("Rendering", unit="filters") as bar:
 
         def on_standing(standing: Standing) -> None:
             nonlocal noted

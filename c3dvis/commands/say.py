@@ -2,6 +2,7 @@
 
 import contextlib
 import json
+import logging
 import os
 import sys
 from collections.abc import Iterator, Sequence
@@ -76,6 +77,18 @@ class Say:
 
             tf.config.list_physical_devices()  # looks for drivers, and would say that it found none
         return tf
+
+    @contextmanager
+    def no_log(self) -> Iterator[None]:
+        """What this package would log is left out while the block runs, unless --debug asks for it."""
+        logger = logging.getLogger("c3dvis")
+        before = logger.level
+        if not self.debug:
+            logger.setLevel(logging.CRITICAL)
+        try:
+            yield
+        finally:
+            logger.setLevel(before)
 
     @contextmanager
     def progress(self, title: str, in_bytes: bool = False, unit: str = "steps") -> Iterator["Bar"]:

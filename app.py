@@ -5,7 +5,7 @@ from pathlib import Path
 import streamlit as st
 
 from c3dvis import ui
-from c3dvis.ui import explore, status
+from c3dvis.ui import compare, explore, gallery, places, status
 
 # Drawn here because a named icon would be loaded from another host.
 ICON = (
@@ -22,10 +22,11 @@ st.set_page_config(
     initial_sidebar_state=330,
 )
 st.html(Path(ui.__file__).with_name("page.css"))
-st.navigation(
-    [
-        st.Page(explore.page, title="Explore", icon=":material/visibility:", url_path="explore", default=True),
-        st.Page(status.page, title="Status", icon=":material/monitor_heart:", url_path="status"),
-    ],
-    position="hidden" if st.context.is_embedded else "top",
-).run()
+PAGES = {
+    "Explore": st.Page(explore.page, title="Explore", icon=":material/visibility:", url_path="explore", default=True),
+    "Gallery": st.Page(gallery.page, title="Gallery", icon=":material/grid_view:", url_path="gallery"),
+    "Compare": st.Page(compare.page, title="Compare", icon=":material/compare:", url_path="compare"),
+    "Status": st.Page(status.page, title="Status", icon=":material/monitor_heart:", url_path="status"),
+}
+places.remember(PAGES)
+st.navigation(list(PAGES.values()), position="hidden" if st.context.is_embedded else "top").run()

@@ -8,12 +8,21 @@ from typing import TYPE_CHECKING, Any
 from c3dvis.spec import RenderSpec
 
 if TYPE_CHECKING:
+    from c3dvis.atlas.whole import visualize_all_activations_3d
     from c3dvis.maximize.render import render
     from c3dvis.networks.network import Network, load_network
     from c3dvis.results import RenderResult, ResultStore
 
 __version__ = "0.1.0"
-__all__ = ["Network", "RenderResult", "RenderSpec", "ResultStore", "load_network", "render"]
+__all__ = [
+    "Network",
+    "RenderResult",
+    "RenderSpec",
+    "ResultStore",
+    "load_network",
+    "render",
+    "visualize_all_activations_3d",
+]
 
 _HOME = {
     "Network": "c3dvis.networks.network",
@@ -21,6 +30,7 @@ _HOME = {
     "RenderResult": "c3dvis.results",
     "ResultStore": "c3dvis.results",
     "render": "c3dvis.maximize.render",
+    "visualize_all_activations_3d": "c3dvis.atlas.whole",
 }
 
 

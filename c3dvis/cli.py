@@ -13,7 +13,7 @@ from collections.abc import Sequence
 from pathlib import Path
 
 import c3dvis
-from c3dvis.commands import cache, describe, doctor, render, weights
+from c3dvis.commands import atlas, cache, describe, doctor, render, weights
 from c3dvis.commands.say import Say
 from c3dvis.errors import C3dvisError
 from c3dvis.spec import FIELDS, MOTION_PRESETS, PRESETS, Field
@@ -101,6 +101,8 @@ def make_parser() -> argparse.ArgumentParser:
 
     _add_render(add(commands, "render", "Render one filter, or take it from the store, and write it to files."))
 
+    _add_atlas(add(commands, "atlas", "Render many filters of a network, and write a static site of them."))
+
     group = add(commands, "weights", "Fetch or check a network's weights.").add_subparsers(
         dest="action", metavar="ACTION", required=True
     )
@@ -128,18 +130,29 @@ def _add_render(parser: argparse.ArgumentParser) -> None:
         "-o", "--output", action="append", default=[], type=Path, metavar="FILE",
         help=f"file to write, its ending chooses the format: {', '.join(render.ENDINGS)}; may be repeated",
     )  # fmt: skip
+    parser.add_argument("--fps", default="10", metavar="N", help="frames per second of the files (default: 10)")
+    parser.add_argument("--no-cache", action="store_true", help="render even if it is stored, and do not store it")
+    _add_fields(parser, tuple(FIELDS))
+    parser.set_defaults(run=render.run)
+
+
+def _add_atlas(parser: argparse.ArgumentParser) -> None:
+    atlas.add_arguments(parser)
+    _add_fields(parser, tuple(name for name in FIELDS if name not in ("layer", "filter", "objective", "position")))
+
+
+def _add_fields(parser: argparse.ArgumentParser, names: Sequence[str]) -> None:
+    """Flags that describe a spec: where it starts from, and single fields."""
     parser.add_argument("--recipe", metavar="FILE.json", help="start from a saved recipe (- reads standard input)")
     parser.add_argument("--preset", choices=list(PRESETS), help="start from a preset's values")
     parser.add_argument("--motion", choices=list(MOTION_PRESETS), help="how much the picture may move")
-    parser.add_argument("--fps", default="10", metavar="N", help="frames per second of the files (default: 10)")
-    parser.add_argument("--no-cache", action="store_true", help="render even if it is stored, and do not store it")
     fields = parser.add_argument_group("what to render", "Flags win over presets, presets over the recipe.")
-    for field in FIELDS.values():
+    for name in names:
+        field = FIELDS[name]
         fields.add_argument(
-            f"--{field.name.replace('_', '-')}", dest=f"field_{field.name}", metavar=_metavar(field),
+            f"--{name.replace('_', '-')}", dest=f"field_{name}", metavar=_metavar(field),
             help=_help(field).replace("%", "%%"),
         )  # fmt: skip
-    parser.set_defaults(run=render.run)
 
 
 def _metavar(field: Field) -> str:

@@ -88,6 +88,12 @@ class OutputFailed(C3dvisError):
     exit_code = 11
 
 
+class AtlasIncomplete(C3dvisError):
+    """Some filters of an atlas did not succeed; the others are there."""
+
+    exit_code = 12
+
+
 class Cancelled(C3dvisError):
     """The render was stopped on request."""
 

@@ -1,7 +1,10 @@
 """Where things live on this machine, chosen by environment variables."""
 
 import os
+from contextlib import suppress
 from pathlib import Path
+
+from c3dvis.errors import StoreError
 
 
 def cache_dir() -> Path:
@@ -18,3 +21,18 @@ def weights_dir() -> Path:
 def scheduler_address() -> str | None:
     """Address of a Dask scheduler to send renders to (`C3DVIS_SCHEDULER`), or None for this machine's own."""
     return os.environ.get("C3DVIS_SCHEDULER") or None
+
+
+def cache_limit() -> int:
+    """Bytes of results to keep: `C3DVIS_CACHE_LIMIT`, in GB (10⁹ bytes), or 8 GiB.
+
+    Raises:
+        StoreError: it is no positive number.
+    """
+    text = os.environ.get("C3DVIS_CACHE_LIMIT", "").strip()
+    if not text:
+        return 8 * 2**30
+    with suppress(ValueError, OverflowError):
+        if (limit := int(float(text) * 1e9)) > 0:
+            return limit
+    raise StoreError(f"C3DVIS_CACHE_LIMIT must be a number of GB above 0, such as 50; received {text[:40]!r}.")

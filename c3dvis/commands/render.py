@@ -11,6 +11,7 @@ from c3dvis import media
 from c3dvis.commands import weights
 from c3dvis.commands.say import Say
 from c3dvis.errors import C3dvisError, InvalidSpec, OutputFailed, ResultDamaged, StoreError
+from c3dvis.files import write_whole
 from c3dvis.media.formats import MAX_FPS, MIN_FPS
 from c3dvis.networks import registry
 from c3dvis.results import RenderResult, ResultStore
@@ -34,7 +35,7 @@ def run(arguments: argparse.Namespace, say: Say) -> int:
     """Renders what the flags say, unless it is stored, and writes it to every `-o`."""
     spec = spec_of(arguments)
     registry.describe(spec.network).check(spec)
-    fps = _fps(arguments.fps)
+    fps = fps_of(arguments.fps)
     outputs: list[Path] = arguments.output
     _check_outputs(outputs)
     if arguments.no_cache and not outputs:
@@ -62,7 +63,7 @@ def run(arguments: argparse.Namespace, say: Say) -> int:
         )
     files = []
     for path in outputs:
-        _write(path, encoder(path, result, fps))
+        write_whole(path, encoder(path, result, fps))
         files.append({"path": str(path), "format": _ending(path)[1:], "bytes": path.stat().st_size})
     provenance = result.provenance
     say.result(
@@ -97,7 +98,7 @@ def spec_of(arguments: argparse.Namespace) -> RenderSpec:
         spec = spec.replace(**PRESETS[arguments.preset])
     changes: dict[str, Any] = dict(MOTION_PRESETS[arguments.motion]) if arguments.motion else {}
     for name in FIELDS:
-        text = getattr(arguments, f"field_{name}")
+        text = getattr(arguments, f"field_{name}", None)  # an atlas has no layer or filter of its own
         if text is not None:
             changes[name] = parse_field(name, text)
     return spec.replace(**changes)
@@ -147,7 +148,12 @@ def _read_recipe(name: str) -> str:
         raise InvalidSpec(f"The recipe {name} cannot be read: {reason}.") from None
 
 
-def _fps(text: str) -> float:
+def fps_of(text: str) -> float:
+    """The frame rate that `--fps` names.
+
+    Raises:
+        WrongArguments: it is none that files can have.
+    """
     with suppress(ValueError):
         if MIN_FPS <= float(text) <= MAX_FPS:
             return float(text)
@@ -176,19 +182,3 @@ def _check_outputs(outputs: list[Path]) -> None:
 
 def _ending(path: Path) -> str:
     return path.suffix.lower()
-
-
-def _write(path: Path, data: bytes) -> None:
-    """The file appears under its name with all its bytes, or not at all."""
-    target = path.resolve()  # a link is followed, not replaced
-    unfinished = target.with_name(f".{target.name}.{os.getpid()}.part")
-    try:
-        with unfinished.open("xb") as file:
-            file.write(data)
-            file.flush()
-            os.fsync(file.fileno())
-        unfinished.replace(target)
-    except OSError as error:
-        raise OutputFailed(f"{path} cannot be written: {error.strerror or error}.") from None
-    finally:
-        unfinished.unlink(missing_ok=True)

@@ -2,6 +2,7 @@
 
 import contextlib
 import json
+import logging
 import os
 import sys
 from collections.abc import Iterator, Sequence
@@ -78,10 +79,22 @@ class Say:
         return tf
 
     @contextmanager
-    def progress(self, title: str, in_bytes: bool = False) -> Iterator["Bar"]:
+    def no_log(self) -> Iterator[None]:
+        """What this package would log is left out while the block runs, unless --debug asks for it."""
+        logger = logging.getLogger("c3dvis")
+        before = logger.level
+        if not self.debug:
+            logger.setLevel(logging.CRITICAL)
+        try:
+            yield
+        finally:
+            logger.setLevel(before)
+
+    @contextmanager
+    def progress(self, title: str, in_bytes: bool = False, unit: str = "steps") -> Iterator["Bar"]:
         """A progress bar on standard error while the block runs."""
         amount: list[ProgressColumn] = (
-            [DownloadColumn()] if in_bytes else [TextColumn("{task.completed:.0f}/{task.total:.0f} steps")]
+            [DownloadColumn()] if in_bytes else [TextColumn("{task.completed:.0f}/{task.total:.0f} " + unit)]
         )
         columns = [
             TextColumn("{task.description}"),

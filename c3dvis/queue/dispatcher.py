@@ -13,7 +13,8 @@ import uuid
 from collections.abc import Callable, Collection, Mapping
 from typing import TYPE_CHECKING, Any
 
-from c3dvis.errors import RenderFailed, WorkerLost
+from c3dvis.errors import C3dvisError, RenderFailed, WeightsMissing, WorkerLost
+from c3dvis.networks.registry import NetworkInfo, describe
 from c3dvis.queue.job import RenderJob
 from c3dvis.queue.status import DEVICE, METRIC
 from c3dvis.spec import ALGORITHM_VERSION
@@ -57,6 +58,7 @@ class Dispatcher:
         self._deliver = deliver
         self._runs: dict[str, RenderJob] = {}  # Dask's key of a run -> its job
         self._tasks: dict[RenderJob, asyncio.Task[None]] = {}
+        self._returning: set[RenderJob] = set()  # of those, the ones that no device works on any more
         self._wake = asyncio.Event()
         self._closing = False
         self._main_task: asyncio.Task[None] | None = None
@@ -167,43 +169,86 @@ class Dispatcher:
         return sum(int(worker["resources"].get(DEVICE, 0)) for worker in self.workers.values())
 
     def _give_out(self, client: "Client") -> None:
-        while len(self._tasks) < self._devices() and (job := self._next_job(self._tasks)):
+        devices = self._devices()
+        # One result per device may be on its way back; more would be lost together if this process were killed.
+        while len(self._tasks) - min(len(self._returning), devices) < devices:
+            job = self._next_job(self._tasks)
+            if job is None:
+                return
             task = self._tasks[job] = asyncio.create_task(self._run(client, job))
             task.add_done_callback(functools.partial(self._run_over, job))
 
     def _run_over(self, job: RenderJob, _: asyncio.Task[None]) -> None:
         del self._tasks[job]
+        self._returning.discard(job)
         self._wake.set()
 
     async def _run(self, client: "Client", job: RenderJob) -> None:
-        """One job from here to the worker and back."""
+        """One job from here to the worker and back; again, once a worker that lacks the weights has them."""
         from distributed.client import FutureCancelledError
         from distributed.scheduler import KilledWorker
 
-        from c3dvis.queue.task import Outcome, render
+        from c3dvis.queue.task import Outcome
 
-        run = f"c3dvis-{uuid.uuid4().hex}"  # no key of Dask's twice: it would hand a cancelled run to the next
-        self._runs[run] = job
-        future = client.submit(
-            render, job.spec.to_json(), ALGORITHM_VERSION, key=run, resources={DEVICE: 1}, pure=False
-        )
         try:
-            outcome = await future
-        except asyncio.CancelledError:
-            await future.cancel()  # type: ignore[misc]
-            raise
+            outcome = await self._run_once(client, job)
+            while outcome.wants and not job.is_finished:
+                await self._provide(client, outcome.worker, outcome.wants)
+                self._returning.discard(job)
+                outcome = await self._run_once(client, job)
         except FutureCancelledError:  # the scheduler is lost
             job.requeued()
         except KilledWorker:
             await self._hand_over(job, Outcome(error=WorkerLost(_killed(job))))
+        except C3dvisError as error:
+            await self._hand_over(job, Outcome(error=error))
         except Exception as error:
             logger.exception("A worker could not take a render.")
             await self._hand_over(job, Outcome(error=RenderFailed(_refused(error))))
         else:
             await self._hand_over(job, outcome)
+
+    async def _run_once(self, client: "Client", job: RenderJob) -> "Outcome":
+        from c3dvis.queue.task import render
+
+        run = f"c3dvis-{uuid.uuid4().hex}"  # no key of Dask's twice: it would hand a cancelled run to the next
+        self._runs[run] = job
+        fingerprint = describe(job.spec.network).fingerprint()
+        future = client.submit(
+            render, job.spec.to_json(), ALGORITHM_VERSION, fingerprint, key=run, resources={DEVICE: 1}, pure=False
+        )
+        try:
+            await future.exception()  # type: ignore[misc]  # it has ended; what it returned is not here yet
+            self._returning.add(job)
+            self._give_out(client)  # before that, its device gets the next one
+            return await future
+        except asyncio.CancelledError:
+            await future.cancel()  # type: ignore[misc]
+            raise
         finally:
             future.release()
             del self._runs[run]
+
+    async def _provide(self, client: "Client", worker: str, network: str) -> None:
+        """Send a worker the weights that it lacks.
+
+        Raises:
+            WeightsMissing, WeightsDamaged: this machine has none to send, or they changed on their way.
+            FetchFailed: the worker cannot keep them.
+        """
+        from c3dvis.queue.task import receive_weights
+
+        info = describe(network)
+        data = await asyncio.to_thread(weights_bytes, info)
+        logger.warning("The worker at %s gets the weights of %s (%d MB).", worker, network, len(data) >> 20)
+        try:
+            said: Any = await client.run(receive_weights, network, data, workers=[worker])  # type: ignore[misc]
+        except OSError as error:  # it is gone; the render goes to another
+            logger.warning("The worker at %s was lost while it got weights: %s", worker, error)
+            return
+        for error in said.values():
+            if error is not None:
+                raise error
 
     async def _hand_over(self, job: RenderJob, outcome: "Outcome") -> None:
         await asyncio.to_thread(self._deliver, job, outcome)
@@ -215,6 +260,21 @@ class Dispatcher:
                 job.started(message["worker"])
             else:
                 job.progressed(message)
+
+
+def weights_bytes(info: NetworkInfo) -> bytes:
+    """The weights file of this machine.
+
+    Raises:
+        WeightsMissing: it cannot be read.
+    """
+    try:
+        return info.weights_path.read_bytes()
+    except OSError as error:
+        raise WeightsMissing(
+            f"A worker lacks the weights of {info.name}, and this machine cannot send them: expected a readable "
+            f"{info.weights_path} ({error.strerror or error}). Install them on either machine."
+        ) from None
 
 
 def _killed(job: RenderJob) -> str:

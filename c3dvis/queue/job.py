@@ -86,6 +86,7 @@ class RenderJob:
         key: address of the result.
         spec: what is rendered.
         number: of the request for it, counted by the queue.
+        background: nobody waits for it at a page, so those that someone waits for go first.
     """
 
     def __init__(
@@ -102,6 +103,7 @@ class RenderJob:
         self.key = key
         self.spec = spec
         self.number = number
+        self.background = False
         self._position = position
         self._stop = stop
         self._fetch = fetch
@@ -185,6 +187,11 @@ class RenderJob:
     def wait(self, timeout: float | None = None) -> bool:
         """Block until it is finished, or for `timeout` seconds; returns whether it is finished."""
         return self._finished.wait(timeout)
+
+    @property
+    def rank(self) -> tuple[bool, int]:
+        """Its place among those that wait: the smallest is next."""
+        return self.background, self.number
 
     # What follows is for RenderQueue: each call tells the job what happened to it.
 

@@ -46,7 +46,7 @@ class RenderQueue:
         # apart from `_lock`, so that a slow disk holds up no one who only looks.
         self._submitting = threading.Lock()
         self._active: OrderedDict[str, RenderJob] = OrderedDict()  # queued and running, in order of submission
-        self._numbers: list[int] = []  # of the active jobs, ascending
+        self._ranks: list[tuple[bool, int]] = []  # of the active jobs, ascending
         self._counter = itertools.count()
         self._finished: OrderedDict[str, RenderJob] = OrderedDict()
         self._unsaved: OrderedDict[str, RenderResult] = OrderedDict()
@@ -55,8 +55,12 @@ class RenderQueue:
         self._dispatcher = Dispatcher(scheduler or scheduler_address(), next_job=self._next_job, deliver=self._deliver)
         atexit.register(self.close)
 
-    def submit(self, spec: RenderSpec) -> RenderJob:
+    def submit(self, spec: RenderSpec, *, background: bool = False) -> RenderJob:
         """The job of this spec: the one under way, a done one if its result is stored, or a new one.
+
+        Args:
+            background: nobody waits for it now: it goes after all those that someone waits for. Submitted again without
+                that, it moves in front.
 
         Raises:
             UnknownNetwork, UnknownLayer, InvalidSpec: the network cannot do what the spec asks.
@@ -69,6 +73,8 @@ class RenderQueue:
         with self._submitting:
             job = self._under_way(key)
             if job:
+                if not background:
+                    self._bring_forward(job)
                 return job
             is_stored = self._is_stored(key)
             with self._lock:
@@ -89,8 +95,9 @@ class RenderQueue:
                 if is_stored:
                     self._finish(job, "done")
                     return job
+                job.background = background
                 self._active[key] = job
-                self._numbers.append(job.number)
+                bisect.insort(self._ranks, job.rank)
         self._dispatcher.wake()
         return job
 
@@ -100,9 +107,9 @@ class RenderQueue:
             return self._active.get(key) or self._finished.get(key)
 
     def jobs(self) -> list[RenderJob]:
-        """Jobs under way in the order they were submitted, then finished ones, latest first."""
+        """Jobs under way in the order in which they are rendered, then finished ones, latest first."""
         with self._lock:
-            return [*self._active.values(), *reversed(self._finished.values())]
+            return [*sorted(self._active.values(), key=lambda job: job.rank), *reversed(self._finished.values())]
 
     def status(self) -> QueueStatus:
         """How the queue and its workers stand."""
@@ -154,13 +161,25 @@ class RenderQueue:
 
     def _position(self, job: RenderJob) -> int | None:
         with self._lock:
-            before = bisect.bisect_left(self._numbers, job.number)
-        started = sum(other.number < job.number and other.state == "running" for other in self._dispatcher.taken)
+            before = bisect.bisect_left(self._ranks, job.rank)
+        started = sum(other.rank < job.rank and other.state == "running" for other in self._dispatcher.taken)
         return before - started + 1
 
     def _next_job(self, taken: Collection[RenderJob]) -> RenderJob | None:
         with self._lock:
-            return next((job for job in self._active.values() if job not in taken), None)
+            waiting = [job for job in self._active.values() if job not in taken]
+            return min(waiting, key=lambda job: job.rank, default=None)
+
+    def _bring_forward(self, job: RenderJob) -> None:
+        """Someone waits for a background job now: it goes after those that were waited for before."""
+        with self._lock:
+            if job.background and job.state == "queued" and self._active.get(job.key) is job:
+                self._forget_rank(job)
+                job.background, job.number = False, next(self._counter)
+                bisect.insort(self._ranks, job.rank)
+
+    def _forget_rank(self, job: RenderJob) -> None:
+        del self._ranks[bisect.bisect_left(self._ranks, job.rank)]
 
     def _stop(self, job: RenderJob) -> None:
         if self._finish(job, "cancelled"):
@@ -195,14 +214,12 @@ class RenderQueue:
             raise outcome.error or RenderFailed("The worker returned nothing.")
         result = RenderResult.from_bytes(outcome.blob)
         if result.key != job.key:
-            expected = describe(job.spec.network).fingerprint()
             raise RenderFailed(
-                f"The worker's {job.spec.network} has other weights than this machine's: expected "
-                f"fingerprint {expected[:12]}…, received {result.fingerprint[:12]}…. Install the same "
-                "weights on both."
+                f"The worker returned another result than was asked for: expected key {job.key[:12]}…, received "
+                f"{result.key[:12]}…. Its weights, or this machine's, changed meanwhile: render it again."
             )
         try:
-            self._store.put(result)
+            self._store.put(result, outcome.blob)
         except C3dvisError as error:
             logger.warning("A result was not stored: %s", error)
             with self._lock:
@@ -223,7 +240,7 @@ class RenderQueue:
                 return False
             if self._active.get(job.key) is job:
                 del self._active[job.key]
-                del self._numbers[bisect.bisect_left(self._numbers, job.number)]
+                self._forget_rank(job)
             self._finished.pop(job.key, None)
             self._finished[job.key] = job
             while len(self._finished) > _FINISHED_KEPT:

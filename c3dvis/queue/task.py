@@ -19,6 +19,7 @@ from typing import TYPE_CHECKING, Any
 from distributed import Worker, WorkerPlugin, get_worker
 
 from c3dvis.errors import C3dvisError, Cancelled, RenderFailed
+from c3dvis.networks.registry import describe
 from c3dvis.queue import preview
 from c3dvis.queue.status import METRIC
 from c3dvis.spec import ALGORITHM_VERSION, RenderSpec
@@ -38,21 +39,30 @@ _report: dict[str, Any] = {}  # on this process
 
 @dataclass(frozen=True)
 class Outcome:
-    """How a render ended: the result's bytes, or an error with the traceback of an unexpected one."""
+    """How a render ended: the result's bytes, or an error with the traceback of an unexpected one.
+
+    Attributes:
+        wants: the network whose weights this worker lacks; nothing was rendered.
+        worker: address of the worker that wants them.
+    """
 
     blob: bytes | None = None
     error: C3dvisError | None = None
     details: str = ""
+    wants: str = ""
+    worker: str = ""
 
 
-def render(spec_json: str, algorithm: int) -> Outcome:
+def render(spec_json: str, algorithm: int, fingerprint: str) -> Outcome:
     """Render one spec in this worker; never raises, so that what comes back is always one sentence.
 
     Args:
         spec_json: canonical JSON of the spec.
         algorithm: version that the asking side would store the result under.
+        fingerprint: of the network that the asking side means.
     """
-    reporter = Reporter(get_worker())
+    worker = get_worker()
+    reporter = Reporter(worker)
     try:
         reporter.started()
         if algorithm != ALGORITHM_VERSION:
@@ -60,11 +70,15 @@ def render(spec_json: str, algorithm: int) -> Outcome:
                 f"This worker renders by version {ALGORITHM_VERSION} of the algorithm, the dashboard asked "
                 f"for version {algorithm}. Install the same c3dvis on both."
             )
+        spec = RenderSpec.from_json(spec_json)
+        if not describe(spec.network).weights_installed():
+            return Outcome(wants=spec.network, worker=worker.address)
+        _check_weights(spec.network, fingerprint)
         while not _warm.wait(0.1):
             reporter.raise_if_cancelled()
         import c3dvis
 
-        result = c3dvis.render(RenderSpec.from_json(spec_json), on_progress=reporter)
+        result = c3dvis.render(spec, on_progress=reporter)
         return Outcome(blob=result.to_bytes())
     except C3dvisError as error:
         return Outcome(error=error)
@@ -74,6 +88,31 @@ def render(spec_json: str, algorithm: int) -> Outcome:
         return Outcome(error=RenderFailed(sentence), details=traceback.format_exc())
     finally:
         _release_memory()
+
+
+def receive_weights(network: str, data: bytes) -> C3dvisError | None:
+    """Keep a network's weights that the asking side sent, for this worker and all that share its folder.
+
+    Returns:
+        Why they could not be kept, or None.
+    """
+    from c3dvis.networks.weights.fetch import receive
+
+    try:
+        receive(describe(network), data)
+    except C3dvisError as error:
+        return error
+    return None
+
+
+def _check_weights(network: str, fingerprint: str) -> None:
+    own = describe(network).fingerprint()
+    if own != fingerprint:
+        raise RenderFailed(
+            f"This worker's {network} has other weights than the asking machine's: expected fingerprint "
+            f"{fingerprint[:12]}…, the worker has {own[:12]}…. Remove {describe(network).weights_path} on the worker, "
+            "and it is sent the right ones."
+        )
 
 
 def _release_memory() -> None:
@@ -154,6 +193,8 @@ def _warm_up() -> None:
         _report.update(problem=f"A worker could not load TensorFlow ({type(error).__name__}: {error}).")
         traceback.print_exc()
     finally:
+        gc.collect()
+        gc.freeze()  # what is loaded now stays, and need not be looked through after each render
         _warm.set()
 
 
@@ -161,7 +202,6 @@ def _load() -> dict[str, Any]:
     """Import and build what most renders need; returns `device` and `versions`."""
     import c3dvis
     from c3dvis.maximize.device import describe_device
-    from c3dvis.networks.registry import describe
 
     device = describe_device()  # first, since it sets TensorFlow up
     network = RenderSpec().network

@@ -10,12 +10,13 @@ import os
 import shutil
 import sqlite3
 import threading
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
+from typing import TypeVar
 
 import diskcache
 
-from c3dvis.errors import ResultDamaged
+from c3dvis.errors import ResultDamaged, StoreError
 from c3dvis.results import repair
 from c3dvis.results.blob import check_seal
 from c3dvis.results.complaints import cannot_read, cannot_write
@@ -25,6 +26,7 @@ from c3dvis.results.index import Entry, Index, IndexDamaged
 _log = logging.getLogger(__name__)
 _WRITE_ERRORS = (OSError, sqlite3.Error, diskcache.Timeout)
 _READ_ATTEMPTS = 5
+Answer = TypeVar("Answer")
 
 
 class Folder:
@@ -44,26 +46,35 @@ class Folder:
 
     def entries(self) -> list[Entry]:
         """Every entry, by key. Raises StoreError if the folder cannot be read."""
-        try:
-            try:
-                return self._index.entries()
-            except IndexDamaged:
-                self.mend()
-                return self._index.entries()
-        except (*_WRITE_ERRORS, IndexDamaged) as error:
-            raise cannot_read(self.path, error) from error
+        return self._listed(self._index.entries)
+
+    def totals(self) -> tuple[int, int]:
+        """How many entries there are, and their bytes. Raises StoreError if the folder cannot be read."""
+        return self._listed(self._index.totals)
 
     def find(self, key: str) -> Entry | None:
         """The entry of that key, or None, also when the folder cannot be read (logged)."""
+        found = self.find_all((key,))
+        return found[0] if found else None
+
+    def find_all(self, keys: Sequence[str]) -> list[Entry]:
+        """The entries of those keys that there are; none when the folder cannot be read (logged)."""
+        try:
+            return self._listed(lambda: self._index.find(*keys))
+        except StoreError as error:
+            _log.warning("%s", error)
+            return []
+
+    def _listed(self, ask: Callable[[], Answer]) -> Answer:
+        """What the index answers, built anew first if it is damaged."""
         try:
             try:
-                return self._index.find(key)
+                return ask()
             except IndexDamaged:
                 self.mend()
-                return self._index.find(key)
+                return ask()
         except (*_WRITE_ERRORS, IndexDamaged) as error:
-            _log.warning("%s", cannot_read(self.path, error))
-            return None
+            raise cannot_read(self.path, error) from error
 
     def read(self, key: str) -> tuple[Entry, bytes] | None:
         """An entry and its bytes as they lie there, or None if there is no such entry.
@@ -88,8 +99,11 @@ class Folder:
         with contextlib.suppress(OSError):
             os.utime(self.path / entry.name)
 
-    def write(self, key: str, data: bytes) -> None:
+    def write(self, key: str, data: bytes) -> list[str]:
         """Store a blob in the place of an earlier one; beyond the limit, the least recently used entries go.
+
+        Returns:
+            Keys of those that went.
 
         Raises:
             StoreError: it could not be stored; everything stored before is untouched.
@@ -97,14 +111,15 @@ class Folder:
         with self._lock:
             try:
                 try:
-                    self._write(key, data)
+                    gone = self._write(key, data)
                 except sqlite3.DatabaseError as error:
                     if not _tells_of_damage(error):
                         raise
                     self.close()
                     self.mend()
-                    self._write(key, data)
+                    gone = self._write(key, data)
                 repair.forget_aside(self.path, key)
+                return gone
             except (*_WRITE_ERRORS, IndexDamaged) as error:
                 raise cannot_write("result could not be stored", self.path, error) from error
 
@@ -117,7 +132,7 @@ class Folder:
             self._writing() as cache,
             cache.transact(),
         ):
-            if self._index.find(entry.key) == entry:
+            if self._index.find(entry.key) == [entry]:
                 repair.move_aside(self.path, entry.key, self.path / entry.name)
                 cache.delete(entry.key)
 
@@ -176,15 +191,18 @@ class Folder:
                 self._cache.close()
                 self._cache = None
 
-    def _write(self, key: str, data: bytes) -> None:
+    def _write(self, key: str, data: bytes) -> list[str]:
+        gone: list[str] = []
         with self._writing() as cache:
             cache.set_whole(key, data)
             try:
-                self._evict(cache, keep=key)
+                for evicted in self._evict(cache, keep=key):
+                    gone.append(evicted)
             except (*_WRITE_ERRORS, IndexDamaged) as error:
                 _log.warning("The cache in %s is above its limit and could not be emptied: %s", self.path, error)
+        return gone
 
-    def _evict(self, cache: BlobCache, keep: str) -> None:
+    def _evict(self, cache: BlobCache, keep: str) -> Iterator[str]:
         excess = cache.volume() - self.size_limit
         if excess <= 0:
             return
@@ -192,6 +210,7 @@ class Folder:
             if entry.key != keep:
                 cache.delete(entry.key)
                 excess -= entry.size
+                yield entry.key
             if excess <= 0:
                 return
 
@@ -211,7 +230,7 @@ class Folder:
                 _log.warning("The file %s is damaged and was set aside: %s", file, error)
                 repair.move_aside(self.path, key, file)
             return
-        if self._index.find(key) is None:
+        if not self._index.find(key):
             with self._writing() as cache:
                 cache.set_whole(key, data)
         file.unlink(missing_ok=True)

@@ -13,6 +13,8 @@ from diskcache.core import DBNAME, MODE_BINARY
 from c3dvis.results import disk
 from c3dvis.results.disk import key_of
 
+_AT_ONCE = 500  # keys in one query; SQLite takes 999 values
+
 
 class IndexDamaged(Exception):
     """The index file is no SQLite database, or a damaged one."""
@@ -41,10 +43,18 @@ class Index:
         """
         return self._select("", ())
 
-    def find(self, key: str) -> Entry | None:
-        """The entry of that key, or None; raises as `entries` does."""
-        found = self._select("AND key = ?", (key,))
-        return found[0] if found else None
+    def find(self, *keys: str) -> list[Entry]:
+        """The entries of those keys that there are, by key; raises as `entries` does."""
+        found: list[Entry] = []
+        for start in range(0, len(keys), _AT_ONCE):
+            part = keys[start : start + _AT_ONCE]
+            found += self._select(f"AND key IN ({','.join('?' * len(part))})", part)
+        return found
+
+    def totals(self) -> tuple[int, int]:
+        """How many entries there are, and their bytes, without listing them; raises as `entries` does."""
+        rows = self._from_cache("COUNT(*), COALESCE(SUM(size), 0)", "", ())
+        return rows[0] if rows else (0, 0)
 
     def check(self) -> None:
         """Raises IndexDamaged unless SQLite finds the whole file sound."""
@@ -53,20 +63,22 @@ class Index:
             raise IndexDamaged(f"The index {self.file} is damaged: {verdict}")
 
     def _select(self, condition: str, values: tuple[str, ...]) -> list[Entry]:
+        rows = self._from_cache("key, filename, size", f"{condition} ORDER BY key", values)
+        # A name that tells another key, or leads out of the folder, was not written by this program.
+        return [Entry(*row) for row in rows if key_of(row[1]) == row[0]]
+
+    def _from_cache(self, columns: str, condition: str, values: tuple[str, ...]) -> list[tuple]:
         if not self.file.exists():
             return []
         query = (
-            "SELECT key, filename, size FROM Cache WHERE raw = 1 AND typeof(key) = 'text' "
-            f"AND mode = {MODE_BINARY} {condition} ORDER BY key"
+            f"SELECT {columns} FROM Cache WHERE raw = 1 AND typeof(key) = 'text' AND mode = {MODE_BINARY} {condition}"
         )
         try:
-            rows = self._query(query, values)
+            return self._query(query, values)
         except sqlite3.OperationalError as error:
             if "no such table" in str(error):  # another process is just making it
                 return []
             raise
-        # A name that tells another key, or leads out of the folder, was not written by this program.
-        return [Entry(*row) for row in rows if key_of(row[1]) == row[0]]
 
     def _query(self, query: str, values: tuple[str, ...]) -> list[tuple]:
         """Rows of a query; where locking or recovering the file is impossible, from the file as it lies."""

@@ -8,6 +8,7 @@ import logging
 import re
 import sqlite3
 import threading
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -18,10 +19,11 @@ from c3dvis.networks.registry import describe
 from c3dvis.results.folder import Folder
 from c3dvis.results.index import Entry
 from c3dvis.results.result import RenderResult
+from c3dvis.results.summaries import Summaries, Summary, summarize
+from c3dvis.settings import cache_limit
 from c3dvis.spec import RenderSpec
 
 STARTER = Path(__file__).parent / "starter"
-DEFAULT_SIZE_LIMIT = 8 * 2**30
 
 _log = logging.getLogger(__name__)
 _KEY = re.compile(r"[0-9a-f]{64}")
@@ -62,19 +64,21 @@ class ResultStore:
     Arguments:
         path: the cache folder. The store lives in its `results` subfolder, which is made when the first
             result is stored and which only its owner may enter.
-        size_limit: bytes to keep, 1 or more.
+        size_limit: bytes to keep, 1 or more; None is `C3DVIS_CACHE_LIMIT`, or 8 GiB.
         starter: folder of results that come with the program, one `<key>.h5` each; only ever read.
     """
 
-    def __init__(
-        self, path: Path | str, size_limit: int = DEFAULT_SIZE_LIMIT, *, starter: Path | None = STARTER
-    ) -> None:
+    def __init__(self, path: Path | str, size_limit: int | None = None, *, starter: Path | None = STARTER) -> None:
+        size_limit = cache_limit() if size_limit is None else size_limit
         if size_limit < 1:
             raise ValueError(
                 f"The size limit of a store is impossible. Expected 1 byte or more. Received: {size_limit}."
             )
         self._folder = Folder(Path(path).absolute() / "results", size_limit)
         self._starter = starter
+        self._starter_keys: set[str] | None = None  # once looked for: they come with the program and stay
+        self._summaries = Summaries(self._folder.path / "summaries.db")
+        self._shipped_summaries: dict[str, Summary] = {}
         self._lock = threading.Lock()
         self._hits = self._misses = 0
 
@@ -96,8 +100,11 @@ class ResultStore:
             return self._counted(None)
         return self._counted(self._stored(key) or self._shipped(key))
 
-    def put(self, result: RenderResult) -> None:
+    def put(self, result: RenderResult, data: bytes | None = None) -> None:
         """Store a result, in the place of an earlier one of the same key.
+
+        Args:
+            data: the bytes that it was read from, where there are such: packing it again takes longer than storing it.
 
         Raises:
             StoreError: it could not be stored (full disk, read-only folder, made by another version);
@@ -108,7 +115,32 @@ class ResultStore:
                 f"The result of {result.spec.title} was not stored: expected one that this version of c3dvis "
                 f"made. Received: one of algorithm version {result.algorithm}. Render it again."
             )
-        self._folder.write(result.key, result.to_bytes())
+        gone = self._folder.write(result.key, result.to_bytes() if data is None else data)
+        self._summaries.put([summarize(result)])
+        self._summaries.drop(gone)
+
+    def summaries(self, keys: Sequence[str], *, thumbnails: bool = True) -> dict[str, Summary]:
+        """What is stored under those keys in short, by key, without opening the results.
+
+        How much else is stored makes no difference. A summary that is missing is made from its result.
+
+        Args:
+            thumbnails: with their pictures; a whole layer is sorted without.
+        """
+        asked = [key for key in keys if _KEY.fullmatch(key)]
+        stored = [entry.key for entry in self._folder.find_all(asked)]
+        found = self._summaries.get(stored, thumbnails=thumbnails)
+        missing = [key for key in stored if key not in found]
+        made = [summarize(result) for key in missing if (result := self._stored(key))]
+        self._summaries.put(made)
+        found.update((summary.key, summary) for summary in made)
+        for key in asked:
+            if key not in found and self._is_shipped(key):
+                if key not in self._shipped_summaries and (result := self._shipped(key)):
+                    self._shipped_summaries[key] = summarize(result)
+                if key in self._shipped_summaries:
+                    found[key] = self._shipped_summaries[key]
+        return found
 
     def keys(self) -> list[str]:
         """Keys of everything that is stored, sorted: the folder's and the starters'.
@@ -122,7 +154,12 @@ class ResultStore:
         """Whether there is an entry of that key; unlike `get_key`, without opening it."""
         if not isinstance(key, str) or not _KEY.fullmatch(key):
             return False
-        return self._folder.find(key) is not None or key in self._shipped_keys()
+        return self._folder.find(key) is not None or self._is_shipped(key)
+
+    def present(self, keys: Sequence[str]) -> set[str]:
+        """Those of the keys under which something is stored, in one look, without opening it."""
+        there = {entry.key for entry in self._folder.find_all([key for key in keys if _KEY.fullmatch(key)])}
+        return there.union(key for key in keys if key not in there and _KEY.fullmatch(key) and self._is_shipped(key))
 
     def stats(self) -> StoreStats:
         """Numbers for people.
@@ -130,10 +167,10 @@ class ResultStore:
         Raises:
             StoreError: the folder cannot be read.
         """
-        entries = self._folder.entries()
+        count, size = self._folder.totals()
         return StoreStats(
-            count=len(entries),
-            bytes=sum(entry.size for entry in entries),
+            count=count,
+            bytes=size,
             starters=len(self._shipped_keys()),
             damaged=len(self._folder.keys_aside()),
             hits=self._hits,
@@ -168,7 +205,9 @@ class ResultStore:
         Raises:
             StoreError: the folder cannot be written.
         """
-        return self._folder.clear()
+        count = self._folder.clear()
+        self._summaries.clear()
+        return count
 
     def close(self) -> None:
         """Let go of the folder; the store opens it again when needed."""
@@ -236,10 +275,14 @@ class ResultStore:
             _log.warning("The starter result %s cannot be used: %s", path, error)
             return None
 
+    def _is_shipped(self, key: str) -> bool:
+        return key in self._shipped_keys()
+
     def _shipped_keys(self) -> set[str]:
-        if self._starter is None:
-            return set()
-        return {path.stem for path in self._starter.glob("*.h5") if _KEY.fullmatch(path.stem)}
+        if self._starter_keys is None:
+            files = self._starter.glob("*.h5") if self._starter else ()
+            self._starter_keys = {path.stem for path in files if _KEY.fullmatch(path.stem)}
+        return self._starter_keys
 
 
 def _answers(result: RenderResult, key: str) -> bool:

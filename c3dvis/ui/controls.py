@@ -56,6 +56,9 @@ def read() -> tuple[RenderSpec, str | None]:
     carried: RenderSpec = state[_CARRIED]
     if key("network") not in state:  # another page was shown: its run dropped these widgets' values
         load(carried)
+    for name in ("engine", "objective"):  # a run that was cut short before it drew them leaves them without a value
+        if state.get(key(name)) is None:
+            state[key(name)] = getattr(carried, name)
     info = registry.describe(state[key("network")])
     shape = _shapes(info)[state[key("layer")]]
     if isinstance(state[key("filter")], int):

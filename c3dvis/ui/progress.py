@@ -6,19 +6,13 @@ import streamlit as st
 
 from c3dvis.queue import JobSnapshot
 from c3dvis.ui.curve import step_curve
+from c3dvis.words import duration
 
 
 def place_text(number: int) -> str:
     """1st, 2nd, 3rd, 4th … in the queue."""
     ending = "th" if 10 <= number % 100 <= 20 else {1: "st", 2: "nd", 3: "rd"}.get(number % 10, "th")
     return f"{number}{ending} in the queue"
-
-
-def duration(seconds: float) -> str:
-    """Seconds in words short enough for a progress line."""
-    if seconds < 90:
-        return f"{max(1, round(seconds))} s"
-    return f"{round(seconds / 60)} min"
 
 
 def headline(snapshot: JobSnapshot, worker_state: str) -> str:

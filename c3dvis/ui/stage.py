@@ -9,7 +9,7 @@ from c3dvis.networks import registry
 from c3dvis.queue import JobSnapshot
 from c3dvis.results import RenderResult
 from c3dvis.spec import RenderSpec
-from c3dvis.ui import controls, downloads, measures, progress, weights_notice
+from c3dvis.ui import compare_view, controls, downloads, measures, places, progress, weights_notice
 from c3dvis.ui.curve import step_curve
 from c3dvis.ui.player import frame_message, volume_player
 from c3dvis.ui.services import Services
@@ -52,6 +52,7 @@ def _stage(shared: Services, seen: View, was_active: bool, embedded: bool) -> No
             _draw_absent(shared, seen, snapshot)
     if result and not result.metrics.get("dead"):
         downloads.draw(result)
+        _draw_ways_on(seen)
     if active and not was_active:
         st.rerun()  # what was drawn stands already; the page now starts to look again
 
@@ -105,6 +106,34 @@ def _draw_result(result: RenderResult, snapshot: JobSnapshot | None) -> None:
     made = result.provenance
     took = f" in {made['seconds']:.1f} s" if isinstance(made.get("seconds"), float) else ""
     st.caption(f"Rendered{took} on {made.get('device', 'a device that was not noted')}.")
+
+
+def _draw_ways_on(seen: View) -> None:
+    """From this picture to its like: beside others, with other seeds, among its layer."""
+    spec = seen.focus
+
+    def pin() -> None:
+        compared = compare_view.stored()
+        fits = compared.pin(spec)
+        number = len(compared.pinned)
+        seen.notice = f"Pinned: {number} to compare." if fits else f"Not pinned: {compare_view.MOST} are there already."
+
+    def leave(page: str) -> None:
+        seen.leaving = page
+
+    with st.container(horizontal=True, gap="small"):
+        st.button("Pin to compare", key="pin", icon=":material/push_pin:", on_click=pin)
+        st.button("Other seeds", key="seeds", on_click=leave, args=("Compare",), help="The same filter, five seeds")
+        st.button("This layer", key="layer", on_click=leave, args=("Gallery",), help="All filters of the layer")
+    if seen.leaving == "Compare":
+        seen.leaving = None
+        compare_view.stored().start_sweep("seed", spec)
+        places.go("Compare", compare_view.stored().query())
+    if seen.leaving == "Gallery":
+        seen.leaving = None
+        places.go("Gallery", {name: value for name, value in spec.to_query().items() if name != "filter"})
+    if seen.notice:
+        st.rerun()  # the page's head says it
 
 
 def _draw_dead(spec: RenderSpec, filters: int) -> None:

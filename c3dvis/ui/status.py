@@ -9,7 +9,7 @@ import streamlit as st
 import c3dvis
 from c3dvis.errors import C3dvisError
 from c3dvis.queue import QueueStatus
-from c3dvis.ui import progress
+from c3dvis.ui import places, progress
 from c3dvis.ui.services import Services, services
 
 _POLL = 3.0  # seconds
@@ -61,7 +61,7 @@ def _line(shared: Services) -> None:
 
 def page() -> None:
     """The Status page."""
-    st.session_state["left explore"] = True
+    places.enter("Status")
     st.markdown("### Status")
     try:
         st.fragment(_details, run_every=_POLL)(services())

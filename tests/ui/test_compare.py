@@ -1,0 +1,121 @@
+"""The Compare page under AppTest: specs and sweeps from the address, what sets them apart, their measures."""
+
+import json
+from collections.abc import Callable
+from typing import Any
+
+import pytest
+from streamlit.testing.v1 import AppTest
+
+from c3dvis.errors import InvalidSpec
+from c3dvis.results import RenderResult
+from c3dvis.spec import RenderSpec
+from c3dvis.ui.address import query_text
+from c3dvis.ui.compare_view import SWEEPS, CompareView, read_values, swept
+
+Stored = Callable[..., RenderResult]
+BASE = RenderSpec(layer="Mixed_4c", filter=1, frames=8, height=32, width=32)
+
+
+@pytest.fixture
+def open_compare(weights: object) -> Callable[..., AppTest]:
+    """Opens the Compare page on specs; keywords are further parameters of the address."""
+
+    def run(*specs: RenderSpec, **query: str) -> AppTest:
+        page = AppTest.from_string("from c3dvis.ui import compare\ncompare.page()", default_timeout=60)
+        page.query_params["spec"] = [query_text(spec) for spec in specs]
+        for name, value in query.items():
+            page.query_params[name] = value
+        return page.run()
+
+    return run
+
+
+def cells(page: AppTest) -> list[dict[str, Any]]:
+    message = next(e.proto for e in page.get("bidi_component") if e.proto.component_name == "c3dvis.wall").bytes
+    return json.loads(message[8 : 8 + int.from_bytes(message[4:8], "little")])["cells"]
+
+
+def said(page: AppTest) -> str:
+    return "\n".join(part.value for part in [*page.markdown, *page.caption, *page.info, *page.warning, *page.error])
+
+
+def test_specs_of_a_link_side_by_side_with_what_sets_them_apart(
+    open_compare: Callable[..., AppTest], stored: Stored
+) -> None:
+    specs = [BASE, BASE.replace(filter=2, tv_space_weight=10.0), BASE.replace(seed=4)]
+    for spec in specs[:2]:
+        stored(spec)
+    page = open_compare(*specs)
+    assert not page.exception
+    assert [cell["state"] for cell in cells(page)] == ["stored", "stored", "absent"]
+    first = cells(page)[0]["picture"]
+    assert (first["shape"], first["columns"], first["to"] - first["from"]) == ([8, 32, 32], 0, 8 * 32 * 32 * 3)
+    assert "**2** differs from **1** in filter 1 → 2, tv space weight 0 → 10" in said(page)
+    assert "**3** differs from **1** in seed 0 → 4" in said(page)
+    assert "| Gain | ×16.8 | ×16.8 | – |" in said(page)
+    assert page.button(key="k.render").label == "Render what is missing (1)"
+    assert page.query_params["spec"] == [query_text(spec) for spec in specs]
+    page.button(key="k.drop.1").click().run()
+    assert page.query_params["spec"] == [query_text(specs[0]), query_text(specs[2])]
+
+
+def test_a_sweep_shows_one_setting_in_its_values(open_compare: Callable[..., AppTest]) -> None:
+    page = open_compare(BASE, sweep="tv_time_weight", values="0,5,50")
+    assert [cell["title"] for cell in cells(page)] == [
+        "1. tv time weight 0", "2. tv time weight 5", "3. tv time weight 50",
+    ]  # fmt: skip
+    page.text_input(key="k.values").set_value("0, 7").run()
+    assert page.query_params["values"] == "0,7"
+    page.text_input(key="k.values").set_value("0, many").run()
+    assert "received '0, many'" in said(page)
+    assert page.query_params["values"] == "0,7"
+    page.selectbox(key="k.sweep").set_value("seed").run()
+    assert page.query_params["values"] == "0,1,2,3,4"
+    assert len(cells(page)) == 5
+    page.selectbox(key="k.sweep").set_value("").run()
+    assert "sweep" not in page.query_params
+    assert len(cells(page)) == 1
+
+
+def test_an_empty_page_says_how_to_fill_it(open_compare: Callable[..., AppTest]) -> None:
+    page = open_compare()
+    assert not page.exception
+    assert "Nothing is pinned yet" in said(page)
+
+
+def test_a_broken_link_keeps_its_good_parts(open_compare: Callable[..., AppTest]) -> None:
+    page = open_compare(*[BASE.replace(filter=n) for n in range(8)], sweep="beauty", values="1,2")
+    assert len(cells(page)) == 6
+    assert "The link names 8 specs; 6 fit" in said(page)
+    assert "The link's sweep was dropped." in said(page)
+
+
+def test_six_can_be_pinned_each_once_and_pinning_ends_a_sweep() -> None:
+    view = CompareView()
+    assert view.pin(BASE)
+    view.start_sweep("seed")
+    assert view.values == (0, 1, 2, 3, 4)
+    assert view.pin(BASE)
+    assert (view.pinned, view.sweep) == ([BASE], None)
+    for number in range(5):
+        assert view.pin(BASE.replace(filter=10 + number))
+    assert not view.pin(BASE.replace(filter=99))
+    assert len(view.specs()) == 6
+
+
+@pytest.mark.parametrize("name", list(SWEEPS))
+def test_every_sweep_can_be_made_with_both_engines_or_says_why_not(name: str) -> None:
+    assert len({swept(BASE, name, value) for value in SWEEPS[name]}) == 5
+    original = RenderSpec(engine="keras-vis", layer="Mixed_4c", filter=1)
+    if name == "jitter_pixels":
+        with pytest.raises(InvalidSpec, match="keras-vis fixes jitter_pixels"):
+            swept(original, name, 4)
+    else:
+        assert getattr(swept(original, name, SWEEPS[name][1]), name) == SWEEPS[name][1]
+
+
+@pytest.mark.parametrize("text", ["", "1", "1,1", "1,2,3,4,5,6,7", "a,b", "-1,2", "nan,1"])
+def test_values_that_cannot_be_swept(text: str) -> None:
+    with pytest.raises(InvalidSpec):
+        read_values(BASE, "tv_space_weight", text)

@@ -1,6 +1,7 @@
 """What is maximised: a number of a layer's response, as a function of tensors."""
 
 import math
+from typing import Any
 
 import numpy as np
 import tensorflow as tf
@@ -87,8 +88,9 @@ def likeness(after: tf.Tensor) -> tf.Tensor:
     Args:
         after: (N, t, h, w, filters), N at least 2.
     """
-    count, *grid, filters = after.shape
-    features = tf.reshape(tf.cast(after, tf.float32), (count, math.prod(grid), filters))
+    shape: Any = after.shape
+    count = shape[0]
+    features = tf.reshape(tf.cast(after, tf.float32), (count, math.prod(shape[1:-1]), shape[-1]))
     gram = tf.reshape(tf.matmul(features, features, transpose_a=True), (count, -1))
     gram = tf.math.l2_normalize(gram, 1)
     return (tf.reduce_sum(tf.matmul(gram, gram, transpose_b=True), 1) - 1) / (count - 1)

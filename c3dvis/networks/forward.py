@@ -5,6 +5,7 @@ takes a third of the time of tracing Keras layers, and the first picture waits f
 """
 
 from collections.abc import Callable
+from typing import Any
 
 import tensorflow as tf
 
@@ -37,7 +38,7 @@ def forward(architecture: Architecture, tensors: Tensors, clips: tf.Tensor, laye
 
 
 def _operation(op: Op, value: tf.Tensor, tensors: Tensors) -> tf.Tensor:
-    padding = op.padding.upper()
+    padding: Any = op.padding.upper()
     match op.kind:
         case "conv":
             kernel, bias = tensors(op.name)

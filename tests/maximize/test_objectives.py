@@ -24,9 +24,9 @@ def test_a_filter_is_its_mean_and_a_neuron_one_position():
 
 
 def test_a_weighted_sum_leaks_below_zero_by_the_slope():
-    before = np.array([[1.0, -2.0, 3.0, -4.0]], np.float32)
-    weights = filter_weights(c3dvis.RenderSpec(filter=((0, 2.0), (1, 0.5))), SHAPE)[np.newaxis]
-    after = np.maximum(before, 0)
+    before = tf.constant([[1.0, -2.0, 3.0, -4.0]])
+    weights = tf.constant(filter_weights(c3dvis.RenderSpec(filter=((0, 2.0), (1, 0.5))), SHAPE)[np.newaxis])
+    after = tf.nn.relu(before)
     for leak, expected in ((0.0, 2.0), (0.1, 2.0 - 0.1), (1.0, 2.0 - 1.0)):
         assert float(weighted_response(before, after, weights, leak)[0]) == pytest.approx(expected)
 

@@ -1,5 +1,7 @@
 """A neuron answers on its window as on the whole clip."""
 
+from typing import Any
+
 import numpy as np
 import pytest
 import tensorflow as tf
@@ -36,7 +38,8 @@ def test_a_neuron_answers_on_its_window_as_on_the_whole_clip(weights, layer, pos
         tape.watch(tensor)
         before, _ = network.forward(tensor, layer)
         value = tf.reduce_sum(before[0][position])
-    gradient = np.abs(tape.gradient(value, tensor)[0]).max(axis=-1)
+    slope: Any = tape.gradient(value, tensor)
+    gradient = np.abs(slope[0]).max(axis=-1)
     for axis, (start, length) in enumerate(zip(box.start, box.size, strict=True)):
         reached = np.flatnonzero(gradient.max(axis=tuple(a for a in range(3) if a != axis)))
         assert start <= reached[0]

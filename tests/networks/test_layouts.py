@@ -11,7 +11,7 @@ from c3dvis.cli import main
 from c3dvis.errors import WeightsDamaged
 from c3dvis.networks.c3d import architecture
 from c3dvis.networks.network import Network
-from c3dvis.networks.weights import own
+from c3dvis.networks.weights import note, own
 from c3dvis.networks.weights.convert import convert, inspect
 from c3dvis.networks.weights.read import open_weights
 from tests.networks.layouts import DOMAIN, SIZE, THIN, WRITERS, Arrays, caffe, info_of, random_weights
@@ -51,7 +51,7 @@ def test_every_layout_gives_one_response_at_every_layer(
     for layer, pair in arrays.items():
         for part, expected in zip(converted[layer], pair, strict=True):
             np.testing.assert_array_equal(part, expected)
-    assert own.values_sha256(tmp_path / "own.h5") == own.write(tmp_path / "direct.h5", arrays, {})
+    assert note.digest(tmp_path / "own.h5") == (own.write(tmp_path / "direct.h5", arrays, {}), True)
 
 
 def test_caffe_form_against_a_plain_cross_correlation(arrays: Arrays, tmp_path: Path) -> None:

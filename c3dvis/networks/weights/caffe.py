@@ -5,7 +5,6 @@ a little-endian float32 array: described as bytes, they are never taken apart on
 five axes (num, channels, length, height, width); Caffe's own has a shape. Field numbers after caffe.proto of each.
 """
 
-import mmap
 from collections.abc import Callable
 from functools import cache
 from pathlib import Path
@@ -80,9 +79,9 @@ def contents(path: Path) -> Contents:
 def _parse(path: Path, dialect: str) -> Any:
     net = message_classes(dialect)["Net"]()
     try:
-        with path.open("rb") as file, mmap.mmap(file.fileno(), 0, access=mmap.ACCESS_READ) as data:
-            _count_fields(data, 0, len(data), (_NET, _LAYER, _BLOB), [0])
-            net.ParseFromString(data[:])
+        data = path.read_bytes()
+        _count_fields(data, 0, len(data), (_NET, _LAYER, _BLOB), [0])
+        net.ParseFromString(data)
     except (DecodeError, ValueError) as error:
         raise WeightsDamaged(f"{path} is not a weights file of a known format: {first_line(error)}.") from None
     except OSError as error:
@@ -90,7 +89,7 @@ def _parse(path: Path, dialect: str) -> Any:
     return net
 
 
-def _count_fields(data: mmap.mmap, place: int, end: int, levels: tuple[frozenset[int], ...], count: list[int]) -> None:
+def _count_fields(data: bytes, place: int, end: int, levels: tuple[frozenset[int], ...], count: list[int]) -> None:
     """Refuses, before anything is made of it, a file that holds more pieces than any network.
 
     Each piece of a message takes many times its bytes once it is parsed: two bytes can become a hundred. The layout
@@ -124,7 +123,7 @@ def _count_fields(data: mmap.mmap, place: int, end: int, levels: tuple[frozenset
             raise ValueError("it is no message of protobuf")
 
 
-def _varint(data: mmap.mmap, place: int, end: int) -> tuple[int, int]:
+def _varint(data: bytes, place: int, end: int) -> tuple[int, int]:
     value = 0
     for shift in range(0, 70, 7):
         if place >= end:

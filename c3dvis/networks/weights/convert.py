@@ -1,13 +1,15 @@
 """From a weights file of any format to the one that the program keeps, and what there is to say of it."""
 
+import json
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
 from c3dvis.errors import WeightsDamaged
 from c3dvis.networks.architecture import Architecture
-from c3dvis.networks.weights import own
+from c3dvis.networks.weights import note, own
 from c3dvis.networks.weights.read import WeightsFile, WeightsReport, open_weights
+from c3dvis.networks.weights.sources import sha256_of
 
 OnProgress = Callable[[int, int], None]
 
@@ -36,7 +38,7 @@ def convert(
     on_progress: OnProgress | None = None,
     origin: dict[str, Any] | None = None,
 ) -> WeightsReport:
-    """Writes a weights file in the program's own form.
+    """Writes a weights file in the program's own form, and its note beside it.
 
     Args:
         path: a file of any known format.
@@ -59,7 +61,9 @@ def convert(
         raise WeightsDamaged(f"{path} would be overwritten while it is read. Write to another file.")
     weights = open_weights(path, architecture, size, trust)
     source = source_of(weights) | (origin or {})
-    own.write(target, weights, source, dtype, on_progress)
+    values = own.write(target, weights, source, dtype, on_progress)
+    told = {name: text if isinstance(text, str) else json.dumps(text) for name, text in source.items()}
+    note.write(target, note.Note(sha256_of(target), values, weights.report.parameters, weights.report.missing, told))
     return weights.report
 
 
@@ -69,10 +73,10 @@ def source_of(weights: WeightsFile) -> dict[str, Any]:
     if report.origin:
         return {name.removeprefix("source_"): text for name, text in report.origin.items()}
     return {
-        "name": report.path.name,
+        "name": Path(report.path).name,
         "format": report.form,
-        "layout": str(report.layout),
+        "layout": report.layout,
         "dtype": report.dtype,
-        "sha256": report.digests[0],
+        "sha256": report.sha256,
         "known": report.known or "",
     }

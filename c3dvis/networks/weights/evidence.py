@@ -38,12 +38,12 @@ def neighbours(kernel: np.ndarray, axis: int) -> float:
     """Cosine between the taps of a kernel and the next ones along an axis, every filter weighing the same."""
     if kernel.shape[axis] < 2:
         return 0.0
-    norm = np.sqrt(np.square(kernel, dtype=np.float64).sum(axis=tuple(range(kernel.ndim - 1)), keepdims=True))
-    scaled = kernel / np.maximum(norm, 1e-30)
+    exact = kernel.astype(np.float64)
+    norm = np.sqrt(np.square(exact).sum(axis=tuple(range(kernel.ndim - 1)), keepdims=True))
+    scaled = exact / np.maximum(norm, 1e-30)
     first = np.take(scaled, range(kernel.shape[axis] - 1), axis)
     second = np.take(scaled, range(1, kernel.shape[axis]), axis)
-    size = np.sqrt(np.square(first).sum() * np.square(second).sum())
-    return float((first * second).sum() / size) if size > 0 else 0.0
+    return _cosine(first, second)
 
 
 def axes(kernel: np.ndarray, layer: str) -> Finding:
@@ -84,7 +84,7 @@ def flattening(kernel: np.ndarray, volume: tuple[int, ...], layer: str) -> tuple
     t, h, w, channels = volume
     if h < 2 or w < 2:
         return None, f"{layer} reads no volume of more than one position"
-    part = kernel[:, : min(kernel.shape[1], 512)]
+    part = kernel[:, :512].astype(np.float64)  # units enough to tell, and squares that do not overflow
 
     def grid(rows: np.ndarray) -> float:  # (t, h, w, channels, units)
         return (_cosine(rows[:, :-1], rows[:, 1:]) + _cosine(rows[:, :, :-1], rows[:, :, 1:])) / 2
@@ -98,5 +98,5 @@ def flattening(kernel: np.ndarray, volume: tuple[int, ...], layer: str) -> tuple
 
 
 def _cosine(first: np.ndarray, second: np.ndarray) -> float:
-    size = np.sqrt(np.square(first, dtype=np.float64).sum() * np.square(second, dtype=np.float64).sum())
-    return float((first * second).sum(dtype=np.float64) / size) if size > 0 else 0.0
+    size = np.sqrt(np.square(first).sum() * np.square(second).sum())
+    return float((first * second).sum() / size) if size > 0 else 0.0

@@ -176,6 +176,9 @@ def workshop(target: Path) -> Iterator[tuple[Path, Callable[[Path], None]]]:
     """
 
     def place(fresh: Path) -> None:
+        note = fresh.with_name(f"{fresh.name}.json")
+        if note.is_file():  # before the file: of a file it does not fit, a note says nothing
+            note.replace(target.with_name(note.name))
         with fresh.open("r+b") as file:
             os.fsync(file.fileno())
         fresh.replace(target)

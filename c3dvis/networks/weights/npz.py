@@ -12,7 +12,7 @@ from c3dvis.errors import WeightsDamaged
 from c3dvis.networks.weights.stored import Contents, Stored, first_line
 
 _UNREADABLE = (OSError, zipfile.BadZipFile, zlib.error, ValueError, KeyError, NotImplementedError, RuntimeError,
-               EOFError, SyntaxError, OverflowError, TypeError, MemoryError)  # fmt: skip
+               EOFError, SyntaxError, OverflowError, TypeError, MemoryError, Warning)  # fmt: skip
 _MAX_MEMBERS = 10_000
 _MAX_HEADER = 4096
 

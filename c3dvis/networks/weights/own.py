@@ -71,17 +71,6 @@ def write(
     return digest.hexdigest()
 
 
-def values_sha256(path: Path) -> str | None:
-    """The hash of its values that a file of this form states, or None for another file."""
-    try:
-        with path.open("rb") as file:
-            if file.read(len(hdf5.MAGIC)) != hdf5.MAGIC:
-                return None
-    except OSError:
-        return None
-    return hdf5.own_attributes(path).get("values_sha256")
-
-
 def check_values(path: Path, names: Mapping[str, Any]) -> None:
     """Holds the values of a file of this form against the hash that it states.
 

@@ -7,7 +7,7 @@ the report. Nothing in a file is run, and no more of it is read than the archite
 import hashlib
 import zipfile
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
 from typing import Any
@@ -35,73 +35,52 @@ KNOWN_SHA256 = {  # beginnings
 class WeightsReport:
     """What a file was found to be.
 
-    Args:
+    Attributes:
         path: of the file.
         form: its format.
-        layout: of its kernels.
+        layout: of its kernels, in words.
         dtype: of its arrays; several are joined by `, `.
+        parameters: how many numbers it holds for the network.
+        size: bytes of the file.
+        sha256: of the file.
+        known: which published file this is, if its hash is a known one.
         layers: the layers it holds weights of, with the shapes of their kernels as stored.
-        missing: dense layers that it lacks.
+        missing: layers that it lacks.
         findings: what shapes and values say of the layout.
         origin: what a file of c3dvis's own was converted from; else empty.
     """
 
-    path: Path
+    path: str
     form: str
-    layout: Layout
+    layout: str
     dtype: str
+    parameters: int
+    size: int
+    sha256: str
+    known: str | None
     layers: dict[str, tuple[int, ...]]
     missing: tuple[str, ...]
-    parameters: int
     findings: tuple[Finding, ...]
-    origin: dict[str, str] = field(default_factory=dict)
+    origin: dict[str, str]
 
     @property
     def doubts(self) -> tuple[Finding, ...]:
         """What speaks against the file."""
         return tuple(finding for finding in self.findings if finding.verdict == "wrong")
 
-    @cached_property
-    def digests(self) -> tuple[str, str]:
-        """(SHA-256, MD5) of the file; both, since some known files are known by MD5 alone."""
-        sha256, md5 = hashlib.sha256(), hashlib.md5(usedforsecurity=False)
-        with self.path.open("rb") as file:
-            while chunk := file.read(1 << 20):
-                sha256.update(chunk)
-                md5.update(chunk)
-        return sha256.hexdigest(), md5.hexdigest()
-
-    @property
-    def known(self) -> str | None:
-        """Which published file this is, if its hash is a known one."""
-        sha256, md5 = self.digests
-        return KNOWN_MD5.get(md5) or next(
-            (text for head, text in KNOWN_SHA256.items() if sha256.startswith(head)), None
-        )
-
-    def to_dict(self) -> dict[str, Any]:
-        """The report as plain values."""
-        return {
-            "path": str(self.path),
-            "format": self.form,
-            "layout": str(self.layout),
-            "dtype": self.dtype,
-            "parameters": self.parameters,
-            "bytes": self.path.stat().st_size,
-            "sha256": self.digests[0],
-            "known": self.known,
-            "layers": {name: list(shape) for name, shape in self.layers.items()},
-            "missing": list(self.missing),
-            "findings": [vars(finding) for finding in self.findings],
-            "origin": self.origin,
-        }
+    @classmethod
+    def from_dict(cls, values: dict[str, Any]) -> "WeightsReport":
+        """The report that `dataclasses.asdict` took apart, also after JSON."""
+        layers = {name: tuple(shape) for name, shape in values["layers"].items()}
+        findings = tuple(Finding(**finding) for finding in values["findings"])
+        return cls(**values | {"layers": layers, "findings": findings, "missing": tuple(values["missing"])})
 
 
 class WeightsFile(Mapping[str, Pair]):
     """The (kernel, bias) pairs of a file in the program's own layout, float32, each read when it is asked for.
 
     Attributes:
-        report: what the file was found to be.
+        findings: what shapes and values say of the layout.
         is_own: whether it is of the form that the program writes.
     """
 
@@ -117,17 +96,34 @@ class WeightsFile(Mapping[str, Pair]):
         if not self.is_own:
             self._layout = self._layout_of(contents)
             findings = self._look(contents)
+        self.findings = findings
+        self._form, self._attributes = contents.form, contents.attributes or {}
+
+    @cached_property
+    def report(self) -> WeightsReport:
+        """What the file was found to be; the file is read once more for its hashes."""
         arrays = [array for pair in self._found.values() for array in pair]
-        self.report = WeightsReport(
-            path=path,
-            form=contents.form,
-            layout=self._layout,
+        sha256, md5 = hashlib.sha256(), hashlib.md5(usedforsecurity=False)  # some known files are known by MD5 alone
+        with self.path.open("rb") as file:
+            while chunk := file.read(1 << 20):
+                sha256.update(chunk)
+                md5.update(chunk)
+        heads = (text for head, text in KNOWN_SHA256.items() if sha256.hexdigest().startswith(head))
+        return WeightsReport(
+            path=str(self.path),
+            form=self._form,
+            layout=str(self._layout),
             dtype=", ".join(sorted({str(array.dtype) for array in arrays})),
-            layers={name: kernel.shape for name, (kernel, _) in self._found.items()},
-            missing=tuple(op.name for op in architecture.ops if op.kind in WEIGHTED and op.name not in self._found),
             parameters=sum(array.size for array in arrays),
-            findings=findings,
-            origin={k: v for k, v in (contents.attributes or {}).items() if k.startswith("source")},
+            size=self.path.stat().st_size,
+            sha256=sha256.hexdigest(),
+            known=KNOWN_MD5.get(md5.hexdigest()) or next(heads, None),
+            layers={name: kernel.shape for name, (kernel, _) in self._found.items()},
+            missing=tuple(
+                op.name for op in self._architecture.ops if op.kind in WEIGHTED and op.name not in self._found
+            ),
+            findings=self.findings,
+            origin={name: text for name, text in self._attributes.items() if name.startswith("source")},
         )
 
     def __getitem__(self, name: str) -> Pair:
@@ -274,9 +270,10 @@ def open_weights(
         WeightsDamaged: the format is unknown, something is missing, or a shape, a dtype or a value is wrong.
     """
     opened = WeightsFile(path, architecture, size)
-    if opened.report.doubts and not trust:
+    doubts = [finding for finding in opened.findings if finding.verdict == "wrong"]
+    if doubts and not trust:
         raise WeightsDamaged(
-            f"{path} is not laid out as {opened.report.form} should be: {opened.report.doubts[0].detail}. Look at it "
+            f"{path} is not laid out as its format should be: {doubts[0].detail}. Look at it "
             f"with `c3dvis weights check {path}`; if it is right after all, `c3dvis weights convert --trust` takes it."
         )
     return opened

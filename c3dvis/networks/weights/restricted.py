@@ -75,7 +75,7 @@ def extent(data: bytes, start: int = 0) -> int:
                 raise WeightsDamaged(f"the pickle asks for memory place {argument} after {count} instructions")
             if count > _MAX_INSTRUCTIONS:
                 raise WeightsDamaged(f"the pickle has more than {_MAX_INSTRUCTIONS:,} instructions")
-    except (ValueError, IndexError, KeyError, TypeError, OverflowError, EOFError) as error:
+    except (ValueError, IndexError, KeyError, TypeError, OverflowError, EOFError, Warning) as error:
         raise WeightsDamaged(f"the pickle is damaged: {error}") from None
     return stream.tell()
 

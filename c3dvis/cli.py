@@ -13,7 +13,7 @@ from collections.abc import Sequence
 from pathlib import Path
 
 import c3dvis
-from c3dvis.commands import cache, describe, doctor, render, weights
+from c3dvis.commands import cache, describe, doctor, networks, render, weights
 from c3dvis.commands.say import Say
 from c3dvis.errors import C3dvisError
 from c3dvis.networks.weights import own
@@ -94,8 +94,17 @@ def make_parser() -> argparse.ArgumentParser:
     def add(group: argparse._SubParsersAction, name: str, text: str) -> argparse.ArgumentParser:
         return group.add_parser(name, help=text, description=text, parents=[common], allow_abbrev=False)
 
-    networks = add(commands, "networks", "List the networks that can be looked into.")
-    networks.set_defaults(run=describe.networks)
+    listing = add(commands, "networks", "List the networks that can be looked into; add your own.")
+    listing.set_defaults(run=describe.networks)
+    group = listing.add_subparsers(dest="action", metavar="ACTION")
+    adding = add(group, "add", "Add a Keras network of your own: video or medical volumes, any number of channels.")
+    setting = add(group, "set", "Choose C3D's padding before pool5, and the mean it subtracts.")
+    networks.parser_arguments(adding, setting)
+    adding.set_defaults(run=networks.add)
+    setting.set_defaults(run=networks.configure)
+    removing = add(group, "remove", "Take a network that was added off this machine.")
+    removing.add_argument("name", metavar="NAME")
+    removing.set_defaults(run=networks.remove)
 
     layers = add(commands, "layers", "Print a network's layers, their output shapes and parameters.")
     layers.add_argument("network", metavar="NETWORK")

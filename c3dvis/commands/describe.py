@@ -57,6 +57,7 @@ def layers(arguments: argparse.Namespace, say: Say) -> int:
             row.kind.replace("_", " "),
             str(row.output_shape) if min(row.output_shape) > 0 else "clip too small",
             f"{row.parameters:,}",
+            "×".join(map(str, row.receptive_field)),
         )
         for row in rows
     ]
@@ -66,9 +67,9 @@ def layers(arguments: argparse.Namespace, say: Say) -> int:
             "network": info.name,
             **size,
             "parameters": total,
-            "layers": [asdict(row) | {"output_shape": list(row.output_shape)} for row in rows],
+            "layers": [asdict(row) for row in rows],
         },
-        table(title, ("layer", "kind", "output shape", "parameters"), shown, right=("parameters",)),
+        table(title, ("layer", "kind", "output shape", "parameters", "sees (t×h×w)"), shown, right=("parameters",)),
         f"Total: {total:,} parameters. Layers marked · cannot be targeted.",
     )
     return 0

@@ -28,7 +28,7 @@ FORM = "c3dvis weights 1"
 MAGIC = b"\x89HDF\r\n\x1a\n"
 _MAX_OBJECTS = 10_000
 _MAX_DEPTH = 32
-_MAX_ATTRIBUTE = 1 << 20
+_MAX_ATTRIBUTE = 16 << 20
 _UNNAMED = re.compile(r"(?:^|/)layers/(conv3d|dense)(?:_(\d+))?/vars/(\d+)$")
 _UNREADABLE = (OSError, KeyError, RuntimeError, ValueError, TypeError, OverflowError, MemoryError, AttributeError)
 """What h5py raises on a damaged file."""
@@ -78,6 +78,16 @@ def own_attributes(path: Path) -> dict[str, str]:
     """
     with _opened(path) as file:
         return _attributes(file) if _text(file, "format") == FORM else {}
+
+
+def attribute(path: Path, name: str) -> str | None:
+    """A text attribute of an HDF5 file, or None.
+
+    Raises:
+        WeightsDamaged: not HDF5.
+    """
+    with _opened(path) as file:
+        return _text(file, name)
 
 
 def _attributes(file: h5py.File) -> dict[str, str]:

@@ -43,8 +43,8 @@ def read(path: Path, crop: Crop, order: str = "BGR") -> np.ndarray:
         cube = cube[:, slice(*crop[1]), slice(*crop[2])]
     if not np.isfinite(cube).all() or cube.min() < 0 or cube.max() > 255:
         raise WeightsDamaged(
-            f"{path} is no mean of pictures: expected values from 0 to 255, received {np.nanmin(cube):.4g} to "
-            f"{np.nanmax(cube):.4g}."
+            f"{path} is no mean of pictures: expected values from 0 to 255, received {cube.min():.4g} to "
+            f"{cube.max():.4g}."
         )
     change = float(np.ptp(cube, axis=0).max())
     if change > _STEADY:

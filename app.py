@@ -5,7 +5,7 @@ from pathlib import Path
 import streamlit as st
 
 from c3dvis import ui
-from c3dvis.ui import explore, status
+from c3dvis.ui import explore, network, status
 
 # Drawn here because a named icon would be loaded from another host.
 ICON = (
@@ -25,6 +25,7 @@ st.html(Path(ui.__file__).with_name("page.css"))
 st.navigation(
     [
         st.Page(explore.page, title="Explore", icon=":material/visibility:", url_path="explore", default=True),
+        st.Page(network.page, title="Network", icon=":material/account_tree:", url_path="network"),
         st.Page(status.page, title="Status", icon=":material/monitor_heart:", url_path="status"),
     ],
     position="hidden" if st.context.is_embedded else "top",

@@ -5,6 +5,7 @@ from dataclasses import asdict
 from typing import Any
 
 from c3dvis.commands.say import Say, table
+from c3dvis.errors import WeightsDamaged
 from c3dvis.networks import registry
 from c3dvis.spec import RenderSpec, parse_field
 
@@ -13,7 +14,11 @@ def networks(arguments: argparse.Namespace, say: Say) -> int:
     """Every network: what it is, whether its weights are here, and on what terms."""
     described: list[dict[str, Any]] = []
     for name in registry.names():
-        info = registry.describe(name)
+        try:
+            info = registry.describe(name)
+        except WeightsDamaged as error:
+            say.warning(str(error))
+            continue
         described.append(
             {
                 "name": name,

@@ -113,8 +113,8 @@ def _device(say: Say) -> list[Finding]:
 def _weights() -> list[Finding]:
     findings = []
     for name in registry.names():
-        info = registry.describe(name)
         try:
+            info = registry.describe(name)
             findings.append(Finding(f"weights of {name}", "ok", f"{provision.check(info)}, undamaged"))
         except WeightsMissing as error:
             needed = name == RenderSpec().network  # others are looked at by those who have them

@@ -7,14 +7,14 @@ layers, checks specs and computes cache keys with it.
 from functools import lru_cache
 from pathlib import Path
 
-from c3dvis.errors import UnknownNetwork
+from c3dvis.errors import UnknownNetwork, WeightsDamaged
 from c3dvis.networks import c3d, i3d, options, own_networks
 from c3dvis.networks.domain import InputDomain
 from c3dvis.networks.info import NetworkInfo, Weights
 from c3dvis.networks.options import Options
 from c3dvis.networks.weights import i3d_pickle
 
-__all__ = ["NAMES", "NetworkInfo", "Weights", "describe", "names"]
+__all__ = ["NAMES", "NetworkInfo", "Weights", "describe", "names", "title"]
 
 NAMES = ("i3d-kinetics400", "c3d-sports1m")
 """The networks that come with c3dvis."""
@@ -23,6 +23,14 @@ NAMES = ("i3d-kinetics400", "c3d-sports1m")
 def names() -> tuple[str, ...]:
     """Every network: those that come with c3dvis, then the users' own."""
     return (*NAMES, *own_networks.names())
+
+
+def title(name: str) -> str:
+    """The network's title; of one whose description cannot be read, its name."""
+    try:
+        return describe(name).title
+    except WeightsDamaged:
+        return name
 
 
 def describe(name: str) -> NetworkInfo:

@@ -96,7 +96,7 @@ def _draw_target(carried: RenderSpec) -> None:
         "Network",
         registry.names(),
         key=key("network"),
-        format_func=lambda name: registry.describe(name).title,
+        format_func=registry.title,
         on_change=_on_network,
     )
     info = registry.describe(state[key("network")])

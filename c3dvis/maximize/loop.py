@@ -68,8 +68,9 @@ class Search:
         whole_layer: bool = False,
     ) -> None:
         self._model = model
-        self._low = tf.constant(domain.low, tf.float32)
-        self._range = tf.constant(domain.high, tf.float32) - self._low
+        low, high = domain.bounds(*parametrization.size[1:])
+        self._low, self._range = tf.constant(low), tf.constant(high - low)
+        self._channels = domain.channels
         self._reverse = domain.order == "BGR"
         self.parametrization = parametrization
         self._optimizer = optimizer
@@ -100,7 +101,14 @@ class Search:
 
     def _volume(self, numbers: tf.Tensor) -> tf.Tensor:
         """Volume (T, H, W, 3) RGB in the shown range 0…1, before it is rounded to bytes."""
-        return self.parametrization.sample(numbers, View.plain())
+        return self._sample(numbers, View.plain())
+
+    def _sample(self, numbers: tf.Tensor, view: View) -> tf.Tensor:
+        """Volume (T, H, W, 3) through a view; grey where the network has one channel."""
+        volume = self.parametrization.sample(numbers, view)
+        if self._channels != 1:
+            return volume
+        return tf.repeat(tf.reduce_mean(volume, -1, keepdims=True), 3, -1)
 
     def _advance(
         self,
@@ -149,7 +157,7 @@ class Search:
         """(objective, energy) of the volume seen through a view."""
         positions, filters, scalars = energy
         activation_weight, lp_weight, lp_p, space_weight, time_weight, beta, leak = tf.unstack(scalars)
-        volume = self.parametrization.sample(numbers, view)
+        volume = self._sample(numbers, view)
         before, after = self._model(self._network_input(volume), training=False)
         if self._whole_layer:
             objective = mean_square(after)
@@ -167,6 +175,9 @@ class Search:
         return objective, lp_energy + variation_energy - activation_weight * objective
 
     def _network_input(self, volume: tf.Tensor) -> tf.Tensor:
-        tensor = volume * self._range + self._low
+        if self._channels > 3:  # what is not shown stands at the middle of its range
+            rest = tf.fill([*volume.shape[:-1], self._channels - 3], 0.5)
+            volume = tf.concat([volume, rest], -1)
+        tensor = volume[:, :, :, : self._channels] * self._range + self._low
         tensor = tf.reverse(tensor, [-1]) if self._reverse else tensor
         return tf.cast(tensor[tf.newaxis], self._model.input.dtype)

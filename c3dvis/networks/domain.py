@@ -44,6 +44,13 @@ class InputDomain:
         image = _resized(self.mean_image, height, width)
         return -image, (high - low) - image
 
+    @property
+    def shown_bounds(self) -> tuple[np.ndarray, np.ndarray]:
+        """(low, high), each (3,) float32: network input of black and white of what is shown red, green and blue."""
+        low, high = np.array(self.low, np.float32), np.array(self.high, np.float32)
+        places = np.minimum(np.arange(3), self.channels - 1)  # one channel stands for all, the last for what is missing
+        return low[places], high[places]
+
     def to_network(self, clip: np.ndarray) -> np.ndarray:
         """Network input (T, H, W, channels) float32 of a clip (T, H, W, 3) uint8 RGB.
 

@@ -12,6 +12,7 @@ import h5py
 import numpy as np
 import pytest
 
+import c3dvis
 from c3dvis.cli import main
 from c3dvis.errors import InvalidSpec, UnknownNetwork, WeightsDamaged
 from c3dvis.networks import network as networks
@@ -339,3 +340,28 @@ def test_weights_that_were_damaged_since_are_told_of(tmp_path: Path, folder: Pat
     assert info.fingerprint() != before
     with pytest.raises(WeightsDamaged, match="are not those it was written with"):
         networks.load_network("mine")
+
+
+@pytest.mark.parametrize("parametrization", ["fourier", "pixel"])
+@pytest.mark.parametrize(
+    ("build", "channels", "layer"), [(unet, 1, "bottom"), (plain, 2, "first"), (residual, 5, "a1")]
+)
+def test_a_filter_of_it_is_rendered(
+    build: Callable[..., Any], channels: int, layer: str, parametrization: str, tmp_path: Path
+) -> None:
+    import keras
+
+    add("mine", save(randomised(build(keras, channels)), tmp_path / "m.keras"), None, RANGE)
+    frames, height, width = SIZE
+    spec = c3dvis.RenderSpec(
+        network="mine", layer=layer, filter=1, frames=frames, height=height, width=width, iterations=24,
+        parametrization=parametrization, precision="float32",
+    )  # fmt: skip
+    result = c3dvis.render(spec)
+    shown, noise = (float(result.metrics[f"{kind}_activation"] or 0) for kind in ("shown", "noise"))
+    assert shown > noise
+    assert result.clip.shape == (*SIZE, 3)
+    grey = (result.clip[..., :1] == result.clip).all()
+    assert grey == (channels == 1)
+    with pytest.raises(InvalidSpec, match=r"keras-vis engine does not know what mine does"):
+        registry.describe("mine").check(spec.replace(engine="keras-vis", parametrization="pixel"))

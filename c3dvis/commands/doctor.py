@@ -22,7 +22,7 @@ from c3dvis.spec import RenderSpec
 
 PYTHONS = ((3, 11), (3, 13))
 PACKAGES = (
-    "av", "diskcache", "distributed", "h5py", "imageio", "keras", "keras-vis", "numpy", "pillow", "rich", "scipy",
+    "av", "diskcache", "distributed", "h5py", "imageio", "keras", "keras-vis", "numpy", "pillow", "protobuf", "rich", "scipy",
     "streamlit", "tensorflow", "tf-keras",
 )  # fmt: skip
 LOW_DISK = 1e9  # bytes

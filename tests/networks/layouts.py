@@ -18,7 +18,7 @@ import h5py
 import numpy as np
 
 from c3dvis.networks.architecture import Architecture, Op
-from c3dvis.networks.c3d import ALIASES, CAFFE_POOL5
+from c3dvis.networks.c3d import ALIASES, CAFFE_POOL5, architecture
 from c3dvis.networks.domain import InputDomain
 from c3dvis.networks.info import NetworkInfo
 
@@ -58,16 +58,16 @@ THIN = thin_c3d()
 DOMAIN = InputDomain((-30.0, -20.0, -10.0), (225.0, 235.0, 245.0), "BGR")
 
 
-def info_of(architecture: Architecture) -> NetworkInfo:
-    return NetworkInfo(architecture.name, "", "", "", architecture, DOMAIN, SIZE, "", None)
+def info_of(network: Architecture) -> NetworkInfo:
+    return NetworkInfo(network.name, "", "", "", network, DOMAIN, SIZE, "", None)
 
 
-def random_weights(architecture: Architecture, seed: int = 0) -> Arrays:
+def random_weights(network: Architecture, seed: int = 0) -> Arrays:
     """Random weights that keep activations in range, in the program's layout."""
     generator = np.random.default_rng(seed)
-    shapes = architecture.shapes(*SIZE)
+    shapes = network.shapes(*SIZE)
     made: Arrays = {}
-    for op in architecture.ops:
+    for op in network.ops:
         if op.kind in ("conv", "dense"):
             inputs = shapes[op.inputs[0]][-1]
             shape = (*op.kernel, inputs, op.filters) if op.kind == "conv" else (inputs, op.filters)
@@ -362,6 +362,19 @@ def npz_flat_names(folder: Path, arrays: Arrays) -> Path:
     named = {f"{name}_{role}": part for name, pair in arrays.items() for role, part in zip("Wb", pair, strict=True)}
     np.savez(folder / "c3d-flat.npz", **named)  # type: ignore[arg-type]
     return folder / "c3d-flat.npz"
+
+
+def convolutions(path: Path, dtype: str = "float16") -> Path:
+    """A file of C3D's convolutional part, of one value each, which takes no room."""
+    whole = architecture()
+    shapes = whole.shapes(*SIZE)
+    with h5py.File(path, "w") as file:
+        for op in whole.ops:
+            if op.kind == "conv":
+                kernel = (*op.kernel, shapes[op.inputs[0]][-1], op.filters)
+                file.create_dataset(f"{op.name}/{op.name}/kernel:0", kernel, dtype, fillvalue=0.01)
+                file.create_dataset(f"{op.name}/{op.name}/bias:0", (op.filters,), dtype, fillvalue=0.5)
+    return path
 
 
 WRITERS: dict[str, Callable[[Path, Arrays], Path]] = {

@@ -11,6 +11,7 @@ from c3dvis.cli import main
 from c3dvis.errors import WeightsDamaged
 from c3dvis.networks.c3d import architecture
 from c3dvis.networks.network import Network
+from c3dvis.networks.registry import describe
 from c3dvis.networks.weights import note, own
 from c3dvis.networks.weights.convert import convert, inspect
 from c3dvis.networks.weights.read import open_weights
@@ -154,6 +155,11 @@ def test_the_whole_of_c3d_in_every_layout(tmp_path: Path, capsys: pytest.Capture
     """320 MB each: `weights check` reports them, and what is read is what was written, bit for bit."""
     whole = architecture()
     weights = random_weights(whole)
+    built = Network(describe("c3d-sports1m"), weights).model("fc8", SIZE)
+    counted = {layer.name: layer.count_params() for layer in built.layers if layer.count_params()}
+    assert counted == {row.name: row.parameters for row in describe("c3d-sports1m").table(*SIZE) if row.parameters}
+    assert built.count_params() == 79_991_015
+    del built
     for form in ("keras 0, theano", "keras 2", "keras 3, early", "caffe of c3d", "pytorch, old form", "npz"):
         path = WRITERS[form](tmp_path, weights)
         capsys.readouterr()

@@ -11,6 +11,7 @@ from c3dvis.networks import provision, registry
 from c3dvis.networks.add_network import add
 from c3dvis.ui.address import fit
 from c3dvis.ui.strip import stages
+from tests.networks.layouts import convolutions
 from tests.networks.test_own_networks import save, unet
 from tests.ui.conftest import Server
 
@@ -26,19 +27,6 @@ def text(page: AppTest) -> str:
 def folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     monkeypatch.setenv("C3DVIS_WEIGHTS_DIR", str(tmp_path / "weights"))
     return tmp_path / "weights"
-
-
-def convolutions(path: Path, dtype: str = "float16") -> Path:
-    """A file of C3D's convolutional part, of one value each, which takes no room."""
-    info = registry.describe("c3d-sports1m")
-    shapes = info.architecture.shapes(*info.default_size)
-    with h5py.File(path, "w") as file:
-        for op in info.architecture.ops:
-            if op.kind == "conv":
-                kernel = (*op.kernel, shapes[op.inputs[0]][-1], op.filters)
-                file.create_dataset(f"{op.name}/{op.name}/kernel:0", kernel, dtype, fillvalue=0.01)
-                file.create_dataset(f"{op.name}/{op.name}/bias:0", (op.filters,), dtype, fillvalue=0.5)
-    return path
 
 
 def test_the_table_is_the_published_one_with_what_each_layer_sees(weights: Path) -> None:

@@ -231,7 +231,14 @@ def sniff(path: Path) -> Contents:
     if head.startswith(hdf5.MAGIC):
         return hdf5.contents(path)
     if head.startswith(b"PK\x03\x04"):
-        return torch_file.zip_contents(path) if _is_torch(path) else npz.contents(path)
+        names = _members(path)
+        if "model.weights.h5" in names:
+            raise WeightsDamaged(
+                f"{path} is a whole Keras model; expected its weights: unzip model.weights.h5 from it, or save them with "
+                "model.save_weights."
+            )
+        torch = any(name.endswith("data.pkl") for name in names)
+        return torch_file.zip_contents(path) if torch else npz.contents(path)
     if torch_file.is_old_form(head):
         return torch_file.old_contents(path)
     if head[:1] == b"\x80":
@@ -246,10 +253,10 @@ def sniff(path: Path) -> Contents:
     return caffe.contents(path)
 
 
-def _is_torch(path: Path) -> bool:
+def _members(path: Path) -> list[str]:
     try:
         with zipfile.ZipFile(path) as archive:
-            return any(name.endswith("data.pkl") for name in archive.namelist())
+            return archive.namelist()
     except (OSError, zipfile.BadZipFile, ValueError, NotImplementedError, RuntimeError, EOFError) as error:
         raise WeightsDamaged(f"{path} is not a readable zip file: {error}.") from None
 

@@ -22,8 +22,8 @@ from c3dvis.spec import RenderSpec
 
 PYTHONS = ((3, 11), (3, 13))
 PACKAGES = (
-    "av", "diskcache", "distributed", "h5py", "imageio", "keras", "keras-vis", "numpy", "pillow", "protobuf", "rich", "scipy",
-    "streamlit", "tensorflow", "tf-keras",
+    "av", "diskcache", "distributed", "h5py", "imageio", "keras", "keras-vis", "numpy", "pillow", "protobuf", "rich",
+    "scipy", "streamlit", "tensorflow", "tf-keras",
 )  # fmt: skip
 LOW_DISK = 1e9  # bytes
 

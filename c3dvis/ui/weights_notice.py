@@ -53,9 +53,11 @@ def _draw(shared: Services, network: str, fetch: Fetch | None, error: str | None
         )
         accepted = True
         if network in ADDRESSES:
-            accepted = st.checkbox("I accept these terms", key=accepted_key(network))
-            if accepted != st.session_state.get(f"{accepted_key(network)} was", False):
-                st.session_state[f"{accepted_key(network)} was"] = accepted
+            kept = f"{accepted_key(network)} was"  # the box is not drawn while a fetch runs, and would forget
+            before = st.session_state.get(kept, False)
+            accepted = st.checkbox("I accept these terms", before, key=accepted_key(network))
+            if accepted != before:
+                st.session_state[kept] = accepted
                 st.rerun()  # the whole page: what else waits for the terms is not drawn here
         if error:
             st.error(error, icon=":material/error:")

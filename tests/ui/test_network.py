@@ -1,5 +1,6 @@
 """The Network page: the published table, weights and where they are from, a check, an upload."""
 
+from dataclasses import replace
 from pathlib import Path
 
 import h5py
@@ -9,8 +10,11 @@ from streamlit.testing.v1 import AppTest
 
 from c3dvis.networks import provision, registry
 from c3dvis.networks.add_network import add
+from c3dvis.networks.weights.sources import ADDRESSES
 from c3dvis.ui.address import fit
+from c3dvis.ui.services import services
 from c3dvis.ui.strip import stages
+from tests.networks.address_server import AddressServer
 from tests.networks.layouts import convolutions
 from tests.networks.test_own_networks import save, unet
 from tests.ui.conftest import Server
@@ -56,6 +60,29 @@ def test_weights_are_told_of_and_checked(folder: Path, tmp_path: Path) -> None:
     page.button(key="check").click().run()
     assert "are not those it was written with" in text(page)
     assert not page.exception
+
+
+def test_the_page_fetches_from_the_address_once_the_terms_are_accepted(
+    folder: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("NO_PROXY", "127.0.0.1")
+    name = "c3d-sports1m"
+    with AddressServer(convolutions(tmp_path / "mine.h5"), "page cut good") as server:
+        moved = replace(ADDRESSES[name], url=server.url, labels_url=server.url)
+        monkeypatch.setitem(ADDRESSES, name, moved)
+        page = AppTest.from_string(PAGE, default_timeout=60).run()
+        page.selectbox(key="network page").select(name).run()
+        assert page.button(key="fetch").disabled
+        page.checkbox(key=f"accept {name}").check().run()
+        for said in ("it sent a web page in place of the file", "**Fetched from**: http://127.0.0.1"):
+            page.button(key="fetch").click().run()
+            fetch = services().fetch(name)
+            assert fetch
+            assert fetch.wait(60)
+            page.run()
+            assert said in text(page)
+    assert not page.exception
+    assert registry.describe(name).weights_installed()
 
 
 def test_an_added_network_stands_there_and_on_the_strip(folder: Path, tmp_path: Path) -> None:

@@ -234,8 +234,8 @@ def sniff(path: Path) -> Contents:
         names = _members(path)
         if "model.weights.h5" in names:
             raise WeightsDamaged(
-                f"{path} is a whole Keras model; expected its weights: unzip model.weights.h5 from it, or save them with "
-                "model.save_weights."
+                f"{path} is a whole Keras model; expected its weights: unzip model.weights.h5 from it, or save them "
+                "with model.save_weights."
             )
         torch = any(name.endswith("data.pkl") for name in names)
         return torch_file.zip_contents(path) if torch else npz.contents(path)

@@ -23,14 +23,15 @@ def add(arguments: argparse.Namespace, say: Say) -> int:
     )  # fmt: skip
     channels = info.architecture.channels
     shown = {1: "shown in grey", 3: "shown in colour"}.get(channels, "shown by its first three channels")
+    counted = f"{channels} channels" if channels > 1 else "one channel"
     say.result(
         {
             "network": info.name, "layers": list(info.layers), "channels": channels,
             "default_size": list(info.default_size), "path": str(info.weights_path.parent),
             "fingerprint": info.fingerprint(),
         },
-        f"{info.name} is added: {len(info.layers)} layers that can be targeted, {channels} channels ({shown}), clips "
-        f"of {'×'.join(map(str, info.default_size))}.",
+        f"{info.name} is added: {len(info.layers)} layers that can be targeted, {counted} ({shown}), clips of "
+        f"{'×'.join(map(str, info.default_size))}.",
         f"`c3dvis layers {info.name}` lists them.",
     )  # fmt: skip
     return 0

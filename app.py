@@ -5,7 +5,7 @@ from pathlib import Path
 import streamlit as st
 
 from c3dvis import ui
-from c3dvis.ui import compare, explore, gallery, places, status
+from c3dvis.ui import compare, explore, gallery, network, places, status
 
 # Drawn here because a named icon would be loaded from another host.
 ICON = (
@@ -26,6 +26,7 @@ PAGES = {
     "Explore": st.Page(explore.page, title="Explore", icon=":material/visibility:", url_path="explore", default=True),
     "Gallery": st.Page(gallery.page, title="Gallery", icon=":material/grid_view:", url_path="gallery"),
     "Compare": st.Page(compare.page, title="Compare", icon=":material/compare:", url_path="compare"),
+    "Network": st.Page(network.page, title="Network", icon=":material/account_tree:", url_path="network"),
     "Status": st.Page(status.page, title="Status", icon=":material/monitor_heart:", url_path="status"),
 }
 places.remember(PAGES)

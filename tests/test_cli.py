@@ -20,9 +20,13 @@ from c3dvis import media
 from c3dvis.cli import main, make_parser
 from c3dvis.commands.render import ENDINGS, spec_of
 from c3dvis.networks import registry
+from c3dvis.networks.weights.read import open_weights
+from c3dvis.networks.weights.sources import sha256_of
 from c3dvis.results import RenderResult, ResultStore
 from c3dvis.spec import FIELDS, MOTION_PRESETS, PRESETS, RenderSpec
 from c3dvis.ui.address import command
+from tests.networks.address_server import AddressServer
+from tests.networks.layouts import convolutions
 
 ROOT = Path(__file__).resolve().parent.parent
 TINY = ["--layer", "Conv3d_1a_7x7", "--frames", "8", "--height", "32", "--width", "32", "--iterations", "3"]
@@ -123,11 +127,11 @@ def test_networks(run: Callable[..., tuple[int, str, str]]) -> None:
     code, out, _ = run("networks", "--json")
     described = json.loads(out)["networks"]
     assert code == 0
-    assert [entry["name"] for entry in described] == list(registry.NAMES)
+    assert [entry["name"] for entry in described] == list(registry.names())
     assert all(entry["licence"] for entry in described)
     code, out, _ = run("networks")
     assert code == 0
-    assert all(name in out for name in registry.NAMES)
+    assert all(name in out for name in registry.names())
 
 
 def test_layers_prints_the_published_table(run: Callable[..., tuple[int, str, str]]) -> None:
@@ -135,9 +139,9 @@ def test_layers_prints_the_published_table(run: Callable[..., tuple[int, str, st
     assert code == 0
     lines = {line.split()[0]: line for line in out.splitlines() if line}
     assert "(16, 112, 112, 64)" in lines["conv1"]
-    assert lines["conv1"].endswith("5,248")
+    assert lines["conv1"].split()[-2:] == ["5,248", "3×3×3"]
     assert "(2, 7, 7, 512)" in lines["conv5b"]
-    assert lines["fc6"].endswith("33,558,528")
+    assert lines["fc6"].split()[-2] == "33,558,528"
     assert "79,991,015" in lines["Total:"]
     code, out, _ = run("layers", "c3d-sports1m", "--json")
     table = json.loads(out)
@@ -438,12 +442,12 @@ def test_missing_weights(
 ) -> None:
     monkeypatch.setenv("C3DVIS_WEIGHTS_DIR", str(tmp_path / "empty"))
     assert "c3dvis weights fetch i3d-kinetics400" in fails(4, "weights", "check", "i3d-kinetics400")
-    assert "c3dvis weights fetch c3d-sports1m --file" in fails(4, "weights", "check", "c3d-sports1m")
+    assert "c3dvis weights fetch c3d-sports1m, with --file" in fails(4, "weights", "check", "c3d-sports1m")
     assert "c3dvis weights fetch i3d-kinetics400" in fails(4, "render", *TINY)
-    assert "c3dvis weights fetch c3d-sports1m --file" in fails(
+    assert "c3dvis weights fetch c3d-sports1m, with --file" in fails(
         4, "render", "--network", "c3d-sports1m", "--layer", "conv2"
     )
-    assert "published on no package index" in _last_line(fails_with_note(6, "weights", "fetch", "c3d-sports1m"))
+    assert "pass --accept-licence" in _last_line(fails_with_note(6, "weights", "fetch", "c3d-sports1m"))
     assert "There is no network 'vgg'" in fails(3, "weights", "fetch", "vgg")
 
 
@@ -496,18 +500,11 @@ def test_bring_c3d_weights(
 ) -> None:
     monkeypatch.setenv("C3DVIS_WEIGHTS_DIR", str(tmp_path / "weights"))
     info = registry.describe("c3d-sports1m")
-    shapes = info.architecture.shapes(*info.default_size)
-    mine = tmp_path / "mine.h5"
-    with h5py.File(mine, "w") as file:
-        for op in info.architecture.ops:
-            if op.kind == "conv":
-                kernel = (*op.kernel, shapes[op.inputs[0]][-1], op.filters)
-                for name, shape in (("kernel", kernel), ("bias", (op.filters,))):
-                    file.create_dataset(f"{op.name}/{op.name}/{name}:0", shape, "f4", fillvalue=0.5)
+    mine = convolutions(tmp_path / "mine.h5")
     code, out, err = run("weights", "fetch", "c3d-sports1m", "--file", mine, "--json")
     assert code == 0, err
     assert json.loads(out)["path"] == str(info.weights_path)
-    assert info.weights_path.read_bytes() == mine.read_bytes()
+    assert open_weights(info.weights_path, info.architecture, info.default_size).is_own
     assert "CC BY-NC 3.0" in err
     assert run("weights", "check", "c3d-sports1m")[0] == 0
 
@@ -522,6 +519,41 @@ def test_bring_c3d_weights(
     code, _, err = run("weights", "fetch", "c3d-sports1m", "--file", tmp_path / "absent.h5")
     assert code == 6
     assert "there is no such file" in err
+
+
+def test_fetch_c3d_from_an_address(
+    run: Callable[..., tuple[int, str, str]], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The terms first; then the weights, and the class names, which are another list here."""
+    monkeypatch.setenv("C3DVIS_WEIGHTS_DIR", str(tmp_path / "weights"))
+    monkeypatch.setenv("NO_PROXY", "127.0.0.1")
+    info = registry.describe("c3d-sports1m")
+    mine = convolutions(tmp_path / "mine.h5")
+    with AddressServer(mine, "cut good") as server:
+        address = ("weights", "fetch", "c3d-sports1m", "--url", server.url, "--labels-url", server.url)
+        code, _, err = run(*address)
+        assert code == 6
+        assert "non-commercial purposes only" in err
+        assert "pass --accept-licence" in err
+        assert server.requests == []
+        code, out, err = run(*address, "--accept-licence", "--json")
+    assert code == 0, err
+    told = json.loads(out)
+    assert told["path"] == str(info.weights_path)
+    assert "class names are missing" in told["warnings"][0]
+    assert "gave another file" in told["warnings"][0]
+    code, out, _ = run("weights", "check", "c3d-sports1m", "--json")
+    origin = json.loads(out)["origin"]
+    assert code == 0
+    assert origin["source_url"] == server.url
+    assert origin["source_sha256"] == sha256_of(mine)
+    page = tmp_path / "page"
+    page.write_text("<!DOCTYPE html><title>Sign in</title>")
+    with AddressServer(page) as server:  # a page that is sent as a file
+        code, _, err = run("weights", "fetch", "c3d-sports1m", "--accept-licence", "--url", server.url)
+    assert code == 5
+    assert "is a web page, not a weights file" in err
+    assert run("weights", "check", "c3d-sports1m")[0] == 0  # what was here is as it was
 
 
 # the store and the doctor

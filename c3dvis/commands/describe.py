@@ -5,6 +5,7 @@ from dataclasses import asdict
 from typing import Any
 
 from c3dvis.commands.say import Say, table
+from c3dvis.errors import WeightsDamaged
 from c3dvis.networks import registry
 from c3dvis.spec import RenderSpec, parse_field
 
@@ -12,8 +13,12 @@ from c3dvis.spec import RenderSpec, parse_field
 def networks(arguments: argparse.Namespace, say: Say) -> int:
     """Every network: what it is, whether its weights are here, and on what terms."""
     described: list[dict[str, Any]] = []
-    for name in registry.NAMES:
-        info = registry.describe(name)
+    for name in registry.names():
+        try:
+            info = registry.describe(name)
+        except WeightsDamaged as error:
+            say.warning(str(error))
+            continue
         described.append(
             {
                 "name": name,
@@ -57,6 +62,7 @@ def layers(arguments: argparse.Namespace, say: Say) -> int:
             row.kind.replace("_", " "),
             str(row.output_shape) if min(row.output_shape) > 0 else "clip too small",
             f"{row.parameters:,}",
+            "×".join(map(str, row.receptive_field)),
         )
         for row in rows
     ]
@@ -66,9 +72,9 @@ def layers(arguments: argparse.Namespace, say: Say) -> int:
             "network": info.name,
             **size,
             "parameters": total,
-            "layers": [asdict(row) | {"output_shape": list(row.output_shape)} for row in rows],
+            "layers": [asdict(row) for row in rows],
         },
-        table(title, ("layer", "kind", "output shape", "parameters"), shown, right=("parameters",)),
+        table(title, ("layer", "kind", "output shape", "parameters", "sees (t×h×w)"), shown, right=("parameters",)),
         f"Total: {total:,} parameters. Layers marked · cannot be targeted.",
     )
     return 0

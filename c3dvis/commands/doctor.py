@@ -14,17 +14,16 @@ from urllib.parse import urlsplit
 
 import numpy as np
 
-from c3dvis.commands import weights
 from c3dvis.commands.say import Say
 from c3dvis.errors import C3dvisError, WeightsMissing
-from c3dvis.networks import registry
+from c3dvis.networks import provision, registry
 from c3dvis.settings import cache_dir, scheduler_address
 from c3dvis.spec import RenderSpec
 
 PYTHONS = ((3, 11), (3, 13))
 PACKAGES = (
-    "av", "diskcache", "distributed", "h5py", "imageio", "keras", "keras-vis", "numpy", "pillow", "rich", "scipy",
-    "streamlit", "tensorflow", "tf-keras",
+    "av", "diskcache", "distributed", "h5py", "imageio", "keras", "keras-vis", "numpy", "pillow", "protobuf", "rich",
+    "scipy", "streamlit", "tensorflow", "tf-keras",
 )  # fmt: skip
 LOW_DISK = 1e9  # bytes
 
@@ -113,10 +112,10 @@ def _device(say: Say) -> list[Finding]:
 
 def _weights() -> list[Finding]:
     findings = []
-    for name in registry.NAMES:
-        info = registry.describe(name)
+    for name in registry.names():
         try:
-            findings.append(Finding(f"weights of {name}", "ok", f"{weights.check(info)}, undamaged"))
+            info = registry.describe(name)
+            findings.append(Finding(f"weights of {name}", "ok", f"{provision.check(info)}, undamaged"))
         except WeightsMissing as error:
             needed = name == RenderSpec().network  # others are looked at by those who have them
             findings.append(Finding(f"weights of {name}", "problem" if needed else "note", str(error)))

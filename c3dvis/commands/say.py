@@ -63,6 +63,13 @@ class Say:
         """Why the command failed."""
         self._err.print(f"c3dvis: {text}", style="red")
 
+    def ask(self, question: str) -> str:
+        """What the user types behind a question; nothing at the end of the input."""
+        try:
+            return self._err.input(question)
+        except EOFError:
+            return ""
+
     def tensorflow(self) -> Any:
         """The module, loaded without the dozen lines that its C++ part writes as it starts.
 

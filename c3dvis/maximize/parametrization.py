@@ -147,8 +147,8 @@ class PixelVolume:
     def __init__(self, size: Size, domain: InputDomain) -> None:
         self.size = size
         self.shape = (*size, 3)
-        self._low = np.array(domain.low, np.float32)
-        self._range = np.array(domain.high, np.float32) - self._low
+        self._low, high = domain.shown_bounds
+        self._range = high - self._low
 
     def start(self, seed: int) -> np.ndarray:
         """Noise around middle grey with a deviation of 5 % of the range, keras-vis's own start."""

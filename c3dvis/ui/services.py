@@ -1,5 +1,6 @@
 """What all visitors of one server share: the result store, the render queue, the weight fetches."""
 
+import contextlib
 import threading
 from collections import OrderedDict
 from collections.abc import Callable
@@ -7,7 +8,7 @@ from dataclasses import dataclass, field
 
 import streamlit as st
 
-from c3dvis.errors import C3dvisError, WeightsMissing
+from c3dvis.errors import C3dvisError, FetchFailed, WeightsMissing
 from c3dvis.networks import registry
 from c3dvis.queue import RenderJob, RenderQueue
 from c3dvis.results import RenderResult, ResultStore
@@ -106,13 +107,17 @@ class Services:
 
 
 def _fetch(network: str, fetch: Fetch) -> None:
-    from c3dvis.networks.weights.fetch import fetch as fetch_weights
+    from c3dvis.networks import provision
+
+    info = registry.describe(network)
 
     def on_progress(done: int, total: int) -> None:
         fetch.done, fetch.total = done, total
 
     try:
-        fetch_weights(network, on_progress)
+        provision.obtain(info, on_progress, accepted=True)  # the page starts no fetch before the terms are accepted
+        with contextlib.suppress(FetchFailed):  # without the class names, classes have numbers
+            provision.obtain_labels(info)
     except C3dvisError as error:
         fetch.error = str(error)
     except Exception as error:  # whatever it was, a visitor gets a sentence and the server its log

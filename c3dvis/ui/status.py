@@ -1,7 +1,6 @@
 """What is at work: devices, workers, the queue with its places, the store, versions. A line and a page."""
 
 import platform
-from collections.abc import Sequence
 from importlib.metadata import PackageNotFoundError, version
 
 import streamlit as st
@@ -11,6 +10,7 @@ from c3dvis.errors import C3dvisError
 from c3dvis.queue import QueueStatus
 from c3dvis.ui import places, progress
 from c3dvis.ui.services import Services, services
+from c3dvis.ui.tables import table
 
 _POLL = 3.0  # seconds
 _WORDS = {"starting": "starting", "warming": "warming up", "ready": "ready", "lost": "lost, restarting"}
@@ -83,13 +83,13 @@ def _details(shared: Services) -> None:
         )
         for w in queue.workers
     ]
-    _table(("Address", "Device", "Doing", "Memory"), rows, "No worker is connected.")
+    table(("Address", "Device", "Doing", "Memory"), rows, "No worker is connected.")
     st.markdown("#### Queue")
     snapshots = [(job, job.snapshot()) for job in shared.queue.jobs()]
     rows = [
         (s.position or "", job.spec.title, progress.headline(s, queue.state)) for job, s in snapshots if not s.finished
     ]
-    _table(("Place", "Render", "State"), rows, "Nothing is waiting.")
+    table(("Place", "Render", "State"), rows, "Nothing is waiting.")
     st.markdown("#### Store")
     stored = shared.store.stats()
     asked = stored.hits + stored.misses
@@ -101,20 +101,11 @@ def _details(shared: Services) -> None:
         ("Found when looked for", f"{stored.hits} of {asked} times" if asked else "never looked for"),
         ("Folder", f"`{stored.path}`"),
     ]
-    _table(("What", ""), rows, "")
+    table(("What", ""), rows, "")
     st.markdown("#### Versions")
     rows = [
         ("c3dvis", c3dvis.__version__),
         ("Python", platform.python_version()),
         *((name, installed(name)) for name in _PACKAGES),
     ]
-    _table(("Package", "Version"), rows, "")
-
-
-def _table(heads: tuple[str, ...], rows: Sequence[tuple[object, ...]], empty: str) -> None:
-    """A Markdown table: `st.table` would load pandas into the page's process."""
-    if not rows:
-        st.caption(empty)
-        return
-    cells = [heads, tuple("---" for _ in heads), *rows]
-    st.markdown("\n".join("| " + " | ".join(str(cell).replace("|", "\\|") for cell in row) + " |" for row in cells))
+    table(("Package", "Version"), rows, "")

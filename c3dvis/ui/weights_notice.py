@@ -3,7 +3,7 @@
 import streamlit as st
 
 from c3dvis.networks import registry
-from c3dvis.networks.weights.sources import SOURCES
+from c3dvis.networks.weights.sources import ADDRESSES, SOURCES
 from c3dvis.ui.services import Fetch, Services
 
 _POLL = 0.5  # seconds between two looks at a running fetch
@@ -31,27 +31,58 @@ def _notice(shared: Services, network: str, was_running: bool) -> None:
         st.rerun()  # the page starts to look again, or stops to, and Render becomes possible
 
 
+def accepted_key(network: str) -> str:
+    """Session key of the box in which a visitor accepts the terms of a network's weights."""
+    return f"accept {network}"
+
+
 def _draw(shared: Services, network: str, fetch: Fetch | None, error: str | None) -> None:
     info = registry.describe(network)
-    source = SOURCES.get(network)
     with st.container(border=True, key="weights"):
-        if source is None:
-            st.markdown(
-                f"**The weights of {info.title} are not on this machine**, and cannot be fetched for you: "
-                f"bring your own Keras-layout `.h5` file. Licence: {info.licence}."
-            )
-            st.code(f"c3dvis weights fetch {network} --file FILE.h5", language="bash")
-            return
-        size = f"{source.archive_size / 1e6:.0f} MB"
         if fetch:
-            share = min(1.0, fetch.done / fetch.total) if fetch.total else 0.0
-            doing = "Checking" if share == 1 else "Fetching"
-            st.progress(share, text=f"{doing} the weights of {info.title}: {fetch.done / 1e6:.1f} of {size}")
+            st.progress(_share(fetch), text=f"Fetching the weights of {info.title}: {_amount(fetch)}")
+            return
+        offer = _offer(network)
+        if offer is None:
+            st.markdown(f"**The weights of {info.title} are not on this machine**, and have no address.")
+            st.code(info.how_to_get, language="bash")
             return
         st.markdown(
             f"**The weights of {info.title} are not on this machine yet.** What is stored can be seen; "
-            f"to render, fetch them ({size}, verified by hash). {source.licence}"
+            f"to render, fetch them ({offer}"
         )
+        accepted = True
+        if network in ADDRESSES:
+            kept = f"{accepted_key(network)} was"  # the box is not drawn while a fetch runs, and would forget
+            before = st.session_state.get(kept, False)
+            accepted = st.checkbox("I accept these terms", before, key=accepted_key(network))
+            if accepted != before:
+                st.session_state[kept] = accepted
+                st.rerun()  # the whole page: what else waits for the terms is not drawn here
         if error:
             st.error(error, icon=":material/error:")
-        st.button("Fetch the weights", key="fetch", type="primary", on_click=shared.start_fetch, args=(network,))
+        st.button(
+            "Fetch the weights", key="fetch", type="primary", disabled=not accepted, on_click=shared.start_fetch,
+            args=(network,),
+        )  # fmt: skip
+
+
+def _offer(network: str) -> str | None:
+    """Size, verification and terms of a network's weights, behind an opened bracket; None if they have no address."""
+    if network in SOURCES:
+        source = SOURCES[network]
+        return f"{source.archive_size / 1e6:.0f} MB, verified by hash). {source.licence}"
+    if network in ADDRESSES:
+        address = ADDRESSES[network]
+        return f"{address.megabytes} MB, looked through before they are used). {address.terms}"
+    return None
+
+
+def _share(fetch: Fetch) -> float:
+    return min(1.0, fetch.done / fetch.total) if fetch.total else 0.0
+
+
+def _amount(fetch: Fetch) -> str:
+    if fetch.total and fetch.done >= fetch.total:
+        return "checking what came"
+    return f"{fetch.done / 1e6:.1f} of {fetch.total / 1e6:.0f} MB" if fetch.total else f"{fetch.done / 1e6:.1f} MB"

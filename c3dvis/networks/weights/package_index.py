@@ -17,6 +17,7 @@ import ssl
 import subprocess
 import sys
 import urllib.request
+from collections.abc import Mapping
 from dataclasses import dataclass
 from html.parser import HTMLParser
 from http.client import HTTPException
@@ -59,6 +60,11 @@ class Link:
 
     url: str
     sha256: str | None
+
+
+def settings_of_environment() -> IndexSettings:
+    """For addresses that are no index's: certificates as the environment says; proxies are urllib's own affair."""
+    return IndexSettings(cert=os.environ.get("REQUESTS_CA_BUNDLE") or os.environ.get("CURL_CA_BUNDLE"))
 
 
 def settings_of_pip() -> IndexSettings:
@@ -153,25 +159,27 @@ def links(package: str, file_name: str, settings: IndexSettings) -> tuple[list[L
             offered = _links_at(place, settings)
         except UNREACHABLE as error:
             if is_index:
-                notes.append(f"{_public(place)}: {reason_of(error)}")
+                notes.append(f"{public(place)}: {reason_of(error)}")
             continue
         matching = [link for link in offered if _same_file(link.url, file_name)]
         found += matching
         if not matching and is_index:
-            notes.append(f"{_public(place)}: it does not offer {file_name}")
+            notes.append(f"{public(place)}: it does not offer {file_name}")
     return found, notes
 
 
-def open_url(url: str, settings: IndexSettings, accept: str = "*/*") -> Any:
+def open_url(url: str, settings: IndexSettings, accept: str = "*/*", headers: Mapping[str, str] | None = None) -> Any:
     """The open response of a `file:`, `http:` or `https:` address: a context manager that can be read."""
     parts = urlsplit(url)
     if parts.scheme not in ("file", "http", "https"):
-        raise ValueError(f"expected a file, http or https address, received {_public(url)}")
+        raise ValueError(f"expected a file, http or https address, received {public(url)}")
     host = parts.netloc.rpartition("@")[2]
     request = urllib.request.Request(urlunsplit(parts._replace(netloc=host)))
     request.add_header("Accept", accept)
     request.add_header("Accept-Encoding", "identity")  # a server that packs a .tar.gz once more breaks its hash
     request.add_header("User-Agent", "c3dvis")
+    for name, value in (headers or {}).items():
+        request.add_header(name, value)
     if login := _login(parts):
         # Unredirected: where the server sends us on to may be somebody else's.
         token = base64.b64encode(f"{login[0]}:{login[1]}".encode()).decode()
@@ -277,7 +285,7 @@ def _same_file(url: str, file_name: str) -> bool:
     return name.replace("-", "_").lower() == file_name.replace("-", "_").lower()
 
 
-def _public(url: str) -> str:
+def public(url: str) -> str:
     """The address without user name and password."""
     parts = urlsplit(url)
     return urlunsplit(parts._replace(netloc=parts.netloc.rpartition("@")[2])) if "@" in parts.netloc else url

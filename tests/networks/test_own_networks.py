@@ -1,0 +1,367 @@
+"""Users' own networks: Keras 2 and 3 models, plain, functional, residual, against what Keras itself makes of them."""
+
+import importlib
+import json
+import warnings
+import zipfile
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import h5py
+import numpy as np
+import pytest
+
+import c3dvis
+from c3dvis.cli import main
+from c3dvis.errors import InvalidSpec, UnknownNetwork, WeightsDamaged
+from c3dvis.networks import network as networks
+from c3dvis.networks import registry
+from c3dvis.networks.add_network import add
+
+SIZE = (8, 16, 16)
+RANGE = ((-1.0,), (1.0,))
+
+
+@pytest.fixture(autouse=True)
+def folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """A weights folder of this test's own."""
+    monkeypatch.setenv("C3DVIS_WEIGHTS_DIR", str(tmp_path / "weights"))
+    monkeypatch.setattr(networks, "_loaded", {})
+    return tmp_path / "weights"
+
+
+def plain(keras: Any, channels: int = 3) -> Any:
+    layers = keras.layers
+    return keras.Sequential(
+        [
+            keras.Input((*SIZE, channels)),
+            layers.Conv3D(4, 3, padding="same", activation="relu", name="first"),
+            layers.MaxPooling3D((1, 2, 2), name="pool"),
+            layers.Conv3D(6, (3, 1, 1), use_bias=False, dilation_rate=(2, 1, 1), name="second"),
+            layers.BatchNormalization(name="norm"),
+            layers.Activation("elu", name="act"),
+            layers.AveragePooling3D(2, name="average"),
+            layers.Flatten(name="flat"),
+            layers.Dropout(0.5, name="drop"),
+            layers.Dense(5, activation="softmax", name="classes"),
+        ]
+    )
+
+
+def residual(keras: Any, channels: int = 3) -> Any:
+    """Pre-activation and post-activation blocks, strides, groups, a gate, pooling over everything."""
+    layers = keras.layers
+    clip = keras.Input((*SIZE, channels), name="clip")
+    x = layers.Conv3D(8, 3, strides=(1, 2, 2), padding="same", use_bias=False, name="stem")(clip)
+    x = layers.BatchNormalization(name="stem_norm")(x)
+    x = layers.ReLU(name="stem_relu")(x)
+    y = layers.Conv3D(8, 3, padding="same", groups=2, name="a1")(x)
+    y = layers.BatchNormalization(scale=False, name="a1_norm")(y)
+    y = layers.LeakyReLU(name="a1_leaky")(y)
+    y = layers.Conv3D(8, 3, padding="same", name="a2")(y)
+    x = layers.Add(name="a_add")([x, y])
+    x = layers.ReLU(name="a_relu")(x)
+    y = layers.BatchNormalization(center=False, name="b_norm")(x)
+    y = layers.Activation("relu", name="b_relu")(y)
+    y = layers.Conv3D(8, 1, name="b1")(y)
+    gate = layers.GlobalAveragePooling3D(name="squeeze")(y)
+    gate = layers.Reshape((1, 1, 1, 8), name="shape")(gate)
+    gate = layers.Conv3D(8, 1, activation="sigmoid", name="gate")(gate)
+    y = layers.Multiply(name="gated")([y, gate])
+    x = layers.Concatenate(name="joined")([x, y])
+    x = layers.SpatialDropout3D(0.2, name="drop")(x)
+    x = layers.GlobalMaxPooling3D(name="global")(x)
+    return keras.Model(clip, layers.Dense(5, name="classes")(x))
+
+
+def unet(keras: Any, channels: int = 1) -> Any:
+    """As medical volumes are segmented: down, up, across."""
+    layers = keras.layers
+    scan = keras.Input((*SIZE, channels), name="scan")
+    down = layers.Conv3D(4, 3, padding="same", activation="relu", name="down1")(scan)
+    x = layers.MaxPooling3D(2, name="pool1")(down)
+    x = layers.Conv3D(6, 3, padding="same", activation="relu", name="bottom")(x)
+    up = layers.Conv3DTranspose(4, 2, strides=2, padding="same", name="up1")(x)
+    other = layers.UpSampling3D(2, name="up2")(x)
+    x = layers.Concatenate(name="across")([down, up, other])
+    x = layers.ZeroPadding3D((1, 0, 2), name="pad")(x)
+    x = layers.Cropping3D(((1, 1), (0, 0), (2, 2)), name="crop")(x)
+    x = layers.Conv3D(2, 1, activation="softmax", name="labels")(x)
+    return keras.Model(scan, x)
+
+
+def nested(keras: Any, channels: int = 3) -> Any:
+    layers = keras.layers
+    inner = keras.Sequential(
+        [
+            keras.Input((*SIZE, channels)),
+            layers.Conv3D(4, 3, padding="same", name="inside"),
+            layers.BatchNormalization(name="inside_norm"),
+        ],
+        name="trunk",
+    )
+    clip = keras.Input((*SIZE, channels), name="clip")
+    x = layers.Rescaling(0.5, offset=0.1, name="rescale")(clip)
+    x = inner(x)
+    x = layers.Conv3D(3, 3, name="outside")(x)
+    return keras.Model(clip, layers.Dense(2, name="each")(x))
+
+
+def randomised(model: Any) -> Any:
+    """With weights that are all different; variances stay above zero."""
+    generator = np.random.default_rng(0)
+    values = [generator.normal(0, 0.4, weight.shape).astype(np.float32) for weight in model.get_weights()]
+    model.set_weights([np.abs(v) + 0.5 if w.name.endswith(("variance", "variance:0")) else v
+                       for v, w in zip(values, model.weights, strict=True)])  # fmt: skip
+    return model
+
+
+def save(model: Any, path: Path) -> Path:
+    with warnings.catch_warnings():
+        warnings.filterwarnings("ignore", "You are saving your model as an HDF5 file")
+        warnings.filterwarnings("ignore", "__array__ implementation")
+        if path.name.endswith((".weights.h5", "-weights.h5")):
+            model.save_weights(path)
+        elif path.suffix == ".json":
+            path.write_text(model.to_json())
+        else:
+            model.save(path)
+    return path
+
+
+FORMS = {
+    "keras 3 .keras": ("keras", ["model.keras"]),
+    "keras 3 .h5": ("keras", ["model.h5"]),
+    "keras 3 json and weights": ("keras", ["model.json", "model.weights.h5"]),
+    "keras 2 .h5": ("tf_keras", ["model.h5"]),
+    "keras 2 json and weights": ("tf_keras", ["model.json", "old-weights.h5"]),
+    "keras 2 .keras": ("tf_keras", ["model.keras"]),
+}
+
+
+@pytest.mark.parametrize("form", FORMS)
+@pytest.mark.parametrize("build", [plain, residual, unet, nested], ids=lambda build: build.__name__)
+def test_an_added_network_responds_as_keras_says(build: Callable[[Any], Any], form: str, tmp_path: Path) -> None:
+    library, files = FORMS[form]
+    keras = importlib.import_module(library)
+    model = randomised(build(keras))
+    paths = [save(model, tmp_path / name) for name in files]
+    info = add("mine", paths[0], paths[1] if len(paths) > 1 else None, RANGE)
+    network = networks.load_network("mine")
+    clip = np.random.default_rng(1).integers(0, 256, (*SIZE, 3), np.uint8)
+    tensor = info.domain.to_network(clip)
+    expected = np.asarray(model(tensor[np.newaxis], training=False))[0]
+    response = network.respond(clip, info.layers[-1])
+    np.testing.assert_allclose(response.reshape(expected.shape), expected, rtol=1e-4, atol=1e-5)
+    assert response.shape == info.output_shape(info.layers[-1], *SIZE)
+    for row in info.table(*SIZE):  # shapes as data are those of the tensors
+        if row.targetable:
+            assert network.respond(clip, row.name).size == np.prod(row.output_shape)
+
+
+def test_it_stands_among_the_others_until_it_is_removed(
+    tmp_path: Path, folder: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    import keras
+
+    path = save(randomised(unet(keras)), tmp_path / "scan.keras")
+    command = ["networks", "add", "lungs", "--architecture", str(path), "--range", "-1000", "400", "--title", "Lungs"]
+    assert main([*command, "--json"]) == 0
+    told = json.loads(capsys.readouterr().out)
+    assert told["channels"] == 1
+    assert told["layers"] == ["down1", "bottom", "up1", "across", "labels"]
+    assert registry.names() == (*registry.NAMES, "lungs")
+    info = registry.describe("lungs")
+    assert (info.title, info.default_size, info.domain.low, info.domain.order) == ("Lungs", SIZE, (-1000.0,), "grey")
+    assert info.fingerprint() == told["fingerprint"]
+    assert main(["layers", "lungs"]) == 0
+    assert "(8, 16, 16, 4)" in capsys.readouterr().out
+    assert main(["networks"]) == 0
+    assert "Lungs" in capsys.readouterr().out
+    assert main(["weights", "check", "lungs"]) == 0
+    assert main(["networks", "remove", "lungs"]) == 0
+    assert registry.names() == registry.NAMES
+    assert not (folder / "lungs").exists()
+    with pytest.raises(UnknownNetwork):
+        registry.describe("lungs")
+    assert main(["networks", "remove", "lungs"]) == 2
+
+
+def test_one_channel_is_shown_in_grey_and_takes_the_mean_of_colours(tmp_path: Path) -> None:
+    import keras
+
+    info = add("scan", save(unet(keras), tmp_path / "m.keras"), None, ((0.0,), (2.0,)))
+    clip = np.random.default_rng(1).integers(0, 256, (*SIZE, 3), np.uint8)
+    tensor = info.domain.to_network(clip)
+    assert tensor.shape == (*SIZE, 1)
+    np.testing.assert_allclose(tensor[..., 0], clip.mean(axis=-1) / 127.5, rtol=1e-5)
+    shown = info.domain.to_display(tensor)
+    assert (shown[..., 0] == shown[..., 1]).all()
+    assert (shown[..., 1] == shown[..., 2]).all()
+    assert np.abs(shown[..., 0] - clip.mean(axis=-1)).max() <= 0.5
+
+
+@pytest.mark.parametrize("channels", [2, 5])
+def test_other_numbers_of_channels_show_the_first_three(channels: int, tmp_path: Path) -> None:
+    import keras
+
+    info = add("many", save(plain(keras, channels), tmp_path / "m.keras"), None, RANGE)
+    clip = np.random.default_rng(1).integers(0, 256, (*SIZE, 3), np.uint8)
+    tensor = info.domain.to_network(clip)
+    assert tensor.shape == (*SIZE, channels)
+    assert (tensor[..., 3:] == 0).all()  # the middle of the range
+    kept = min(3, channels)
+    np.testing.assert_array_equal(info.domain.to_display(tensor)[..., :kept], clip[..., :kept])
+
+
+def _config(tmp_path: Path, change: Callable[[dict], None]) -> Path:
+    import keras
+
+    described = json.loads(plain(keras).to_json())
+    change(described)
+    path = tmp_path / "changed.json"
+    path.write_text(json.dumps(described))
+    return path
+
+
+def _lambda(described: dict) -> None:
+    described["config"]["layers"][4]["class_name"] = "Lambda"
+
+
+def _custom(described: dict) -> None:
+    described["config"]["layers"][1] |= {"module": "os", "class_name": "Conv3D", "registered_name": "Evil"}
+
+
+def _subclass(described: dict) -> None:
+    described["class_name"] = "MyModel"
+
+
+def _function(described: dict) -> None:
+    described["config"]["layers"][1]["config"]["activation"] = "os.system"
+
+
+def _channels_first(described: dict) -> None:
+    described["config"]["layers"][1]["config"]["data_format"] = "channels_first"
+
+
+def _two_dimensional(described: dict) -> None:
+    described["config"]["layers"][0]["config"]["batch_shape"] = [None, 8, 8, 3]
+
+
+def _unknown(described: dict) -> None:
+    described["config"]["layers"][5]["class_name"] = "GroupNormalization"
+
+
+REFUSED = {
+    _lambda: "norm is a Lambda, which is not known here; it would be code to run",
+    _custom: r"first is of a class of its own \(Conv3D\), which would be code to run",
+    _subclass: "The model is a MyModel: expected Sequential or Functional",
+    _function: "first has the activation 'os.system', which is not known here",
+    _channels_first: "first has its channels first",
+    _two_dimensional: r"an input of shape \[None, 8, 8, 3\]: expected \(batch, frames",
+    _unknown: "act is a GroupNormalization, which is not known here",
+}
+
+
+@pytest.mark.parametrize("change", REFUSED, ids=lambda change: change.__name__.strip("_"))
+def test_what_is_not_known_or_would_run_code_is_refused(change: Callable, tmp_path: Path, folder: Path) -> None:
+    import keras
+
+    weights = save(plain(keras), tmp_path / "m.weights.h5")
+    with pytest.raises(WeightsDamaged, match=REFUSED[change]):
+        add("mine", _config(tmp_path, change), weights, RANGE)
+    assert registry.names() == registry.NAMES
+    assert not folder.exists()
+
+
+def test_weights_that_do_not_fit_are_refused(tmp_path: Path, folder: Path) -> None:
+    import keras
+
+    described = save(plain(keras), tmp_path / "m.json")
+    other = save(residual(keras), tmp_path / "other.weights.h5")
+    with pytest.raises(
+        WeightsDamaged, match=r"other\.weights\.h5 lacks weights of the layer first: 'kernel' is missing"
+    ):
+        add("mine", described, other, RANGE)
+    wider = save(plain(keras, 5), tmp_path / "wider.weights.h5")
+    with pytest.raises(WeightsDamaged, match=r"does not fit the layer first: expected a kernel \(3, 3, 3, 3, 4\)"):
+        add("mine", described, wider, RANGE)
+    with pytest.raises(WeightsDamaged, match="holds weights alone"):
+        add("mine", wider, None, RANGE)
+    assert registry.names() == registry.NAMES
+
+
+def test_names_ranges_and_files_that_cannot_be_used(tmp_path: Path) -> None:
+    import keras
+
+    path = save(plain(keras), tmp_path / "m.keras")
+    for name in ("../up", "i3d-kinetics400", "A b", ""):
+        with pytest.raises(InvalidSpec, match="cannot be called"):
+            add(name, path, None, RANGE)
+    with pytest.raises(InvalidSpec, match="The range of an input of 3 channels is two numbers"):
+        add("mine", path, None, ((1.0,), (0.0,)))
+    with pytest.raises(InvalidSpec, match="The range"):
+        add("mine", path, None, ((0.0, 0.0), (1.0, 1.0)))
+    (tmp_path / "text.json").write_text("[1]")
+    with pytest.raises(WeightsDamaged, match="describes no Keras model"):
+        add("mine", tmp_path / "text.json", path, RANGE)
+    with zipfile.ZipFile(tmp_path / "bomb.keras", "w", zipfile.ZIP_DEFLATED) as archive:
+        archive.writestr("config.json", plain(keras).to_json())
+        archive.writestr("model.weights.h5", bytes(300_000_000))
+    with pytest.raises(WeightsDamaged, match=r"would unpack to|is not a readable HDF5"):
+        add("mine", tmp_path / "bomb.keras", None, RANGE)
+
+
+def test_a_description_that_was_tampered_with_is_told_of(tmp_path: Path, folder: Path) -> None:
+    import keras
+
+    add("mine", save(plain(keras), tmp_path / "m.keras"), None, RANGE)
+    path = folder / "mine" / "network.json"
+    described = json.loads(path.read_text())
+    described["ops"][1]["inputs"] = ["nowhere"]
+    path.write_text(json.dumps(described))
+    with pytest.raises(WeightsDamaged, match=r"network\.json does not describe a network .*'pool'"):
+        registry.describe("mine")
+    described["ops"][1]["inputs"] = ["first"]
+    described["ops"][0]["filters"] = 5
+    path.write_text(json.dumps(described))
+    with pytest.raises(WeightsDamaged, match="does not fit layer first"):
+        networks.load_network("mine")
+
+
+def test_weights_that_were_damaged_since_are_told_of(tmp_path: Path, folder: Path) -> None:
+    import keras
+
+    info = add("mine", save(randomised(plain(keras)), tmp_path / "m.keras"), None, RANGE)
+    before = info.fingerprint()
+    with h5py.File(info.weights_path, "r+") as file:
+        file["first/kernel"][0, 0, 0, 0, 0] = 7  # type: ignore[index]
+    assert info.fingerprint() != before
+    with pytest.raises(WeightsDamaged, match="are not those it was written with"):
+        networks.load_network("mine")
+
+
+@pytest.mark.parametrize("parametrization", ["fourier", "pixel"])
+@pytest.mark.parametrize(
+    ("build", "channels", "layer"), [(unet, 1, "bottom"), (plain, 2, "first"), (residual, 5, "a1")]
+)
+def test_a_filter_of_it_is_rendered(
+    build: Callable[..., Any], channels: int, layer: str, parametrization: str, tmp_path: Path
+) -> None:
+    import keras
+
+    add("mine", save(randomised(build(keras, channels)), tmp_path / "m.keras"), None, RANGE)
+    frames, height, width = SIZE
+    spec = c3dvis.RenderSpec(
+        network="mine", layer=layer, filter=1, frames=frames, height=height, width=width, iterations=24,
+        parametrization=parametrization, precision="float32",
+    )  # fmt: skip
+    result = c3dvis.render(spec)
+    shown, noise = (float(result.metrics[f"{kind}_activation"] or 0) for kind in ("shown", "noise"))
+    assert shown > noise
+    assert result.clip.shape == (*SIZE, 3)
+    grey = (result.clip[..., :1] == result.clip).all()
+    assert grey == (channels == 1)
+    with pytest.raises(InvalidSpec, match=r"keras-vis engine does not know what mine does"):
+        registry.describe("mine").check(spec.replace(engine="keras-vis", parametrization="pixel"))

@@ -1,0 +1,142 @@
+"""The Network page: the published table, weights and where they are from, a check, an upload."""
+
+from dataclasses import replace
+from pathlib import Path
+
+import h5py
+import pytest
+from playwright.sync_api import sync_playwright
+from streamlit.testing.v1 import AppTest
+
+from c3dvis.networks import provision, registry
+from c3dvis.networks.add_network import add
+from c3dvis.networks.weights.sources import ADDRESSES
+from c3dvis.ui.address import fit
+from c3dvis.ui.services import services
+from c3dvis.ui.strip import stages
+from tests.networks.address_server import AddressServer
+from tests.networks.layouts import convolutions
+from tests.networks.test_own_networks import save, unet
+from tests.ui.conftest import Server
+
+PAGE = "from c3dvis.ui import network\nnetwork.page()"
+
+
+def text(page: AppTest) -> str:
+    parts = [*page.markdown, *page.caption, *page.error, *page.success, *page.code]
+    return "\n".join(part.value for part in parts)
+
+
+@pytest.fixture
+def folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    monkeypatch.setenv("C3DVIS_WEIGHTS_DIR", str(tmp_path / "weights"))
+    return tmp_path / "weights"
+
+
+def test_the_table_is_the_published_one_with_what_each_layer_sees(weights: Path) -> None:
+    page = AppTest.from_string(PAGE, default_timeout=60).run()
+    assert not page.exception
+    assert "Inception-I3D on Kinetics-400" in text(page)
+    assert registry.describe("i3d-kinetics400").weights_sha256 in text(page)  # type: ignore[operator]
+    page.selectbox(key="network page").select("c3d-sports1m").run()
+    lines = text(page).splitlines()
+    assert "| conv1 (conv) | (16, 112, 112, 64) | 5,248 | 3 × 3 × 3 |" in lines
+    assert "| fc8 (dense) | (487,) | 1,995,239 | 76 × 246 × 246 |" in lines
+    assert "| **Total** |  | **79,991,015** |  |" in lines
+
+
+def test_weights_are_told_of_and_checked(folder: Path, tmp_path: Path) -> None:
+    info = registry.describe("c3d-sports1m")
+    provision.install(info, convolutions(tmp_path / "mine.h5"))
+    page = AppTest.from_string(PAGE, default_timeout=60).run()
+    page.selectbox(key="network page").select("c3d-sports1m").run()
+    said = text(page)
+    for part in ("**Made from**: mine.h5", "Keras 2 HDF5", "27,655,936", "**Lacks**: fc6, fc7, fc8", "non-commercial"):
+        assert part in said
+    page.button(key="check").click().run()
+    assert "The weights are whole" in text(page)
+    with h5py.File(info.weights_path, "r+") as file:
+        file["conv1/bias"][0] = 17.0  # type: ignore[index]
+    page.button(key="check").click().run()
+    assert "are not those it was written with" in text(page)
+    assert not page.exception
+
+
+def test_the_page_fetches_from_the_address_once_the_terms_are_accepted(
+    folder: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("NO_PROXY", "127.0.0.1")
+    name = "c3d-sports1m"
+    with AddressServer(convolutions(tmp_path / "mine.h5"), "page cut good") as server:
+        moved = replace(ADDRESSES[name], url=server.url, labels_url=server.url)
+        monkeypatch.setitem(ADDRESSES, name, moved)
+        page = AppTest.from_string(PAGE, default_timeout=60).run()
+        page.selectbox(key="network page").select(name).run()
+        assert page.button(key="fetch").disabled
+        page.checkbox(key=f"accept {name}").check().run()
+        for said in ("it sent a web page in place of the file", "**Fetched from**: http://127.0.0.1"):
+            page.button(key="fetch").click().run()
+            fetch = services().fetch(name)
+            assert fetch
+            assert fetch.wait(60)
+            page.run()
+            assert said in text(page)
+    assert not page.exception
+    assert registry.describe(name).weights_installed()
+
+
+def test_an_added_network_stands_there_and_on_the_strip(folder: Path, tmp_path: Path) -> None:
+    import keras
+
+    info = add("lungs", save(unet(keras), tmp_path / "m.keras"), None, ((0.0,), (1.0,)), title="Lungs in grey")
+    page = AppTest.from_string(PAGE, default_timeout=60).run()
+    page.selectbox(key="network page").select("lungs").run()
+    assert not page.exception
+    assert "### Lungs in grey" in text(page)
+    assert "| up1 (transposed) | (8, 16, 16, 4) |" in text(page)
+    drawn = stages(info, info.default_size)
+    assert [stage["layer"] for stage in drawn] == list(info.layers)
+    (folder / "lungs" / "network.json").write_text("{}")
+    page = AppTest.from_string(PAGE, default_timeout=60).run()
+    page.selectbox(key="network page").select("lungs").run()
+    assert not page.exception
+    assert "does not describe a network" in text(page)
+
+
+def test_a_link_to_a_broken_network_keeps_its_good_parts(folder: Path) -> None:
+    from c3dvis.spec import RenderSpec
+
+    (folder / "mine").mkdir(parents=True)
+    (folder / "mine" / "network.json").write_text("{}")
+    spec, problems = fit(RenderSpec(network="mine", layer="x", seed=5))
+    assert (spec.network, spec.seed) == ("i3d-kinetics400", 5)
+    assert "network was dropped" in problems[0]
+
+
+def test_an_upload_is_read_as_arrays_or_refused_in_a_sentence(chromium: Path, tmp_path: Path) -> None:
+    empty = tmp_path / "weights"
+    empty.mkdir()
+    server = Server(tmp_path / "cache", tmp_path / "log", empty)
+    bad = tmp_path / "evil.pth"
+    bad.write_bytes(b"\x80\x02cos\nsystem\n(S'touch /tmp/never'\ntR.")
+    try:
+        with sync_playwright() as playwright:
+            browser = playwright.chromium.launch(executable_path=str(chromium))
+            page = browser.new_page()
+            page.goto(f"{server.url}/network")
+            page.get_by_role("combobox").first.click()
+            page.get_by_role("option", name="C3D on Sports-1M").click()
+            page.get_by_text("79,991,015").wait_for()
+            assert page.locator("input[type=file]").is_disabled()
+            page.get_by_text("I accept these terms").click()
+            page.get_by_text("Accept the terms above first").wait_for(state="detached")
+            page.locator("input[type=file]:not([disabled])").set_input_files(str(bad))
+            page.get_by_text("evil.pth is a pickle that PyTorch did not write").wait_for(timeout=60_000)
+            page.locator("input[type=file]").set_input_files(str(convolutions(tmp_path / "mine.h5")))
+            page.get_by_text("27,655,936").wait_for(timeout=120_000)
+            assert "mine.h5" in page.locator("body").inner_text()
+            browser.close()
+    finally:
+        server.close()
+    assert not Path("/tmp/never").exists()
+    assert registry.NAMES[1] in {path.name for path in empty.iterdir()}

@@ -24,7 +24,7 @@ from c3dvis.spec import RenderSpec
 
 STEPS_AT_ONCE = 8
 """Steps between two looks at the volume at full size, and on the small canvas:"""
-SKETCH_AT_ONCE = 4
+SKETCH_AT_ONCE = 2
 
 MEASURE_EVERY = 2
 """Looks between two measures of the shown activation, which cost a pass through the network each."""
@@ -119,7 +119,7 @@ class _Maximization:
         if start is None:
             start = self._start(search)
         run = _Run(search, start, energy)
-        if not self._step:
+        if not plan.climb:
             self._tell(run, measured=False)
         views = full_views(spec, plan.climb + plan.settle)
         shown: list[float] = []
@@ -160,8 +160,7 @@ class _Maximization:
         assert canvas
         energy = self._energy(canvas, sketch=True)
         search = self._search(canvas, energy)
-        run = _Run(search, self._start(search), energy)
-        self._tell(run, measured=False)
+        run = _Run(search, self._start(search), energy, one_by_one=True)
         views, rates = sketch_views(spec, steps), np.full(steps, SKETCH_RATE * spec.learning_rate, np.float32)
         for look in range(0, steps, SKETCH_AT_ONCE):
             part = slice(look, look + SKETCH_AT_ONCE)
@@ -263,10 +262,14 @@ class _Run:
         numbers: (variants, *shape).
         log: (n, 2, variants), objective and energy of the latest steps.
         steps: done on this canvas.
+
+    Args:
+        one_by_one: compile a single step, which is there sooner, in place of a loop of them on the device.
     """
 
-    def __init__(self, search: Search, start: np.ndarray, energy: Energy) -> None:
+    def __init__(self, search: Search, start: np.ndarray, energy: Energy, one_by_one: bool = False) -> None:
         self._search = search
+        self._one_by_one = one_by_one
         self._energy = energy.tensors()
         self._slots = search.slots()
         self.numbers = tf.constant(start)
@@ -275,16 +278,26 @@ class _Run:
 
     def advance(self, views: np.ndarray, rates: np.ndarray) -> None:
         """As many steps as there are rates."""
-        self.numbers, self._slots, log = self._search.advance(
-            self.numbers, self._slots, self._energy, tf.constant(self.steps), tf.constant(views), tf.constant(rates)
-        )
-        self.log = log.numpy()
+        parts = tuple(map(tf.constant, self._search.parametrization.prepare(views)))
+        first = tf.constant(self.steps)
+        if self._one_by_one:
+            log = tf.zeros(())
+            for i, rate in enumerate(rates):
+                view = tuple(part[i] for part in parts)
+                self.numbers, self._slots, log = self._search.step(
+                    self.numbers, self._slots, self._energy, first + i, view, tf.constant(rate)
+                )
+            self.log = log.numpy()[np.newaxis]
+        else:
+            self.numbers, self._slots, log = self._search.advance(
+                self.numbers, self._slots, self._energy, first, parts, tf.constant(rates)
+            )
+            self.log = log.numpy()
         self.steps += len(rates)
 
     def shown(self, variant: int) -> np.ndarray:
         """A canvas as it would be shown now, (T, H, W, 3) uint8."""
-        volume = self._search.volume(self.numbers)[variant].numpy()
-        return (np.clip(volume, 0, 1) * np.float32(255) + np.float32(0.5)).astype(np.uint8)
+        return self._search.shown(self.numbers, variant)
 
 
 def _neurons_window(network: Network, spec: RenderSpec) -> Window | None:

@@ -8,7 +8,7 @@ of the volume as the network sees it through each step's random view. What diffe
 not traced at all, since the first picture waits for the tracing.
 """
 
-from collections.abc import Callable, Collection
+from collections.abc import Callable, Collection, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -17,11 +17,13 @@ import tensorflow as tf
 
 from c3dvis.maximize.objectives import likeness, mean_square, per_filter, rivalry, weighted_response
 from c3dvis.maximize.optimizers import Optimizer, State
-from c3dvis.maximize.parametrization import Parametrization, View
+from c3dvis.maximize.parametrization import Parametrization
 from c3dvis.maximize.regularizers import lp_norm, total_variation
 from c3dvis.networks.domain import InputDomain
 
 Forward = Callable[[tf.Tensor], tuple[tf.Tensor, tf.Tensor]]
+
+_PLAIN = np.zeros((1, 6), np.float32)  # one view of the volume as it is
 
 _TERMS = {"lp_weight": "lp", "tv_space_weight": "tv", "tv_time_weight": "tv", "selectivity_weight": "rivalry"}
 
@@ -115,39 +117,61 @@ class Search:
             self._energy_gradient, autograph=False, experimental_attributes={"_noinline": True}
         )
         numbers = tf.TensorSpec(self.shape)
-        self.advance = tf.function(
-            self._advance,
-            autograph=False,
-            input_signature=[  # any number of steps at once: traced once
-                numbers,
-                (numbers,) * optimizer.num_slots,
-                (
-                    tf.TensorSpec((None, None, None)),
-                    tf.TensorSpec((count, None)),
-                    tf.TensorSpec((2, None)),
-                    tf.TensorSpec((8,)),
-                ),
-                tf.TensorSpec((), tf.int32),
-                tf.TensorSpec((None, 6)),
-                tf.TensorSpec((None,)),
-            ],
+        state = [
+            numbers,
+            (numbers,) * optimizer.num_slots,
+            (
+                tf.TensorSpec((None, None, None)),
+                tf.TensorSpec((count, None)),
+                tf.TensorSpec((2, None)),
+                tf.TensorSpec((8,)),
+            ),
+            tf.TensorSpec((), tf.int32),
+        ]
+        parts = parametrization.prepare(_PLAIN)
+        one = tuple(tf.TensorSpec(part.shape[1:], part.dtype) for part in parts)
+        many = tuple(tf.TensorSpec((None, *part.shape[1:]), part.dtype) for part in parts)
+        self.step = tf.function(self._step, autograph=False, input_signature=[*state, one, tf.TensorSpec(())])
+        self.advance = tf.function(  # any number of steps at once: traced once
+            self._advance, autograph=False, input_signature=[*state, many, tf.TensorSpec((None,))]
         )
-        self.volume = tf.function(self._volume, autograph=False, input_signature=[numbers])
 
     def slots(self) -> State:
         """The optimiser's memory at the start."""
         return tuple(tf.zeros(self.shape) for _ in range(self._optimizer.num_slots))
 
-    def _volume(self, numbers: tf.Tensor) -> tf.Tensor:
-        """Volumes (count, T, H, W, 3) RGB in the shown range 0…1, before they are rounded to bytes."""
-        return self._sample(numbers, View.plain())
+    def shown(self, numbers: tf.Tensor, index: int) -> np.ndarray:
+        """One of the volumes as it is shown, (T, H, W, 3) uint8.
 
-    def _sample(self, numbers: tf.Tensor, view: View) -> tf.Tensor:
+        Not compiled, which would take longer, and not left to NumPy, whose threads would get into TensorFlow's way.
+        """
+        plain = [tf.constant(part[0]) for part in self.parametrization.prepare(_PLAIN)]
+        volume = self._sample(numbers[index : index + 1], plain)[0].numpy()
+        return (np.clip(volume, 0, 1) * np.float32(255) + np.float32(0.5)).astype(np.uint8)
+
+    def _sample(self, numbers: tf.Tensor, view: Sequence[tf.Tensor]) -> tf.Tensor:
         """Volumes (count, T, H, W, 3) through a view; grey where the network has one channel."""
         volumes = self.parametrization.sample(numbers, view)
         if self._channels != 1:
             return volumes
         return tf.repeat(tf.reduce_mean(volumes, -1, keepdims=True), 3, -1)
+
+    def _step(
+        self,
+        numbers: tf.Tensor,
+        slots: State,
+        energy: EnergyTensors,
+        index: tf.Tensor,
+        view: Sequence[tf.Tensor],
+        rate: tf.Tensor,
+    ) -> tuple[tf.Tensor, State, tf.Tensor]:
+        """One step: the next numbers and slots, and (2, count): objective and energy before it.
+
+        It is there twice as soon as `advance`, which is the faster the more steps there are.
+        """
+        gradient, objective, value = self._energy_gradient(numbers, energy, view)
+        numbers, slots = self._optimizer.step(numbers, gradient, slots, index, rate)
+        return self.parametrization.constrain(numbers), slots, tf.stack([objective, value])
 
     def _advance(
         self,
@@ -155,22 +179,22 @@ class Search:
         slots: State,
         energy: EnergyTensors,
         first: tf.Tensor,
-        views: tf.Tensor,
+        views: Sequence[tf.Tensor],
         rates: tf.Tensor,
     ) -> tuple[tf.Tensor, State, tf.Tensor]:
         """Some steps at once, without leaving the device.
 
         Args:
             first: index of the first step, counted from 0.
-            views: (n, 6) from `random_views`; rates: (n,) learning rates. n steps are done.
+            views: of n steps, prepared by the parametrisation; rates: (n,) learning rates. n steps are done.
 
         Returns:
             The next numbers and slots, and (n, 2, count): objective and energy before each step.
         """
-        steps = tf.shape(views)[0]
+        steps = tf.shape(rates)[0]
 
         def body(i: tf.Tensor, numbers: tf.Tensor, slots: State, log: tf.TensorArray) -> tuple:
-            gradient, objective, value = self._gradient(numbers, energy, views[i])
+            gradient, objective, value = self._gradient(numbers, energy, tuple(part[i] for part in views))
             numbers, slots = self._optimizer.step(numbers, gradient, slots, first + i, rates[i])
             log = log.write(i, tf.stack([objective, value]))
             return i + 1, self.parametrization.constrain(numbers), slots, log
@@ -182,15 +206,17 @@ class Search:
         return numbers, slots, log.stack()
 
     def _energy_gradient(
-        self, numbers: tf.Tensor, energy: EnergyTensors, view: tf.Tensor
+        self, numbers: tf.Tensor, energy: EnergyTensors, view: Sequence[tf.Tensor]
     ) -> tuple[Any, tf.Tensor, tf.Tensor]:
-        """(gradient of the energy by the numbers, objective, energy) seen through a view (6,)."""
+        """(gradient of the energy by the numbers, objective, energy) seen through a prepared view."""
         with tf.GradientTape() as tape:
             tape.watch(numbers)
-            objective, value = self._energy(numbers, energy, View(view[:3], view[3:]))
+            objective, value = self._energy(numbers, energy, view)
         return tape.gradient(value, numbers), objective, value
 
-    def _energy(self, numbers: tf.Tensor, energy: EnergyTensors, view: View) -> tuple[tf.Tensor, tf.Tensor]:
+    def _energy(
+        self, numbers: tf.Tensor, energy: EnergyTensors, view: Sequence[tf.Tensor]
+    ) -> tuple[tf.Tensor, tf.Tensor]:
         """(objective, energy), (count,) each, of the volumes seen through a view."""
         positions, filters, noise, scalars = energy
         activation_weight, lp_weight, lp_p, space_weight, time_weight, beta, rivalry_weight, leak = tf.unstack(scalars)

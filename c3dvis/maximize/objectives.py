@@ -40,9 +40,10 @@ def filter_weights(spec: RenderSpec, shape: tuple[int, int, int, int]) -> np.nda
 
 def per_filter(response: tf.Tensor, positions: tf.Tensor) -> tf.Tensor:
     """Weighted mean over positions of every filter, (N, filters) float32, of a response (N, t, h, w, filters)."""
-    response = tf.cast(response, tf.float32)
-    grid = tf.concat([tf.shape(response)[:1], tf.shape(positions), tf.shape(response)[-1:]], 0)
-    return tf.einsum("thw,nthwf->nf", positions, tf.reshape(response, grid))
+    filters: Any = response.shape[-1]
+    places = math.prod(response.shape[1:-1])  # a dense layer has one
+    features = tf.reshape(tf.cast(response, tf.float32), (-1, places, filters))
+    return tf.reduce_sum(features * tf.reshape(positions, (places, 1)), 1)
 
 
 def weighted_response(before: tf.Tensor, after: tf.Tensor, filters: tf.Tensor, leak: float | tf.Tensor) -> tf.Tensor:

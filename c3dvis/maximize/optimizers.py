@@ -27,7 +27,7 @@ class Adam:
     """
 
     num_slots = 2
-    _mean, _square = 0.5, 0.99
+    _mean, _square, _floor = 0.5, 0.99, 0.3
 
     def step(
         self, numbers: tf.Tensor, gradient: tf.Tensor, slots: State, index: tf.Tensor, rate: tf.Tensor
@@ -35,8 +35,9 @@ class Adam:
         count = tf.cast(index, tf.float32) + 1
         mean = self._mean * slots[0] + (1 - self._mean) * gradient
         square = self._square * slots[1] + (1 - self._square) * tf.square(gradient)
-        unbiased = tf.sqrt(square / (1 - tf.pow(self._square, count)))
-        step = mean / (1 - tf.pow(self._mean, count)) / (unbiased + 1e-8)
+        unbiased = square / (1 - tf.pow(self._square, count))
+        floor = self._floor * tf.sqrt(tf.reduce_mean(unbiased, list(range(1, gradient.shape.rank)), keepdims=True))
+        step = mean / (1 - tf.pow(self._mean, count)) / (tf.sqrt(unbiased) + floor + 1e-12)
         return numbers - rate * step, (mean, square)
 
 

@@ -5,7 +5,7 @@ of each axis. It knows the canvas's size and nothing of networks beyond their in
 sampled at once, each from its own numbers.
 """
 
-from dataclasses import dataclass
+from collections.abc import Sequence
 from typing import Protocol
 
 import numpy as np
@@ -14,6 +14,7 @@ import tensorflow as tf
 from c3dvis.networks.domain import InputDomain
 
 Size = tuple[int, int, int]
+Prepared = tuple[np.ndarray, ...]
 
 # Square root of the covariance of natural images' colours, as published with lucid and by Olah et al. 2017
 # (distill.pub/2017/feature-visualization, "Preconditioning and parameterization").
@@ -31,24 +32,6 @@ LONGEST_WAVE = 24
 START_DEVIATION = 0.01
 
 
-@dataclass(frozen=True)
-class View:
-    """Where a volume is sampled: x ↦ centre + (1 + scale)·(x − centre) + shift, per axis.
-
-    Attributes:
-        shift: (3,) float32 tensor, in frames and pixels.
-        scale: (3,) float32 tensor.
-    """
-
-    shift: tf.Tensor
-    scale: tf.Tensor
-
-    @classmethod
-    def plain(cls) -> "View":
-        """The volume as it is shown."""
-        return cls(tf.zeros(3), tf.zeros(3))
-
-
 class Parametrization(Protocol):
     """Numbers that stand for a periodic volume."""
 
@@ -59,8 +42,16 @@ class Parametrization(Protocol):
         """The numbers (*shape) a search starts from."""
         ...
 
-    def sample(self, state: tf.Tensor, view: View) -> tf.Tensor:
-        """Volumes (N, T, H, W, 3) RGB of numbers (N, *shape); 0 is black and 1 white."""
+    def prepare(self, views: np.ndarray) -> Prepared:
+        """What `sample` needs of each of n views (n, 6) from `transforms.random_views`: arrays (n, …).
+
+        A view's shift is in frames, rows and columns, its scale likewise; along each axis the volume is sampled at
+        centre + (1 + scale)·(x − centre) + shift.
+        """
+        ...
+
+    def sample(self, state: tf.Tensor, view: Sequence[tf.Tensor]) -> tf.Tensor:
+        """Volumes (N, T, H, W, 3) RGB of numbers (N, *shape) through a prepared view; 0 is black and 1 white."""
         ...
 
     def constrain(self, state: tf.Tensor) -> tf.Tensor:
@@ -98,13 +89,17 @@ class FourierVolume:
         generator = np.random.Generator(np.random.PCG64(seed))
         return generator.normal(0, START_DEVIATION, self.shape).astype(np.float32)
 
-    def sample(self, state: tf.Tensor, view: View) -> tf.Tensor:
-        waves = state * self._scale  # (N, t, h, w, 3) coefficients
-        for axis in range(3):
-            places = _places(self.size[axis], view.shift[axis], view.scale[axis])
-            # the new axis goes last: (N, h, w, 3, T), …, (N, 3, T, H, W)
-            waves = _transform_next_axis(waves, _basis(places, self.size[axis], self.counts[axis]))
-        return tf.sigmoid(4 * _transform_next_axis(waves, tf.constant(COLOUR_CORRELATION)))
+    def prepare(self, views: np.ndarray) -> Prepared:
+        return tuple(
+            _basis(_places(size, views[:, axis], views[:, 3 + axis]), size, count)
+            for axis, (size, count) in enumerate(zip(self.size, self.counts, strict=True))
+        )
+
+    def sample(self, state: tf.Tensor, view: Sequence[tf.Tensor]) -> tf.Tensor:
+        waves = tf.transpose(state * self._scale, (1, 2, 3, 4, 0))  # (t, h, w, 3, N) coefficients
+        for basis in view:  # the new axis goes last: (h, w, 3, N, T), …, (3, N, T, H, W)
+            waves = _transform_first_axis(waves, basis)
+        return tf.sigmoid(_transform_first_axis(waves, tf.constant(4 * COLOUR_CORRELATION)))
 
     def constrain(self, state: tf.Tensor) -> tf.Tensor:
         return state
@@ -117,8 +112,7 @@ class FourierVolume:
         return (self._along_axes(volume, inverses) / self._scale).astype(np.float32)
 
     def _bases(self) -> list[np.ndarray]:
-        pairs = zip(self.size, self.counts, strict=True)
-        return [_basis(tf.range(size, dtype=tf.float32), size, count).numpy() for size, count in pairs]
+        return [basis[0] for basis in self.prepare(np.zeros((1, 6), np.float32))]
 
     @staticmethod
     def _along_axes(volume: np.ndarray, matrices: list[np.ndarray]) -> np.ndarray:
@@ -156,9 +150,11 @@ class PixelVolume:
         noise = generator.normal(0.5, 0.05, self.shape).astype(np.float32)
         return self._low + noise * self._range
 
-    def sample(self, state: tf.Tensor, view: View) -> tf.Tensor:
-        shifted = tf.roll(state, tf.cast(tf.round(-view.shift), tf.int32), [1, 2, 3])
-        return (shifted - self._low) / self._range
+    def prepare(self, views: np.ndarray) -> Prepared:
+        return (np.rint(-views[:, :3]).astype(np.int32),)
+
+    def sample(self, state: tf.Tensor, view: Sequence[tf.Tensor]) -> tf.Tensor:
+        return (tf.roll(state, view[0], [1, 2, 3]) - self._low) / self._range
 
     def constrain(self, state: tf.Tensor) -> tf.Tensor:
         return tf.clip_by_value(state, self._low, self._low + self._range)
@@ -199,22 +195,23 @@ def _frequencies(size: int, count: int) -> np.ndarray:
     return np.concatenate([[0.0], pairs, pairs])[:count]
 
 
-def _places(size: int, shift: tf.Tensor, scale: tf.Tensor) -> tf.Tensor:
-    """Where a view looks along one axis, (size,)."""
+def _places(size: int, shift: np.ndarray, scale: np.ndarray) -> np.ndarray:
+    """Where n views look along one axis, (n, size) float32."""
     centre = (size - 1) / 2
-    return (tf.range(size, dtype=tf.float32) - centre) * (1 + scale) + (centre + shift)
+    around = np.arange(size) - centre
+    return (around * (1 + scale[:, np.newaxis]) + centre + shift[:, np.newaxis]).astype(np.float32)
 
 
-def _basis(places: tf.Tensor, size: int, count: int) -> tf.Tensor:
-    """Real Fourier basis of period `size` at some places, (places, count)."""
+def _basis(places: np.ndarray, size: int, count: int) -> np.ndarray:
+    """Real Fourier basis of period `size` at some places (…), (…, count) float32."""
     cycles = np.arange(1, count // 2 + 1, dtype=np.float32) * np.float32(2 * np.pi / size)
-    angles = places[:, tf.newaxis] * cycles
-    waves = [tf.ones_like(places)[:, tf.newaxis], np.sqrt(2) * tf.cos(angles), np.sqrt(2) * tf.sin(angles)]
-    return tf.concat(waves, 1)[:, :count]
+    angles = places[..., np.newaxis] * cycles
+    waves = [np.ones_like(places)[..., np.newaxis], np.sqrt(2) * np.cos(angles), np.sqrt(2) * np.sin(angles)]
+    return np.concatenate(waves, -1)[..., :count].astype(np.float32)
 
 
-def _transform_next_axis(volumes: tf.Tensor, matrix: tf.Tensor) -> tf.Tensor:
-    """(N, n, …) with a matrix (m, n) to (N, …, m): one matrix product each, no transposition in memory."""
-    count, _, *rest = volumes.shape
-    flat = tf.reshape(volumes, (count, volumes.shape[1], -1))
-    return tf.reshape(tf.matmul(flat, matrix, transpose_a=True, transpose_b=True), (count, *rest, matrix.shape[0]))
+def _transform_first_axis(waves: tf.Tensor, matrix: tf.Tensor) -> tf.Tensor:
+    """(n, …) with a matrix (m, n) to (…, m): one matrix product, no transposition in memory."""
+    first, *rest = waves.shape
+    flat = tf.reshape(waves, (first, -1))
+    return tf.reshape(tf.matmul(flat, matrix, transpose_a=True, transpose_b=True), (*rest, matrix.shape[0]))

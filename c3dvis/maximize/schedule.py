@@ -16,7 +16,7 @@ from c3dvis.spec import RenderSpec
 SKETCH_STEPS = 24
 """Steps on the small canvas, and at most this share of all:"""
 SKETCH_SHARE = 0.25
-SKETCH_RATE = 2.0
+SKETCH_RATE = 3.0
 """Learning rate on the small canvas, in units of the spec's."""
 
 FULL_SIZE_WORK = 3e12
@@ -24,9 +24,9 @@ FULL_SIZE_WORK = 3e12
 cannot afford of its steps it takes on the small canvas."""
 
 POSITIONS = 4
-"""Positions of the layer that the small canvas spans in height and width, where the clip is as large, and pixels that
-it has at least. It is as long as the clip: a cut in time would show."""
-LEAST_CANVAS = 32
+"""Positions of the layer that the small canvas spans in height and width, within these bounds in pixels. It is as long
+as the clip: a cut in time would show."""
+CANVAS_BOUNDS = (32, 64)
 
 SETTLE_SHARE = 0.5
 """Share of the steps at full size in which the learning rate falls linearly to 0, so that the last views leave no
@@ -82,7 +82,8 @@ def small_canvas(spec: RenderSpec, info: NetworkInfo) -> tuple[int, int, int] | 
     full = (spec.frames, spec.height, spec.width)
     _, stride = info.architecture.receptive_field(spec.layer)
     least = info.architecture.smallest_size(spec.layer)
-    height, width = (min(full[i], max(LEAST_CANVAS, least[i], POSITIONS * stride[i])) for i in (1, 2))
+    low, high = CANVAS_BOUNDS
+    height, width = (min(full[i], max(low, least[i], min(high, POSITIONS * stride[i]))) for i in (1, 2))
     return (spec.frames, height, width) if spec.height * spec.width >= 2 * height * width else None
 
 

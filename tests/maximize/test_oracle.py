@@ -133,8 +133,8 @@ def _their_step(gradient: np.ndarray, memory: np.ndarray) -> np.ndarray:
     return gradient / np.sqrt(0.95 * memory + 0.05 * gradient**2 + 1e-7)
 
 
-def _still(steps: int) -> tf.Tensor:
-    return tf.constant(random_views(steps, 0, 0, seed=0))
+def _still(steps: int) -> tuple[tf.Tensor, ...]:
+    return tuple(map(tf.constant, PixelVolume(SIZE, PLAIN).prepare(random_views(steps, 0, 0, seed=0))))
 
 
 class OtherDecay(KerasVisRMSProp):

@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 import tensorflow as tf
 
-from c3dvis.maximize.parametrization import FourierVolume, Parametrization, PixelVolume, View, spread
+from c3dvis.maximize.parametrization import FourierVolume, Parametrization, PixelVolume, spread
 from c3dvis.maximize.quality import repetition
 from c3dvis.maximize.transforms import SCALE, random_views
 from c3dvis.networks.domain import InputDomain
@@ -14,16 +14,23 @@ from c3dvis.networks.domain import InputDomain
 C3D_LIKE = InputDomain((-107.0, -102.0, -95.0), (148.0, 153.0, 160.0), "BGR")
 
 
-def view(shift=(0, 0, 0), scale=(0, 0, 0)):
-    return View(tf.constant(shift, tf.float32), tf.constant(scale, tf.float32))
+def view(shift=(0, 0, 0), scale=(0, 0, 0)) -> np.ndarray:
+    return np.array([[*shift, *scale]], np.float32)
+
+
+PLAIN = view()
 
 
 def strong(volume: FourierVolume) -> tf.Tensor:
     return tf.constant(volume.start(3)[np.newaxis] * 100)
 
 
-def sampled(volume: Parametrization, numbers: tf.Tensor, seen: View | None = None) -> np.ndarray:
-    return volume.sample(numbers, seen or View.plain())[0].numpy()
+def seen(volume: Parametrization, numbers: tf.Tensor, through: np.ndarray) -> tf.Tensor:
+    return volume.sample(numbers, [tf.constant(part[0]) for part in volume.prepare(through)])
+
+
+def sampled(volume: Parametrization, numbers: tf.Tensor, through: np.ndarray = PLAIN) -> np.ndarray:
+    return seen(volume, numbers, through)[0].numpy()
 
 
 @pytest.mark.parametrize("size", [(16, 112, 112), (5, 33, 18), (1, 8, 8), (2, 9, 64)])
@@ -67,7 +74,7 @@ def test_fourier_gradient_agrees_with_finite_differences():
     target = tf.random.stateless_uniform((3, 8, 8, 3), (1, 2))
 
     def value(x):
-        return tf.reduce_sum(volume.sample(x, view((1, 0.3, -2), (0, 0.05, 0.05))) * target)
+        return tf.reduce_sum(seen(volume, x, view((1, 0.3, -2), (0, 0.05, 0.05))) * target)
 
     with tf.GradientTape() as tape:
         tape.watch(numbers)
@@ -87,7 +94,7 @@ def test_pixel_volume_starts_grey_and_stays_in_the_networks_range():
     assert sample.mean() == pytest.approx(0.5, abs=0.01)
     assert sample.std() == pytest.approx(0.05, rel=0.1)
     far = volume.constrain(numbers * 0 + 1e6)
-    np.testing.assert_allclose(volume.sample(far, View.plain()), 1, rtol=1e-6)
+    np.testing.assert_allclose(seen(volume, far, PLAIN), 1, rtol=1e-6)
     rolled = sampled(volume, numbers, view(shift=(1, 2, -3)))
     np.testing.assert_array_equal(rolled, np.roll(sample, (-1, -2, 3), (0, 1, 2)))
 
@@ -102,7 +109,7 @@ def test_the_start_depends_on_the_seed_alone(make):
 def test_each_volume_is_sampled_from_its_own_numbers():
     volume = FourierVolume((4, 12, 10))
     both = tf.concat([strong(volume), -strong(volume)], 0)
-    samples = volume.sample(both, view(shift=(1, 2, 3))).numpy()
+    samples = seen(volume, both, view(shift=(1, 2, 3))).numpy()
     np.testing.assert_allclose(samples[0], sampled(volume, both[:1], view(shift=(1, 2, 3))), atol=1e-6)
     np.testing.assert_allclose(samples[1], 1 - samples[0], atol=1e-5)
 

@@ -40,9 +40,9 @@ def filter_weights(spec: RenderSpec, shape: tuple[int, int, int, int]) -> np.nda
 
 def per_filter(response: tf.Tensor, positions: tf.Tensor) -> tf.Tensor:
     """Weighted mean over positions of every filter, (N, filters) float32, of a response (N, t, h, w, filters)."""
-    filters: Any = response.shape[-1]
-    places = math.prod(response.shape[1:-1])  # a dense layer has one
-    features = tf.reshape(tf.cast(response, tf.float32), (-1, places, filters))
+    shape: Any = response.shape
+    places = math.prod(shape[1:-1])  # a dense layer has one
+    features = tf.reshape(tf.cast(response, tf.float32), (-1, places, shape[-1]))
     return tf.reduce_sum(features * tf.reshape(positions, (places, 1)), 1)
 
 

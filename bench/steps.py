@@ -1,0 +1,136 @@
+"""Seconds a step of the engine, against the bare forward and input-gradient pass it cannot do without.
+
+    python bench/steps.py --layers conv2,conv3b,conv5b,Mixed_3c,Mixed_4d,Mixed_5b
+    python bench/steps.py --layers Mixed_4d --sizes 8x112x112,16x112x112,32x112x112,16x56x56,16x160x160
+    python bench/steps.py --layers Mixed_4d,Mixed_5b --counts 1,2,4
+
+Both are measured in turns in one process, compiled, at the median; the first call of the step (tracing, and TensorFlow
+making its kernels) stands apart. C3D gets random weights where its own are not on this machine: the arithmetic is the
+same. `--counts` searches several volumes at once. Writes a table and, with `-o`, JSON.
+"""
+
+import argparse
+import json
+import statistics
+import time
+from collections.abc import Callable
+from functools import partial
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import tensorflow as tf
+
+from c3dvis.maximize.device import configure, describe_device
+from c3dvis.maximize.loop import Energy, Search
+from c3dvis.maximize.optimizers import Adam
+from c3dvis.maximize.parametrization import FourierVolume, Size
+from c3dvis.maximize.transforms import random_views
+from c3dvis.networks.network import Network, load_network
+from c3dvis.networks.registry import describe
+from c3dvis.spec import RenderSpec
+
+TURNS = 7
+
+
+def network_of(layer: str) -> Network:
+    """C3D for its own layer names, else I3D."""
+    info = describe("c3d-sports1m")
+    if layer not in info.layers:
+        return load_network("i3d-kinetics400")
+    if info.weights_installed():
+        return load_network(info.name)
+    generator = np.random.default_rng(0)
+    shapes = info.architecture.shapes(*info.default_size)
+    weights = {}
+    for op in info.architecture.ancestry(layer):
+        if op.kind == "conv":
+            inputs = shapes[op.inputs[0]][-1]
+            kernel = generator.normal(0, np.sqrt(2 / (27 * inputs)), (*op.kernel, inputs, op.filters))
+            weights[op.name] = (kernel.astype(np.float32), np.zeros(op.filters, np.float32))
+    return Network(info, weights)
+
+
+def seconds(call: Callable[[], Any]) -> float:
+    """Wall-clock of one call."""
+    began = time.perf_counter()
+    call()
+    return time.perf_counter() - began
+
+
+def measure(network: Network, layer: str, size: Size, precision: str, count: int) -> dict[str, float]:
+    """Medians of a bare pass and of a step, and the step's first call."""
+    shape = network.info.output_shape(layer, *size)
+    forward = partial(network.forward, layer=layer)
+    clips = tf.random.stateless_uniform((count, *size, network.architecture.channels), (0, 1), -1, 1)
+
+    @tf.function(autograph=False)
+    def bare(clips: tf.Tensor) -> Any:
+        with tf.GradientTape() as tape:
+            tape.watch(clips)
+            _, after = forward(tf.cast(clips, precision))
+            value = tf.reduce_mean(tf.cast(after[..., 0], tf.float32))
+        return tape.gradient(value, clips)
+
+    spec = RenderSpec()
+    energy = Energy(
+        np.full(shape[:3], 1 / np.prod(shape[:3]), np.float32), np.eye(shape[3], dtype=np.float32)[[0] * count],
+        np.ones((2, shape[3]), np.float32), spec.activation_weight, spec.lp_weight, spec.lp_p, spec.tv_space_weight,
+        spec.tv_time_weight, spec.tv_beta, spec.selectivity_weight, 0.1,
+    )  # fmt: skip
+    search = Search(
+        forward, network.input_domain, FourierVolume(size), Adam(), precision, energy.terms, count=count
+    )  # fmt: skip
+    numbers = tf.constant(np.stack([search.parametrization.start(seed) for seed in range(count)]))
+    tensors, steps = energy.tensors(), 4
+    views = tuple(map(tf.constant, search.parametrization.prepare(random_views(steps, 4, 1, 0))))
+
+    def step() -> None:
+        rates = tf.fill((steps,), 0.07)
+        search.advance(numbers, search.slots(), tensors, tf.constant(0), views, rates)[2].numpy()
+
+    seconds(lambda: bare(clips).numpy())
+    first = seconds(step)
+    pairs = [(seconds(lambda: bare(clips).numpy()), seconds(step) / steps) for _ in range(TURNS)]
+    passes, each = zip(*pairs, strict=True)
+    return {
+        "bare_seconds": statistics.median(passes),
+        "step_seconds": statistics.median(each),
+        "ratio": statistics.median(step / plain for plain, step in pairs),
+        "first_call_seconds": first,
+    }
+
+
+def main() -> None:
+    """Measure, print, write."""
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--layers", default="conv1,conv2,conv3b,conv4b,conv5b,Conv3d_2c_3x3,Mixed_3c,Mixed_4d,Mixed_5b")
+    parser.add_argument("--sizes", default="16x112x112", help="frames×height×width, several with commas")
+    parser.add_argument("--precisions", default="bfloat16,float32")
+    parser.add_argument("--counts", default="1", help="volumes at once")
+    parser.add_argument("-o", "--output", type=Path)
+    args = parser.parse_args()
+    configure()
+    rows = []
+    print(describe_device()["device"])
+    print(f"{'layer':16s} {'size':>12s} {'precision':>9s} {'at once':>7s}   bare s   step s  ratio  first s  s a volume")
+    for layer in args.layers.split(","):
+        network = network_of(layer)
+        for size_text in args.sizes.split(","):
+            frames, height, width = map(int, size_text.split("x"))
+            for precision in args.precisions.split(","):
+                for count in map(int, args.counts.split(",")):
+                    figures = measure(network, layer, (frames, height, width), precision, count)
+                    rows.append({"layer": layer, "size": size_text, "precision": precision, "count": count, **figures})
+                    print(
+                        f"{layer:16s} {size_text:>12s} {precision:>9s} {count:7d} {figures['bare_seconds']:8.4f} "
+                        f"{figures['step_seconds']:8.4f} {figures['ratio']:6.2f} {figures['first_call_seconds']:8.2f} "
+                        f"{figures['step_seconds'] / count:11.4f}",
+                        flush=True,
+                    )
+    if args.output:
+        args.output.write_text(json.dumps(rows, indent=1))
+
+
+if __name__ == "__main__":
+    main()

@@ -69,7 +69,7 @@ def measure(network: Network, layer: str, size: Size, precision: str, count: int
         with tf.GradientTape() as tape:
             tape.watch(clips)
             _, after = forward(tf.cast(clips, precision))
-            value = tf.reduce_mean(tf.cast(after[..., 0], tf.float32))
+            value = tf.reduce_mean(tf.cast(after, tf.float32)[:, :, :, :, 0])
         return tape.gradient(value, clips)
 
     spec = RenderSpec()
@@ -113,7 +113,9 @@ def main() -> None:
     configure()
     rows = []
     print(describe_device()["device"])
-    print(f"{'layer':16s} {'size':>12s} {'precision':>9s} {'at once':>7s}   bare s   step s  ratio  first s  s a volume")
+    print(
+        f"{'layer':16s} {'size':>12s} {'precision':>9s} {'at once':>7s}   bare s   step s  ratio  first s  s a volume"
+    )
     for layer in args.layers.split(","):
         network = network_of(layer)
         for size_text in args.sizes.split(","):

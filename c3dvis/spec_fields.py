@@ -67,18 +67,18 @@ FIELDS: dict[str, Field] = {field.name: field for field in _TABLE}
 
 ENGINE_DEFAULTS: dict[str, dict[str, Any]] = {
     "fast": {
-        "iterations": 160,
+        "iterations": 144,
         "activation_weight": 1.0,
         "selectivity_weight": 0.2,
         "lp_weight": 0.0,
         "lp_p": 6.0,
         "tv_space_weight": 0.0,
-        "tv_time_weight": 10.0,
+        "tv_time_weight": 30.0,
         "tv_beta": 1.5,
         "jitter_pixels": 4,
         "jitter_frames": 1,
         "parametrization": "fourier",
-        "learning_rate": 0.07,
+        "learning_rate": 0.05,
         "precision": "auto",
     },
     # vis.visualization.visualize_activation's own defaults, and what its RMSProp and noise seed fix
@@ -116,7 +116,7 @@ PRESETS: dict[str, dict[str, Any]] = {
 
 MOTION_PRESETS: dict[str, dict[str, float]] = {
     "still": {"tv_time_weight": 600.0},
-    "slow": {"tv_time_weight": 60.0},
+    "slow": {"tv_time_weight": 30.0},
     "fast": {"tv_time_weight": 0.0},
 }
 """How much movement the picture may have, by its temporal weight."""

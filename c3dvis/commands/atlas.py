@@ -7,10 +7,10 @@ from pathlib import Path
 
 from c3dvis.atlas import plan, site, whole
 from c3dvis.atlas.fill import Standing
-from c3dvis.commands import weights
 from c3dvis.commands.render import fps_of, spec_of
 from c3dvis.commands.say import Say
 from c3dvis.errors import AtlasIncomplete
+from c3dvis.networks import provision
 from c3dvis.words import duration
 
 _NOTE_EVERY = 30.0  # seconds between lines where there is no terminal to draw a bar on
@@ -22,7 +22,7 @@ def run(arguments: argparse.Namespace, say: Say) -> int:
     planned = plan.make_plan(spec_of(arguments), layers, arguments.filters)
     formats = [name.strip() for name in arguments.formats.split(",")]
     fps = fps_of(arguments.fps)
-    weights.check(planned.info)  # says what is wrong before the workers take their time
+    provision.check(planned.info)  # says what is wrong before the workers take their time
     noted = time.monotonic()
     # What fails is named at the end, in a sentence each.
     with say.no_log(), say.progress("Rendering", unit="filters") as bar:

@@ -170,17 +170,29 @@ def spread(small: Parametrization, state: np.ndarray, large: Parametrization, se
     """Numbers (*large.shape) of a larger canvas that is laid with copies of a smaller one.
 
     Every copy is rolled by chance in height and width, so that the large canvas does not repeat itself at the small
-    one's period. Both are equally long.
+    one's period, and neighbours fade into each other over half a copy, so that no seam is left. Both canvases are
+    equally long.
     """
     volume = small.unfold(state)
     generator = np.random.Generator(np.random.PCG64([seed, 2]))
-    laid = np.empty((*large.size, volume.shape[-1]), np.float32)
-    for h in range(0, large.size[1], small.size[1]):
-        for w in range(0, large.size[2], small.size[2]):
-            target = laid[:, h : h + small.size[1], w : w + small.size[2]]
+    laid = np.zeros((*large.size, volume.shape[-1]), np.float32)
+    rows, columns = (_fades(large.size[axis], small.size[axis]) for axis in (1, 2))
+    for row in rows:
+        for column in columns:
             rolled = np.roll(volume, generator.integers(0, small.size[1:]), (1, 2))
-            target[...] = rolled[:, : target.shape[1], : target.shape[2]]
+            for axis in (1, 2):
+                rolled = np.take(rolled, np.arange(large.size[axis]) % small.size[axis], axis=axis)
+            laid += row[:, np.newaxis, np.newaxis] * column[:, np.newaxis] * rolled
     return large.fold(laid)
+
+
+def _fades(whole: int, part: int) -> np.ndarray:
+    """Weight of each copy along an axis, (copies, whole) float32; their squares add up to 1, as of unlike pictures."""
+    count = -(-whole // part)
+    centres = (np.arange(count) + 0.5) * whole / count
+    distance = np.abs(np.arange(whole) + 0.5 - centres[:, np.newaxis]) * count / whole  # 0.5 at a seam
+    weights = np.cos(np.clip((distance - 0.25) / 0.5, 0, 1) * np.pi / 2)
+    return (weights / np.sqrt(np.square(weights).sum(axis=0))).astype(np.float32)
 
 
 def _odd(wanted: float, size: int) -> int:

@@ -16,7 +16,7 @@ from c3dvis.spec import RenderSpec
 SKETCH_STEPS = 24
 """Steps on the small canvas, and at most this share of all:"""
 SKETCH_SHARE = 0.25
-SKETCH_RATE = 3.0
+SKETCH_RATE = 4.0
 """Learning rate on the small canvas, in units of the spec's."""
 
 FULL_SIZE_WORK = 3e12

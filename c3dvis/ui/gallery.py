@@ -76,7 +76,7 @@ def _draw_sidebar(seen: GalleryView) -> None:
         seen.arrange(state["g.sort"] or "filter", state["g.show"] or "all")
 
     st.selectbox(
-        "Network", registry.NAMES, key="g.network", format_func=lambda n: registry.describe(n).title, on_change=turn
+        "Network", registry.names(), key="g.network", format_func=lambda n: registry.describe(n).title, on_change=turn
     )
     layer_strip(info, size, base.layer, key="g.strip", on_chosen=turn_strip)
     st.selectbox("Layer", info.layers, key="g.layer", on_change=turn)

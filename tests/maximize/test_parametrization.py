@@ -122,14 +122,17 @@ def test_what_is_unfolded_folds_back(make):
 
 
 def test_copies_of_a_small_canvas_fill_a_large_one_without_its_period():
-    small, large = FourierVolume((4, 24, 24)), FourierVolume((4, 60, 48))
-    numbers = small.start(1) * 200
-    laid = sampled(large, tf.constant(spread(small, numbers, large, seed=3)[np.newaxis]))
-    tile = sampled(small, tf.constant(numbers[np.newaxis]))
-    assert laid.std() == pytest.approx(tile.std(), rel=0.15)  # the seams are smoothed, the rest is as it was
-    bytes_of = (laid * 255).astype(np.uint8)
-    tiled = (np.tile(tile, (1, 3, 2, 1))[:, :60] * 255).astype(np.uint8)
-    assert repetition(bytes_of, (24, 24)) < 0.3 < 0.9 < repetition(tiled, (24, 24))
+    small, large = FourierVolume((4, 48, 48)), FourierVolume((4, 112, 96))
+    repeated, tiled = [], []
+    for seed in range(8):  # one picture of few waves may resemble itself anywhere
+        numbers = small.start(seed) * 200
+        laid = sampled(large, tf.constant(spread(small, numbers, large, seed)[np.newaxis]))
+        tile = sampled(small, tf.constant(numbers[np.newaxis]))
+        assert laid.std() == pytest.approx(tile.std(), rel=0.2)  # as strong as it was
+        repeated.append(repetition((laid * 255).astype(np.uint8), (48, 48)))
+        tiled.append(repetition((np.tile(tile, (1, 3, 2, 1))[:, :112] * 255).astype(np.uint8), (48, 48)))
+    assert np.mean(repeated) < 0.3 < 0.9 < np.mean(tiled)
+    numbers = small.start(1)
     other = spread(small, numbers, large, seed=4)
     assert not np.array_equal(other, spread(small, numbers, large, seed=3))
 

@@ -78,7 +78,8 @@ def rivalry(after: tf.Tensor, filters: tf.Tensor, noise: tf.Tensor) -> tf.Tensor
     score = tf.math.log(tf.maximum((after - noise[0]) * noise[1], _SILENT))
     target = tf.reduce_sum(score * filters, -1)
     strongest = _SOFTNESS * tf.reduce_logsumexp((score - 1e9 * filters) / _SOFTNESS, -1)
-    return tf.nn.relu(strongest - target + _MARGIN)
+    runs = tf.cast(target > math.log(2 * _SILENT), tf.float32)  # before it does, it is to rise, whoever else does
+    return runs * tf.nn.relu(strongest - target + _MARGIN)
 
 
 def likeness(after: tf.Tensor) -> tf.Tensor:

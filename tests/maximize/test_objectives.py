@@ -47,6 +47,7 @@ TARGET = np.array([[1.0, 0.0, 0.0, 0.0]], np.float32)
         ((5.0, 1.1, 1.0, 0.0), 0.0),  # 40 against 10
         ((5.0, 1.8, 1.0, 0.0), np.log(80 / 40) + 0.1),
         ((5.0, 1.0, 1.0, 9e9), 0.0),  # who is silent on noise does not race
+        ((1.0, 1.8, 1.0, 0.0), 0.0),  # and no one does before the target is above noise
     ],
 )
 def test_rivalry_is_how_far_the_target_is_behind_its_strongest_rival(responses, behind):

@@ -108,6 +108,7 @@ class _Maximization:
         self._window = _neurons_window(network, spec)
         self._history: list[dict[str, Any]] = []
         self._step = 0
+        self._steps = spec.iterations  # fewer, once the search has levelled
 
     def run(self) -> list[Outcome]:
         """Sketch on the small canvas, climb at full size, settle; an outcome for each variant."""
@@ -132,6 +133,7 @@ class _Maximization:
             if measured:
                 shown.append(self._history[-1]["shown_activation"])
                 if has_levelled(shown):
+                    self._steps = self._step + plan.settle
                     break
         rates = settling_rates(spec.learning_rate, plan.settle)
         views = views[run.steps : run.steps + plan.settle]
@@ -190,7 +192,7 @@ class _Maximization:
             )
         if self._on_progress:
             objective = float(objectives[self._spec.variant])
-            self._on_progress(Progress(self._step, self._spec.iterations, seconds, objective, shown, clip))
+            self._on_progress(Progress(self._step, self._steps, seconds, objective, shown, clip))
 
     def _shown(self, run: "_Run", variant: int) -> np.ndarray:
         """The clip as it would be shown now: a small canvas is repeated, a neuron's window stands in grey."""

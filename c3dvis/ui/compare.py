@@ -1,7 +1,5 @@
 """The Compare page: two to six specs side by side, in step, or one setting in five values; all in the address."""
 
-import logging
-
 import streamlit as st
 
 from c3dvis.errors import C3dvisError
@@ -10,17 +8,17 @@ from c3dvis.spec import FIELDS, RenderSpec
 from c3dvis.ui import measures, places, status, takeaway, weights_notice
 from c3dvis.ui.address import differences, query_text
 from c3dvis.ui.compare_view import MOST, SWEEPS, CompareView, current
+from c3dvis.ui.guard import guarded
 from c3dvis.ui.progress import headline
 from c3dvis.ui.services import Services, services
 from c3dvis.ui.wall import Cell, wall, whole
 
 _POLL = 0.6  # seconds between two looks at renders under way
-_log = logging.getLogger(__name__)
 
 
 def page() -> None:
     """Draw the page; a failure of ours is shown as its one sentence."""
-    try:
+    with guarded("Compare"):
         shared = services()
         seen = current()
         if seen.chosen is not None:
@@ -44,15 +42,6 @@ def page() -> None:
         with st.sidebar:
             _draw_sidebar(seen)
         seen.place.write(seen.query())
-    except C3dvisError as error:
-        st.error(str(error), icon=":material/error:")
-    except Exception as error:  # a visitor gets a sentence, the log the rest
-        _log.exception("The Compare page failed")
-        st.error(
-            f"The page met an unexpected {type(error).__name__} and stopped here. Reload it; if that does "
-            "not help, the server's log says more.",
-            icon=":material/error:",
-        )
 
 
 def _draw_sidebar(seen: CompareView) -> None:

@@ -1,23 +1,19 @@
 """The Explore page: one filter. Controls in the sidebar, the volume and what it means in the centre."""
 
-import logging
-
 import streamlit as st
 
-from c3dvis.errors import C3dvisError
 from c3dvis.networks import registry
 from c3dvis.spec import RenderSpec
 from c3dvis.ui import controls, stage, status, view, weights_notice
 from c3dvis.ui.address import differences
+from c3dvis.ui.guard import guarded
 from c3dvis.ui.services import Services, services
 from c3dvis.ui.view import View
-
-_log = logging.getLogger(__name__)
 
 
 def page() -> None:
     """Draw the page; a failure of ours is shown as its one sentence."""
-    try:
+    with guarded("Explore"):
         shared = services()
         seen = view.current()
         embedded = bool(st.context.is_embedded)
@@ -32,15 +28,6 @@ def page() -> None:
         with st.sidebar:  # last: the picture comes first, and these many widgets after it
             _draw_sidebar(asked, problem)
         seen.write_address()
-    except C3dvisError as error:
-        st.error(str(error), icon=":material/error:")
-    except Exception as error:  # a visitor gets a sentence, the log the rest
-        _log.exception("The Explore page failed")
-        st.error(
-            f"The page met an unexpected {type(error).__name__} and stopped here. Reload it; if that does "
-            "not help, the server's log says more.",
-            icon=":material/error:",
-        )
 
 
 def _draw_sidebar(asked: RenderSpec, problem: str | None) -> None:

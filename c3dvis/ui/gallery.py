@@ -1,28 +1,25 @@
 """The Gallery page: a layer's filters as a wall of moving thumbnails, page by page, rendered in the background."""
 
-import logging
-
 import streamlit as st
 
-from c3dvis.errors import C3dvisError
 from c3dvis.networks import registry
 from c3dvis.spec import RenderSpec
 from c3dvis.ui import gallery_work, measures, places, status, takeaway, weights_notice
 from c3dvis.ui.address import differences, query_text
 from c3dvis.ui.gallery_view import PER_PAGE, SHOWN, SORTS, GalleryView, current
 from c3dvis.ui.gallery_work import Layer
+from c3dvis.ui.guard import guarded
 from c3dvis.ui.services import Services, services
 from c3dvis.ui.strip import layer_strip, shape_text
 from c3dvis.ui.wall import Cell, small, wall
 from c3dvis.words import duration
 
 _POLL = 1.0  # seconds between two looks at renders under way
-_log = logging.getLogger(__name__)
 
 
 def page() -> None:
     """Draw the page; a failure of ours is shown as its one sentence."""
-    try:
+    with guarded("Gallery"):
         shared = services()
         seen = current()
         if seen.chosen is not None:
@@ -36,15 +33,6 @@ def page() -> None:
         with st.sidebar:
             _draw_sidebar(seen)
         seen.place.write(seen.query())
-    except C3dvisError as error:
-        st.error(str(error), icon=":material/error:")
-    except Exception as error:  # a visitor gets a sentence, the log the rest
-        _log.exception("The Gallery page failed")
-        st.error(
-            f"The page met an unexpected {type(error).__name__} and stopped here. Reload it; if that does "
-            "not help, the server's log says more.",
-            icon=":material/error:",
-        )
 
 
 def _draw_head(shared: Services, seen: GalleryView) -> None:

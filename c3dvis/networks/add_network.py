@@ -1,6 +1,6 @@
 """Adds a user's own Keras network: its description becomes data of ours, its weights the form that we keep.
 
-An operator's act on the command line. Keras is not asked to load anything (`keras_config.py` says why), and
+An operator's act on the command line. Keras is not asked to load anything (`keras_model.py` says why), and
 TensorFlow is not loaded.
 """
 
@@ -17,10 +17,10 @@ from typing import Any
 import numpy as np
 
 from c3dvis.errors import InvalidSpec, WeightsDamaged
-from c3dvis.networks import keras_config, own_networks, registry
+from c3dvis.networks import keras_model, own_networks, registry
 from c3dvis.networks.domain import GREY, InputDomain
 from c3dvis.networks.info import NetworkInfo
-from c3dvis.networks.keras_config import Described
+from c3dvis.networks.keras_model import Described
 from c3dvis.networks.weights import hdf5, note, own
 from c3dvis.networks.weights.fetch import workshop
 from c3dvis.networks.weights.sources import sha256_of
@@ -63,13 +63,13 @@ def add(
             f"A network cannot be called {name[:80]!r}: expected lower-case letters, digits, '.', '-' and '_', at most "
             f"60, and not {' or '.join(registry.NAMES)}."
         )
-    described = keras_config.read(_config(architecture))
+    described = keras_model.read(_config(architecture))
     info = NetworkInfo(
         name=name,
         title=title or f"{name}, added from {architecture.name}",
         licence=licence or "not stated by whoever added it",
         source=f"added on this machine from {architecture.name}",
-        architecture=keras_config.architecture(name, described),
+        architecture=keras_model.architecture(name, described),
         domain=_domain(described.channels, bounds, order),
         default_size=_size(described, size),
         weights_file=f"{name}.h5",

@@ -1,6 +1,6 @@
 """A network as data: its operations in order, their shapes, parameters and receptive fields.
 
-Made by `c3d.py`, `i3d.py` and `keras_config.py`, built into Keras by `network.py`. Knows nothing of TensorFlow, so
+Made by `c3d.py`, `i3d.py` and `keras_model.py`, built into Keras by `network.py`. Knows nothing of TensorFlow, so
 the dashboard can print a layer table and check a spec without loading it.
 """
 

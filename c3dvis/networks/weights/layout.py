@@ -86,6 +86,11 @@ CAFFE = Layout("OITHW", "OI", FIRST, False)
 TORCH = CAFFE
 
 
+def stored_orders(op: Op) -> tuple[str, ...]:
+    """The orders in which files have the axes of an operation's kernel."""
+    return {"conv": ("THWIO", "OITHW"), "transposed": ("THWOI",), "scale": ("O",), "dense": ("IO", "OI")}[op.kind]
+
+
 def stored_shape(op: Op, inputs: int, order: str) -> tuple[int, ...]:
     """Shape of a kernel whose axes stand in `order`."""
     sizes = dict(zip("THW", op.kernel, strict=True)) | {"I": inputs // op.groups, "O": op.filters}

@@ -1,7 +1,8 @@
 """`open_weights`: a weights file of any known format, checked, as the arrays that a network takes.
 
-The format is told from the file's first bytes, the layout from names, shapes and values; what was found stands in
-the report. Nothing in a file is run, and no more of it is read than the architecture has room for.
+The format is told from the file's first bytes, which array is which layer's by `match.py`, the layout from shapes and
+values; what was found stands in the report. Nothing in a file is run, and no more of it is read than the architecture
+has room for.
 """
 
 import hashlib
@@ -18,8 +19,9 @@ from c3dvis.errors import WeightsDamaged
 from c3dvis.networks.architecture import WEIGHTED, Architecture, Op
 from c3dvis.networks.weights import caffe, evidence, hdf5, npz, torch_file
 from c3dvis.networks.weights.evidence import Finding
-from c3dvis.networks.weights.layout import FIRST, OWN, Layout, infer, stored_shape
-from c3dvis.networks.weights.stored import Contents, Stored, check_dtype
+from c3dvis.networks.weights.layout import FIRST, OWN, Layout, infer, stored_orders, stored_shape
+from c3dvis.networks.weights.match import match_layers
+from c3dvis.networks.weights.stored import Contents, Stored
 
 Pair = tuple[np.ndarray, np.ndarray]
 
@@ -89,7 +91,7 @@ class WeightsFile(Mapping[str, Pair]):
         self._shapes = architecture.shapes(*size)
         self._architecture = architecture
         contents = sniff(path)
-        self._found = _match(path, contents, architecture, self._shapes)
+        self._found = match_layers(path, contents, architecture, self._shapes)
         findings: tuple[Finding, ...] = ()
         self._layout = OWN
         self.is_own = contents.attributes is not None
@@ -177,7 +179,7 @@ class WeightsFile(Mapping[str, Pair]):
         for name, (kernel, _) in self._found.items():
             op = self._architecture.by_name[name]
             inputs = self._shapes[op.inputs[0]][-1]
-            orders[name] = {order for order in _orders(op) if stored_shape(op, inputs, order) == kernel.shape}
+            orders[name] = {order for order in stored_orders(op) if stored_shape(op, inputs, order) == kernel.shape}
         layout = infer(orders, self._architecture, contents.flipped)
         if layout is None:
             told = ", ".join(f"{name} {kernel.shape}" for name, (kernel, _) in list(self._found.items())[:4])
@@ -284,78 +286,3 @@ def open_weights(
             f"with `c3dvis weights check {path}`; if it is right after all, `c3dvis weights convert --trust` takes it."
         )
     return opened
-
-
-def _orders(op: Op) -> tuple[str, ...]:
-    return {"conv": ("THWIO", "OITHW"), "transposed": ("THWOI",), "scale": ("O",), "dense": ("IO", "OI")}[op.kind]
-
-
-def _match(
-    path: Path, contents: Contents, architecture: Architecture, shapes: Mapping[str, tuple[int, ...]]
-) -> dict[str, tuple[Stored, Stored]]:
-    """Kernel and bias of every layer that the file holds."""
-    ops = [op for op in architecture.ops if op.kind in WEIGHTED]
-    mine = _by_order(path, contents, ops) if contents.numbered else _by_name(contents, ops, architecture.aliases)
-    found: dict[str, tuple[Stored, Stored]] = {}
-    for op in ops:
-        inputs = shapes[op.inputs[0]][-1]
-        wanted = [stored_shape(op, inputs, order) for order in _orders(op)]
-        if op.name in mine:
-            found[op.name] = _pair(path, op, mine[op.name], wanted)
-        elif op.kind != "dense":
-            received = sorted({array.name.rpartition("/")[0] or array.name for array in contents.arrays})
-            raise WeightsDamaged(
-                f"{path} has no weights of layer {op.name}: expected a kernel {wanted[0]} and a bias ({op.filters},), "
-                f"received {', '.join(name[:60] for name in received[:12]) or 'no arrays'}."
-            )
-    return found
-
-
-def _by_name(contents: Contents, ops: list[Op], aliases: Mapping[str, str]) -> dict[str, list[Stored]]:
-    """A layer's arrays: those under its name, or under another that it goes by.
-
-    Array names may carry anything before the layer's (a model, `module`, `backbone`), and `/conv` after it.
-    """
-    known = {op.name: op.name for op in ops} | dict(aliases)
-    found: dict[str, list[Stored]] = {}
-    for array in contents.arrays:
-        parts = array.name.split("/")
-        # the longest run of parts that is a layer's name
-        runs = ("/".join(parts[i:j]) for i in range(len(parts)) for j in range(len(parts), i, -1))
-        named = max((run for run in runs if run in known), key=len, default=None)
-        if named is None:  # conv1_W, conv1_b at the top of an .npz
-            stem, _, role = parts[-1].rpartition("_")
-            named = stem if stem in known and role else None
-        if named is not None:
-            found.setdefault(known[named], []).append(array)
-    return found
-
-
-def _by_order(path: Path, contents: Contents, ops: list[Op]) -> dict[str, list[Stored]]:
-    """The arrays of a file without names: two for each layer, in order."""
-    convolutions = [op for op in ops if op.kind == "conv"]
-    pairs = [list(contents.arrays[i : i + 2]) for i in range(0, len(contents.arrays), 2)]
-    for layers in (ops, convolutions):
-        if len(pairs) == len(layers):
-            return {op.name: pair for op, pair in zip(layers, pairs, strict=True)}
-    raise WeightsDamaged(
-        f"{path} names no layers and holds {len(contents.arrays)} arrays: expected two for each of {len(ops)} layers, "
-        f"or of the {len(convolutions)} convolutions."
-    )
-
-
-def _pair(path: Path, op: Op, mine: list[Stored], wanted: list[tuple[int, ...]]) -> tuple[Stored, Stored]:
-    """A layer's kernel and bias, by shape and, where shapes are alike, by name."""
-    kernels = [array for array in mine if array.shape in wanted]
-    biases = [array for array in mine if array.shape == (op.filters,) and array not in kernels]
-    if op.kind == "scale":
-        kernels = [array for array in mine if array.name.endswith("/kernel")]
-        biases = [array for array in mine if array.name.endswith("/bias") and array.shape == (op.filters,)]
-    if len(kernels) != 1 or len(biases) != 1:
-        raise WeightsDamaged(
-            f"{path} does not fit layer {op.name}: expected one kernel {' or '.join(map(str, dict.fromkeys(wanted)))} "
-            f"and one bias ({op.filters},), received {', '.join(str(array.shape) for array in mine[:8])}."
-        )
-    for array in (kernels[0], biases[0]):
-        check_dtype(path, array.name, array.dtype)
-    return kernels[0], biases[0]

@@ -1,8 +1,8 @@
 """Reads the description of a Keras model as data: its JSON becomes an `Architecture`, and no layer is ever built.
 
 Keras is not asked to load anything: what a description could make it run (a Lambda, a registered class, a function by
-its name) has no way in. What is not known here is refused by name. Keras 2 and 3 write the same layers with two ways
-of saying who reads whom.
+its name) has no way in. Here is told which layers there are and who reads whom, which Keras 2 and 3 write in two ways;
+what a single layer is, `keras_layer.py` knows.
 
 A BatchNorm that follows a convolution folds into it, as does the activation function behind them.
 """
@@ -16,24 +16,11 @@ import numpy as np
 
 from c3dvis.errors import WeightsDamaged
 from c3dvis.networks.architecture import Architecture, Op
+from c3dvis.networks.keras_layer import Arrays, Pair, translate
 
-Pair = tuple[np.ndarray, np.ndarray]
-LayerArrays = Callable[[str], dict[str, np.ndarray]]
-"""From a layer's name to its arrays: kernel, bias, gamma, beta, moving_mean, moving_variance."""
+LayerArrays = Callable[[str], Arrays]
+"""From a layer's name to its arrays."""
 
-ACTIVATIONS = (
-    "relu", "elu", "selu", "gelu", "sigmoid", "hard_sigmoid", "tanh", "softplus", "softsign", "silu", "swish",
-    "softmax", "exponential", "relu6", "leaky_relu",
-)  # fmt: skip
-_IDENTITY = (
-    "Dropout",
-    "SpatialDropout3D",
-    "GaussianNoise",
-    "GaussianDropout",
-    "AlphaDropout",
-    "ActivityRegularization",
-)
-_JOINS = {"Add": "add", "Average": "average", "Maximum": "maximum", "Multiply": "multiply", "Subtract": "subtract"}
 _MODELS = ("Sequential", "Functional", "Model")
 _FOLDS = ("conv", "transposed", "dense", "scale", "add", "average", "maximum", "multiply", "subtract")
 _MAX_LAYERS = 2000
@@ -189,124 +176,25 @@ class _Reader:
         unique = name if name not in self._names else "/".join((*path[::2], name))
         if not name or unique in self._names or "." in name or len(name) > 120:
             raise WeightsDamaged(f"The layer {name[:60]!r} has a name that cannot be used, or that another has.")
-        return self._made_of(kind, config, unique, inputs, (*path, name, key))
+        return self._add(kind, config, unique, inputs, (*path, name, key))
 
-    def _made_of(
-        self, kind: str, config: Mapping[str, Any], name: str, inputs: list[str], path: tuple[str, ...]
-    ) -> str:
-        source = inputs[0]
-        channels, volume = self._channels[source], self._volume[source]
-
-        def add(op: Op, out: int = channels, is_volume: bool = volume) -> str:
+    def _add(self, kind: str, config: Mapping[str, Any], name: str, inputs: list[str], path: tuple[str, ...]) -> str:
+        channels = [self._channels[each] for each in inputs]
+        layer = translate(kind, config, name, inputs, channels, self._volume[inputs[0]])
+        for op in layer.ops:
             self._made.ops.append(op)
             self._names.add(op.name)
-            self._channels[op.name], self._volume[op.name] = out, is_volume
-            return op.name
-
-        def plain(kind: str, **values: Any) -> Op:
-            return Op(name, kind, tuple(inputs), **{"relu": False, **values})
-
-        if kind in ("Conv3D", "Conv3DTranspose", "Dense"):
-            filters = int(config["filters" if kind != "Dense" else "units"])
-            values: dict[str, Any] = {"filters": filters}
-            if kind != "Dense":
-                values |= {"kernel": _triple(config["kernel_size"]), "strides": _triple(config["strides"])}
-                values |= {"padding": _padding(config, name)}
-                dilation, groups = _triple(config.get("dilation_rate", 1)), int(config.get("groups") or 1)
-                if kind == "Conv3D":
-                    values |= {"dilation": dilation, "groups": groups}
-                elif dilation != (1, 1, 1) or groups != 1 or config.get("output_padding") not in (None, [None] * 3):
-                    raise WeightsDamaged(
-                        f"The layer {name[:60]} is transposed with dilation, groups or an output padding."
-                    )
-            # a dense layer on a volume is a convolution of one tap
-            made = {"Conv3D": "conv", "Conv3DTranspose": "transposed", "Dense": "conv" if volume else "dense"}[kind]
-            self._weigh(name, path, ("kernel", "bias"), _kernel_and_bias(filters, made))
-            return add(replace(plain(made, **values), **_activation(config, name)), filters)
-        if kind == "BatchNormalization":
-            if config.get("axis") not in (-1, 4, [4], [-1]) and volume:
-                raise WeightsDamaged(
-                    f"The layer {name[:60]} normalises axis {config.get('axis')}; expected the channels."
-                )
-            optional = [role for key, role in (("scale", "gamma"), ("center", "beta")) if config.get(key, True)]
-            roles = (*optional, "moving_mean", "moving_variance")
-            self._weigh(name, path, roles, _normalisation(config, channels))
-            return add(plain("scale", filters=channels))
-        if kind == "Rescaling":
-            factor, offset = (
-                np.broadcast_to(np.asarray(config[key], np.float32), (channels,)).copy() for key in ("scale", "offset")
-            )
-            self._made.weights[name] = lambda arrays: (factor, offset)
-            return add(plain("scale", filters=channels))
-        if kind in ("Activation", "ReLU", "LeakyReLU", "ELU", "Softmax"):
-            return add(replace(plain("activation"), **_activation_layer(kind, config, name)))
-        if kind in ("MaxPooling3D", "AveragePooling3D"):
-            strides = _triple(config.get("strides") or config["pool_size"])
-            pool = {"kernel": _triple(config["pool_size"]), "strides": strides, "padding": _padding(config, name)}
-            return add(plain("max_pool" if kind.startswith("Max") else "avg_pool", **pool))
-        if kind in ("GlobalAveragePooling3D", "GlobalMaxPooling3D"):
-            made = "global_max_pool" if "Max" in kind else "global_avg_pool"
-            end = add(plain(made), is_volume=False)
-            if not config.get("keepdims"):
-                return end
-            return add(Op(f"{name}/kept", "spread", (end,), relu=False), is_volume=True)
-        if kind in ("ZeroPadding3D", "Cropping3D"):
-            sizes = config["padding" if kind == "ZeroPadding3D" else "cropping"]
-            pads = tuple(
-                (int(a), int(b)) for a, b in ((each, each) if isinstance(each, int) else each for each in sizes)
-            )
-            return add(plain("pad" if kind == "ZeroPadding3D" else "crop", pads=pads))
-        if kind == "UpSampling3D":
-            return add(plain("upsample", strides=_triple(config["size"])))
-        if kind == "Flatten":
-            return add(plain("flatten"), 0, False) if volume else add(plain("dropout"))
-        if kind == "Reshape" and list(config["target_shape"]) in ([1, 1, 1, channels], [1, 1, 1, -1]) and not volume:
-            return add(plain("spread"), is_volume=True)
-        if kind in _IDENTITY:
-            return add(plain("dropout"))
-        if kind in _JOINS or kind == "Concatenate":
-            if kind == "Concatenate" and config.get("axis", -1) not in (-1, 4):
-                raise WeightsDamaged(f"The layer {name[:60]} joins along axis {config['axis']}; expected the channels.")
-            counts = [self._channels[each] for each in inputs]
-            return add(plain(_JOINS.get(kind, "concat")), sum(counts) if kind == "Concatenate" else max(counts))
-        raise WeightsDamaged(
-            f"The layer {name[:60]} is a {str(kind)[:60]}, which is not known here"
-            + ("; it would be code to run." if kind in ("Lambda", "TFOpLambda") else ".")
-        )
-
-    def _weigh(
-        self, name: str, path: tuple[str, ...], roles: tuple[str, ...], make: Callable[[dict[str, np.ndarray]], Pair]
-    ) -> None:
-        self._made.paths[name], self._made.roles[name] = path, roles
-        self._made.weights[name] = lambda arrays: make(arrays(name))
+            self._channels[op.name], self._volume[op.name] = layer.channels, layer.is_volume
+        if layer.roles:
+            self._made.paths[name], self._made.roles[name] = path, layer.roles
+        if make := layer.make_pair:
+            self._made.weights[name] = lambda arrays: make(arrays(name) if layer.roles else {})
+        return layer.ops[-1].name
 
 
 def architecture(name: str, made: Described) -> Architecture:
     """The network that a description stands for."""
     return Architecture(name, tuple(made.ops), made.channels)
-
-
-def _kernel_and_bias(filters: int, made: str) -> Callable[[dict[str, np.ndarray]], Pair]:
-    def pair(arrays: dict[str, np.ndarray]) -> Pair:
-        kernel = arrays["kernel"]
-        if made == "conv" and kernel.ndim == 2:
-            kernel = kernel.reshape(1, 1, 1, *kernel.shape)
-        return kernel, arrays.get("bias", np.zeros(filters, np.float32))
-
-    return pair
-
-
-def _normalisation(config: Mapping[str, Any], channels: int) -> Callable[[dict[str, np.ndarray]], Pair]:
-    """γ·(x − mean)/√(var + ε) + β as a factor and an offset."""
-    epsilon = float(config.get("epsilon", 1e-3))
-
-    def pair(arrays: dict[str, np.ndarray]) -> Pair:
-        factor = 1 / np.sqrt(arrays["moving_variance"].astype(np.float64) + epsilon)
-        factor *= arrays.get("gamma", np.ones(channels))
-        offset = arrays.get("beta", np.zeros(channels)) - arrays["moving_mean"] * factor
-        return factor.astype(np.float32), offset.astype(np.float32)
-
-    return pair
 
 
 def _fold(made: Described) -> None:
@@ -355,57 +243,6 @@ def _histories(node: Any) -> list[str]:
             return [node[0]]
         return [name for value in node for name in _histories(value)]
     return []
-
-
-def _triple(value: Any) -> tuple[int, int, int]:
-    numbers = (value,) * 3 if isinstance(value, int) else tuple(value)
-    if len(numbers) != 3 or not all(isinstance(n, int) and 1 <= n <= 1024 for n in numbers):
-        raise ValueError(f"expected three sizes, received {value}")
-    return numbers  # type: ignore[return-value]
-
-
-def _padding(config: Mapping[str, Any], name: str) -> str:
-    if config["padding"] not in ("same", "valid"):
-        raise WeightsDamaged(f"The layer {name[:60]} pads {config['padding']!r}; expected same or valid.")
-    return config["padding"]
-
-
-def _activation(config: Mapping[str, Any], name: str) -> dict[str, Any]:
-    """The fields of an operation that say which activation function follows."""
-    function = config.get("activation")
-    if isinstance(function, Mapping):  # a layer as an activation function
-        return _activation_layer(function["class_name"], function.get("config", {}), name)
-    if function in (None, "linear"):
-        return {}
-    if function not in ACTIVATIONS:
-        raise WeightsDamaged(
-            f"The layer {name[:60]} has the activation {str(function)[:60]!r}, which is not known here."
-        )
-    return (
-        {"relu": True}
-        if function == "relu"
-        else {"activation": function, "alpha": 0.2 if function == "leaky_relu" else 0.0}
-    )
-
-
-def _activation_layer(kind: str, config: Mapping[str, Any], name: str) -> dict[str, Any]:
-    """Those fields of an activation that is a layer; it is never a ReLU of the operation before it until it folds."""
-    if kind == "LeakyReLU":
-        return {"activation": "leaky_relu", "alpha": float(config.get("negative_slope", config.get("alpha", 0.3)))}
-    if kind == "ELU" and float(config.get("alpha", 1.0)) == 1.0:
-        return {"activation": "elu"}
-    if kind == "Softmax" and config.get("axis", -1) in (-1, 4):
-        return {"activation": "softmax"}
-    if kind == "ReLU":
-        slope, most = config.get("negative_slope") or 0.0, config.get("max_value")
-        if not config.get("threshold") and slope == 0 and most in (None, 6, 6.0):
-            return {"activation": "relu" if most is None else "relu6"}
-        if not config.get("threshold") and most is None:
-            return {"activation": "leaky_relu", "alpha": float(slope)}
-    if kind == "Activation":
-        found = _activation(config, name)
-        return {"activation": "relu"} if found.get("relu") else found
-    raise WeightsDamaged(f"The layer {name[:60]} is a {kind[:60]} with settings that are not known here.")
 
 
 def _snake(kind: str) -> str:

@@ -5,9 +5,10 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
+from playwright.sync_api import Browser, sync_playwright
 
 from c3dvis.networks.weights.fetch import fetch
-from tests.browser import find
+from tests.browser import FLAGS, find
 
 ROOT = Path(__file__).resolve().parent.parent
 
@@ -45,3 +46,12 @@ def chromium() -> Path:
     found = find()
     assert found, "no Chromium: run `python tests/browser.py`, which installs one"
     return found
+
+
+@pytest.fixture(scope="module")
+def browser(chromium: Path) -> Iterator[Browser]:
+    """A Chromium that runs while a module's tests do; Playwright holds an event loop as long."""
+    with sync_playwright() as playwright:
+        browser = playwright.chromium.launch(executable_path=chromium, args=FLAGS)
+        yield browser
+        browser.close()

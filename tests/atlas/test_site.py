@@ -2,7 +2,6 @@
 
 import json
 import re
-from collections.abc import Iterator
 from html.parser import HTMLParser
 from pathlib import Path
 
@@ -10,7 +9,7 @@ import imageio.v3 as iio
 import numpy as np
 import pytest
 from PIL import Image
-from playwright.sync_api import Browser, sync_playwright
+from playwright.sync_api import Browser
 
 from c3dvis.atlas.fill import Failure
 from c3dvis.atlas.plan import AtlasPlan, make_plan
@@ -19,7 +18,7 @@ from c3dvis.errors import InvalidSpec, OutputFailed, RenderFailed
 from c3dvis.results import RenderResult
 from c3dvis.spec import RenderSpec
 from tests.ui.conftest import made_result
-from tests.ui.test_browser import FLAGS
+from tests.visit import visiting
 
 BRANCH = "Mixed_3b/Branch_0/Conv3d_0a_1x1"
 VOID = {"meta", "link", "img", "br", "input"}
@@ -155,43 +154,29 @@ def test_impossible_wishes_are_refused(plan: AtlasPlan, tmp_path: Path) -> None:
         Site(tmp_path / "file", plan)
 
 
-@pytest.fixture(scope="module")
-def browser(chromium: Path) -> Iterator[Browser]:
-    with sync_playwright() as playwright:
-        browser = playwright.chromium.launch(executable_path=chromium, args=FLAGS)
-        yield browser
-        browser.close()
-
-
 @pytest.mark.parametrize("script", [True, False])
 def test_it_opens_from_a_folder(browser: Browser, folder: Path, script: bool) -> None:
-    context = browser.new_context(java_script_enabled=script)
-    page = context.new_page()
-    said: list[str] = []
-    asked: list[str] = []
-    page.on("console", lambda message: said.append(message.text))
-    page.on("pageerror", lambda error: said.append(str(error)))
-    page.on("request", lambda request: asked.append(request.url))
-    page.goto((folder / "index.html").as_uri())
-    page.get_by_role("link", name=BRANCH).first.click()
-    page.wait_for_url("**/index.html")
-    page.locator("#filter-1 a").click()
-    page.wait_for_url("**/1.html")
-    if script:
-        player = page.locator(".player[data-frame]")
-        player.wait_for()
-        before = player.get_attribute("data-frame")
-        page.wait_for_function("(before) => document.querySelector('.player').dataset.frame !== before", arg=before)
-        page.get_by_role("button", name="Pause").click()
-        page.keyboard.press("ArrowRight")
-        assert page.locator("canvas").count() == 3
-        page.get_by_role("slider", name="Frame").fill("5")
-        assert player.get_attribute("data-frame") == "5"
-    else:
-        picture = page.get_by_role("img", name=re.compile("Moving volume")).bounding_box()
-        assert picture
-        assert picture["width"] == 336
-        assert any(url.endswith("/1.gif") for url in asked)
-    assert said == []
-    assert all(url.startswith("file:") for url in asked), asked
-    context.close()
+    with visiting(browser, folder.as_uri(), java_script_enabled=script) as visit:
+        page = visit.page
+        page.goto((folder / "index.html").as_uri())
+        page.get_by_role("link", name=BRANCH).first.click()
+        page.wait_for_url("**/index.html")
+        page.locator("#filter-1 a").click()
+        page.wait_for_url("**/1.html")
+        if script:
+            player = page.locator(".player[data-frame]")
+            player.wait_for()
+            before = player.get_attribute("data-frame")
+            page.wait_for_function("(before) => document.querySelector('.player').dataset.frame !== before", arg=before)
+            page.get_by_role("button", name="Pause").click()
+            page.keyboard.press("ArrowRight")
+            assert page.locator("canvas").count() == 3
+            page.get_by_role("slider", name="Frame").fill("5")
+            assert player.get_attribute("data-frame") == "5"
+        else:
+            picture = page.get_by_role("img", name=re.compile("Moving volume")).bounding_box()
+            assert picture
+            assert picture["width"] == 336
+            assert any(url.endswith("/1.gif") for url in visit.asked)
+        assert visit.said == []
+        assert all(url.startswith("file:") for url in visit.asked), visit.asked

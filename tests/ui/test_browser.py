@@ -10,26 +10,19 @@ import h5py
 import imageio.v3 as iio
 import numpy as np
 import pytest
-from playwright.sync_api import Browser, BrowserContext, Locator, Page, expect, sync_playwright
+from playwright.sync_api import Browser, expect
 
 from c3dvis.results import RenderResult, ResultStore
 from c3dvis.spec import RenderSpec
 from c3dvis.ui.address import query_text
 from tests.ui.conftest import Server, made_result
+from tests.visit import DESKTOP, Visit, visiting
 
-FLAGS = [
-    "--headless", "--no-sandbox", "--disable-gpu", "--disable-background-networking", "--disable-component-update",
-    "--disable-sync", "--no-first-run",
-]  # fmt: skip
 SMALL = RenderSpec(layer="Conv3d_2b_1x1", filter=3, frames=8, height=32, width=48, iterations=6)
 LONG = RenderSpec(layer="Mixed_4d", filter=3, iterations=4096)  # many minutes: it cannot end before it is cancelled
 STORED = RenderSpec(layer="Mixed_3c", filter=12)
 PATIENCE = 180_000  # ms: the first render of a fresh worker waits for TensorFlow
 
-READ_CANVAS = """(canvas) => {
-  const {data, width, height} = canvas.getContext('2d').getImageData(0, 0, canvas.width, canvas.height);
-  return {width, height, data: Array.from(data)};
-}"""
 # Notes when the page's title and when a picture are there, in ms since the navigation began.
 WATCH = """
 window.seen = {};
@@ -61,64 +54,10 @@ def server(tmp_path_factory: pytest.TempPathFactory, weights: Path, stored: Rend
     assert "Traceback" not in running.log.read_text(errors="replace")
 
 
-@pytest.fixture(scope="module")
-def browser(chromium: Path) -> Iterator[Browser]:
-    with sync_playwright() as playwright:
-        browser = playwright.chromium.launch(executable_path=chromium, args=FLAGS)
-        yield browser
-        browser.close()
-
-
-class Visit:
-    """One visitor: a fresh browser profile on the page of a spec, that notes errors and requests to other hosts."""
-
-    def __init__(self, context: BrowserContext, server: Server) -> None:
-        self.page: Page = context.new_page()
-        self.server = server
-        self.errors: list[str] = []
-        self.elsewhere: list[str] = []
-        self.page.on("pageerror", lambda error: self.errors.append(str(error)))
-        self.page.on("console", lambda m: self.errors.append(m.text) if m.type == "error" else None)
-        self.page.on("request", lambda request: self._note(request.url))
-
-    def _note(self, url: str) -> None:
-        if not url.startswith((self.server.url, "blob:", "data:")):
-            self.elsewhere.append(url)
-
-    def open(self, query: str = "") -> Locator:
-        self.page.goto(f"{self.server.url}/?{query}")
-        expect(self.player).to_be_visible(timeout=30_000)
-        return self.player
-
-    @property
-    def player(self) -> Locator:
-        return self.page.locator(".player")
-
-    def data(self, name: str) -> str:
-        return self.player.get_attribute(f"data-{name}") or ""
-
-    def picture(self, view: str = "xy") -> np.ndarray:
-        """A canvas as the visitor has it, (H, W, 3) uint8."""
-        drawn = self.page.locator(f".player .{view} canvas").evaluate(READ_CANVAS)
-        return np.array(drawn["data"], np.uint8).reshape(drawn["height"], drawn["width"], 4)[..., :3]
-
-    def press(self, name: str) -> None:
-        self.page.get_by_role("button", name=name, exact=True).click()
-
-    def download(self, name: str) -> tuple[str, bytes]:
-        with self.page.expect_download() as waiting:
-            self.press(name)
-        return waiting.value.suggested_filename, Path(waiting.value.path()).read_bytes()
-
-
 @pytest.fixture
 def visit(browser: Browser, server: Server) -> Iterator[Visit]:
-    context = browser.new_context(viewport={"width": 1400, "height": 1000}, accept_downloads=True)
-    visitor = Visit(context, server)
-    yield visitor
-    context.close()
-    assert visitor.errors == []
-    assert visitor.elsewhere == []
+    with visiting(browser, server.url, viewport=DESKTOP, accept_downloads=True) as visitor:
+        yield visitor
 
 
 def test_the_volume_plays_and_every_pixel_is_the_clips_own(visit: Visit, stored: RenderResult) -> None:
@@ -162,8 +101,7 @@ def test_the_player_keeps_its_place_when_the_page_runs_again(visit: Visit, store
 
 
 def test_a_visitor_who_wants_no_motion_gets_none_unasked(browser: Browser, server: Server) -> None:
-    with browser.new_context(reduced_motion="reduce") as context:
-        visit = Visit(context, server)
+    with visiting(browser, server.url, reduced_motion="reduce") as visit:
         player = visit.open(query_text(STORED))
         expect(player).to_have_attribute("data-playing", "false")
         player.press(" ")
@@ -171,8 +109,7 @@ def test_a_visitor_who_wants_no_motion_gets_none_unasked(browser: Browser, serve
 
 
 def test_the_player_fits_a_telephone(browser: Browser, server: Server) -> None:
-    with browser.new_context(viewport={"width": 420, "height": 900}) as context:
-        visit = Visit(context, server)
+    with visiting(browser, server.url, viewport={"width": 420, "height": 900}) as visit:
         visit.open(query_text(STORED))
         assert int(visit.data("scale")) >= 3
         assert visit.page.evaluate("document.documentElement.scrollWidth") <= 420
@@ -201,8 +138,7 @@ def test_downloads_are_the_clip(visit: Visit, stored: RenderResult) -> None:
 
 
 def test_copy_link_gives_the_address_of_the_picture(browser: Browser, server: Server) -> None:
-    with browser.new_context(permissions=["clipboard-read", "clipboard-write"]) as context:
-        visit = Visit(context, server)
+    with visiting(browser, server.url, permissions=["clipboard-read", "clipboard-write"]) as visit:
         visit.open(query_text(STORED))
         visit.press("Copy link")
         expect(visit.page.get_by_role("button", name="Link copied")).to_be_visible()
@@ -229,14 +165,12 @@ def test_render_watch_share(visit: Visit, browser: Browser, server: Server) -> N
     player.press(".")
     assert not np.array_equal(first, visit.picture())
     _, clip = visit.download("NPY")
-    with browser.new_context() as context:  # the person the address is sent to
-        other = Visit(context, server)
+    with visiting(browser, server.url) as other:  # the person the address is sent to
         other.page.goto(visit.page.url)
         expect(other.player).to_have_attribute("data-clip", key, timeout=30_000)
         other.player.press("Home")
         np.testing.assert_array_equal(other.picture(), first)
         assert other.download("NPY")[1] == clip
-        assert other.errors == []
 
 
 def test_a_long_render_shows_its_progress_and_can_be_cancelled(visit: Visit, browser: Browser, server: Server) -> None:
@@ -249,8 +183,7 @@ def test_a_long_render_shows_its_progress_and_can_be_cancelled(visit: Visit, bro
     expect(visit.player).not_to_have_attribute("data-clip", before, timeout=30_000)  # it forms as we look
     visit.page.reload()  # the render belongs to the spec: a reload comes back to it
     expect(visit.page.get_by_text(re.compile(r"Step \d+ of 4096"))).to_be_visible(timeout=30_000)
-    with browser.new_context() as context:  # and so does another person, who cannot stop it unasked
-        other = Visit(context, server)
+    with visiting(browser, server.url) as other:  # and so does another person, who cannot stop it unasked
         other.open(query_text(LONG))
         other.press("Cancel")
         expect(other.page.get_by_role("button", name="Cancel for everyone")).to_be_visible(timeout=30_000)
@@ -270,8 +203,7 @@ def test_a_failed_render_shows_its_sentence_and_no_traceback(browser: Browser, t
     (tmp_path / "i3d-kinetics400" / real.name).write_bytes(real.read_bytes()[:-1])
     damaged = Server(tmp_path / "cache", tmp_path / "log.txt", tmp_path)
     try:
-        with browser.new_context() as context:
-            visit = Visit(context, damaged)
+        with visiting(browser, damaged.url) as visit:
             visit.open(query_text(SMALL))
             visit.press("Render now")
             expect(visit.page.get_by_role("button", name="Try again")).to_be_visible(timeout=PATIENCE)
@@ -286,8 +218,7 @@ def test_missing_weights_are_fetched_on_request_and_a_failure_is_said(browser: B
     nowhere = {"PIP_INDEX_URL": "http://127.0.0.1:9/simple", "PIP_CONFIG_FILE": os.devnull}  # no one listens there
     bare = Server(tmp_path / "cache", tmp_path / "log.txt", tmp_path / "weights", **nowhere)
     try:
-        with browser.new_context() as context:
-            visit = Visit(context, bare)
+        with visiting(browser, bare.url) as visit:
             visit.open(query_text(SMALL))
             expect(visit.page.get_by_role("button", name="Render now")).to_be_disabled()
             visit.press("Fetch the weights")
@@ -342,8 +273,7 @@ def test_at_its_best_the_page_paints_within_two_seconds_and_the_volume_within_ha
     for _ in range(12):
         if min(paints) < 2000 and min(volumes) < 500:
             break
-        with browser.new_context(viewport={"width": 1400, "height": 1000}) as context:
-            visit = Visit(context, server)
+        with visiting(browser, server.url, viewport=DESKTOP) as visit:
             visit.page.add_init_script(WATCH)
             visit.open(query_text(STORED))
             visit.page.wait_for_function("window.seen.volume && window.seen.page")

@@ -5,7 +5,7 @@ from pathlib import Path
 
 import h5py
 import pytest
-from playwright.sync_api import sync_playwright
+from playwright.sync_api import Browser
 from streamlit.testing.v1 import AppTest
 
 from c3dvis.networks import provision, registry
@@ -18,6 +18,7 @@ from tests.networks.address_server import AddressServer
 from tests.networks.layouts import convolutions
 from tests.networks.test_own_networks import save, unet
 from tests.ui.conftest import Server
+from tests.visit import visiting
 
 PAGE = "from c3dvis.ui import network\nnetwork.page()"
 
@@ -113,16 +114,15 @@ def test_a_link_to_a_broken_network_keeps_its_good_parts(folder: Path) -> None:
     assert "network was dropped" in problems[0]
 
 
-def test_an_upload_is_read_as_arrays_or_refused_in_a_sentence(chromium: Path, tmp_path: Path) -> None:
+def test_an_upload_is_read_as_arrays_or_refused_in_a_sentence(browser: Browser, tmp_path: Path) -> None:
     empty = tmp_path / "weights"
     empty.mkdir()
     server = Server(tmp_path / "cache", tmp_path / "log", empty)
     bad = tmp_path / "evil.pth"
     bad.write_bytes(b"\x80\x02cos\nsystem\n(S'touch /tmp/never'\ntR.")
     try:
-        with sync_playwright() as playwright:
-            browser = playwright.chromium.launch(executable_path=str(chromium))
-            page = browser.new_page()
+        with visiting(browser, server.url) as visit:
+            page = visit.page
             page.goto(f"{server.url}/network")
             page.get_by_role("combobox").first.click()
             page.get_by_role("option", name="C3D on Sports-1M").click()
@@ -135,7 +135,6 @@ def test_an_upload_is_read_as_arrays_or_refused_in_a_sentence(chromium: Path, tm
             page.locator("input[type=file]").set_input_files(str(convolutions(tmp_path / "mine.h5")))
             page.get_by_text("27,655,936").wait_for(timeout=120_000)
             assert "mine.h5" in page.locator("body").inner_text()
-            browser.close()
     finally:
         server.close()
     assert not Path("/tmp/never").exists()

@@ -4,14 +4,14 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
-from playwright.sync_api import Browser, Page, expect, sync_playwright
+from playwright.sync_api import Browser, Page, expect
 
 from bench.stand_in import Cluster
 from c3dvis.results import ResultStore
 from c3dvis.spec import RenderSpec
 from c3dvis.ui.address import query_text
 from tests.ui.conftest import Server, made_result
-from tests.ui.test_browser import FLAGS
+from tests.visit import DESKTOP, visiting
 
 LAYER = "Mixed_3c"
 PATIENCE = 60_000  # ms
@@ -31,31 +31,10 @@ def server(tmp_path_factory: pytest.TempPathFactory, weights: Path) -> Iterator[
     assert "Traceback" not in running.log.read_text(errors="replace")
 
 
-@pytest.fixture(scope="module")
-def browser(chromium: Path) -> Iterator[Browser]:
-    with sync_playwright() as playwright:
-        browser = playwright.chromium.launch(executable_path=chromium, args=FLAGS)
-        yield browser
-        browser.close()
-
-
 @pytest.fixture
 def page(browser: Browser, server: Server) -> Iterator[Page]:
-    context = browser.new_context(viewport={"width": 1400, "height": 1000})
-    page = context.new_page()
-    errors: list[str] = []
-    elsewhere: list[str] = []
-    page.on("pageerror", lambda error: errors.append(str(error)))
-    page.on(
-        "request",
-        lambda request: (
-            None if request.url.startswith((server.url, "blob:", "data:")) else elsewhere.append(request.url)
-        ),
-    )
-    yield page
-    context.close()
-    assert errors == []
-    assert elsewhere == []
+    with visiting(browser, server.url, viewport=DESKTOP) as visit:
+        yield visit.page
 
 
 def test_a_stored_page_plays_and_a_press_opens_the_filter(page: Page, server: Server) -> None:
@@ -69,7 +48,7 @@ def test_a_stored_page_plays_and_a_press_opens_the_filter(page: Page, server: Se
     wall.get_by_role("link", name="Filter 7,").click()
     expect(page.locator(".player[data-frame]")).to_be_visible(timeout=PATIENCE)
     expect(page.get_by_role("heading", name=f"{LAYER} · filter 7")).to_be_visible()
-    assert page.url.endswith(f"/?layer={LAYER}&filter=7")
+    expect(page).to_have_url(f"{server.url}/?layer={LAYER}&filter=7")
 
 
 def test_another_stored_page_shows_in_under_a_second(page: Page, server: Server) -> None:

@@ -21,11 +21,11 @@ from typing import Any
 import numpy as np
 import tensorflow as tf
 
-from c3dvis.maximize.device import configure, describe_device
 from c3dvis.maximize.loop import Energy, Search
 from c3dvis.maximize.optimizers import Adam
 from c3dvis.maximize.parametrization import FourierVolume, Size
 from c3dvis.maximize.transforms import random_views
+from c3dvis.networks.device import configure, describe_device
 from c3dvis.networks.network import Network, load_network
 from c3dvis.networks.registry import describe
 from c3dvis.spec import RenderSpec

@@ -100,7 +100,7 @@ def _device(say: Say) -> list[Finding]:
     except ImportError as error:
         advice = "Run `python -m pip install -r requirements.txt`."
         return [Finding("device", "problem", f"TensorFlow does not load: {error}", advice)]
-    from c3dvis.maximize.device import describe_device
+    from c3dvis.networks.device import describe_device
 
     device = describe_device()
     if device["kind"] == "CPU" and (shutil.which("nvidia-smi") or Path("/dev/nvidia0").exists()):

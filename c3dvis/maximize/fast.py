@@ -11,13 +11,13 @@ import numpy as np
 import tensorflow as tf
 
 from c3dvis.errors import RenderFailed
-from c3dvis.maximize.device import resolve_precision
 from c3dvis.maximize.loop import Energy, Search
 from c3dvis.maximize.objectives import LEAK, filter_weights, positions
 from c3dvis.maximize.optimizers import Adam, KerasVisRMSProp
 from c3dvis.maximize.parametrization import FourierVolume, PixelVolume, Size, spread
 from c3dvis.maximize.progress import OnProgress, Progress
 from c3dvis.maximize.schedule import SKETCH_RATE, Schedule, full_views, has_levelled, settling_rates, sketch_views
+from c3dvis.networks.device import resolve_precision
 from c3dvis.networks.network import Network
 from c3dvis.networks.window import Window, window
 from c3dvis.spec import RenderSpec

@@ -20,8 +20,9 @@ from c3dvis.maximize.optimizers import Optimizer, State
 from c3dvis.maximize.parametrization import Parametrization
 from c3dvis.maximize.regularizers import lp_norm, total_variation
 from c3dvis.networks.domain import InputDomain
+from c3dvis.networks.forward import Response
 
-Forward = Callable[[tf.Tensor], tuple[tf.Tensor, tf.Tensor]]
+Forward = Callable[[tf.Tensor], Response]
 
 _PLAIN = np.zeros((1, 6), np.float32)  # one view of the volume as it is
 
@@ -79,7 +80,7 @@ class Search:
     """The compiled search of one layer at one canvas size.
 
     Args:
-        forward: from network input (N, T, H, W, channels) to (before, after) the layer's activation function.
+        forward: from network input (N, T, H, W, channels) to the layer's response.
         domain: the network's input range and channel order.
         parametrization: what is searched.
         optimizer: how it moves.
@@ -209,19 +210,25 @@ class Search:
         self, numbers: tf.Tensor, energy: EnergyTensors, view: Sequence[tf.Tensor]
     ) -> tuple[Any, tf.Tensor, tf.Tensor]:
         """(gradient of the energy by the numbers, objective, energy) seen through a prepared view."""
-        with tf.GradientTape() as tape:
-            tape.watch(numbers)
-            objective, value = self._energy(numbers, energy, view)
-        return tape.gradient(value, numbers), objective, value
+        with tf.GradientTape() as sampling:
+            sampling.watch(numbers)
+            volumes = self._sample(numbers, view)
+            clips = self._network_input(volumes)
+        response = self._forward(clips)
+        of = [response.before, response.after, volumes]
+        with tf.GradientTape() as judging:
+            judging.watch(of)
+            objective, value = self._energy(response.before, response.after, volumes, energy)
+        slopes: Any = judging.gradient(value, of, unconnected_gradients=tf.UnconnectedGradients.ZERO)
+        seen = response.pull_back(slopes[0], slopes[1])
+        return sampling.gradient([clips, volumes], numbers, [seen, slopes[2]]), objective, value
 
     def _energy(
-        self, numbers: tf.Tensor, energy: EnergyTensors, view: Sequence[tf.Tensor]
+        self, before: tf.Tensor, after: tf.Tensor, volumes: tf.Tensor, energy: EnergyTensors
     ) -> tuple[tf.Tensor, tf.Tensor]:
-        """(objective, energy), (count,) each, of the volumes seen through a view."""
+        """(objective, energy), (count,) each, of the volumes that a layer responds to."""
         positions, filters, noise, scalars = energy
         activation_weight, lp_weight, lp_p, space_weight, time_weight, beta, rivalry_weight, leak = tf.unstack(scalars)
-        volumes = self._sample(numbers, view)
-        before, after = self._forward(self._network_input(volumes))
         responses = per_filter(after, positions)
         if self._whole_layer:
             objective = mean_square(after)

@@ -6,7 +6,6 @@ sent back through the network's own input domain.
 
 import math
 from collections import OrderedDict
-from functools import partial
 from typing import Any
 
 import numpy as np
@@ -155,7 +154,13 @@ class Quality:
         if shown > 0 or self._spec.objective == "layer":
             return False
         tensor = tf.constant(self._network.input_domain.to_network(clip)[np.newaxis])
-        before, after = tf.function(partial(self._network.forward, layer=self._spec.layer), autograph=False)(tensor)
+
+        @tf.function(autograph=False)
+        def values(clips: tf.Tensor) -> tuple[tf.Tensor, tf.Tensor]:
+            response = self._network.forward(clips, self._spec.layer)
+            return response.before, response.after
+
+        before, after = values(tensor)
         if np.array_equal(before, after):
             return False  # no ReLU: a negative response is a response
         wanted = np.flatnonzero(self._filters > 0)
@@ -170,8 +175,7 @@ class Quality:
 
             @tf.function(autograph=False, input_signature=[clips, tf.TensorSpec((None, None, None))])
             def forward(batch: tf.Tensor, weights: tf.Tensor) -> tf.Tensor:
-                _, after = network.forward(tf.cast(batch, precision), layer)
-                return per_filter(after, weights)
+                return per_filter(network.forward(tf.cast(batch, precision), layer).after, weights)
 
             _forwards[key] = forward
             while len(_forwards) > _FORWARDS_KEPT:

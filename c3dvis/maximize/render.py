@@ -8,10 +8,10 @@ from typing import Any
 
 import c3dvis
 from c3dvis.maximize import fast
-from c3dvis.maximize.device import configure, describe_device, resolve_precision
 from c3dvis.maximize.progress import OnProgress
 from c3dvis.maximize.quality import Quality
 from c3dvis.maximize.schedule import Schedule
+from c3dvis.networks.device import configure, describe_device, resolve_precision
 from c3dvis.networks.network import load_network
 from c3dvis.networks.registry import describe
 from c3dvis.results import RenderResult

@@ -1,76 +1,275 @@
-"""A network as plain TensorFlow operations: what the engine traces its steps from.
+"""A network as plain TensorFlow operations, forward and back: what the engine traces its steps from.
 
-`Network.model` builds the same network from Keras layers; a test holds the two against each other. Tracing these
-takes a third of the time of tracing Keras layers, and the first picture waits for it. What only networks of users have
-(a transposed convolution, say) is left to its Keras layer.
+`Network.model` builds the same network from Keras layers; a test holds the two against each other, responses and
+gradients. Here the way back is written down beside the way forward, and goes to the clip alone: tracing and starting
+it take a third of what TensorFlow's own gradient of the Keras layers takes, and the first picture waits for them.
+Convolutions that read the same input through equal windows, as the branches of an Inception block do, are done as one,
+and those of a single tap as a matrix product. What only networks of users have (a transposed convolution, say) is left
+to its Keras layer and to TensorFlow's gradient of it.
 """
 
-from collections.abc import Callable
-from typing import Any
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from typing import Any, Protocol
 
 import tensorflow as tf
 
 from c3dvis.networks.architecture import WEIGHTED, Architecture, Op
+from c3dvis.networks.phases import Phases, pay
 
-Tensors = Callable[[str], tuple[tf.Tensor, tf.Tensor]]
-Rest = Callable[[Op, list[tf.Tensor]], tf.Tensor]
-Finish = Callable[[Op, tf.Tensor], tf.Tensor]
+PullBack = Callable[..., Sequence[tf.Tensor]]
+
+_BEFORE = ":before"  # marks what an operation holds before its activation function
+
+ops = tf.raw_ops
 
 
-def forward(
-    architecture: Architecture, tensors: Tensors, rest: Rest, activate: Finish, clips: tf.Tensor, layer: str
-) -> tuple[tf.Tensor, tf.Tensor]:
-    """Response (N, t, h, w, filters) or (N, units) of a layer, before and after its activation function.
+class Parts(Protocol):
+    """A network's weights on the device, and what is not done here."""
 
-    For a block that joins branches, `before` joins what its branches hold before theirs.
+    def weights(self, names: tuple[str, ...]) -> tuple[tf.Tensor, tf.Tensor]:
+        """(kernel, bias) of some operations, joined along their filters; a kernel of one tap is (in, out)."""
+        ...
+
+    def phases(self, phases: Phases) -> tf.Tensor:
+        """Kernel by which a strided convolution goes back."""
+        ...
+
+    def layer(self, op: Op, inputs: list[tf.Tensor]) -> tf.Tensor:
+        """Does any operation, without its activation function."""
+        ...
+
+    def activate(self, op: Op, value: tf.Tensor) -> tf.Tensor:
+        """Applies an activation function other than a ReLU."""
+        ...
+
+
+@dataclass(frozen=True)
+class Response:
+    """What a layer responds, and the way back from it.
+
+    Attributes:
+        before, after: (N, t, h, w, filters) or (N, units), before and after its activation function. For a block that
+            joins branches, `before` joins what its branches hold before theirs.
+        pull_back: from the gradients by `before` and `after` to the gradient by the clips.
+    """
+
+    before: tf.Tensor
+    after: tf.Tensor
+    pull_back: Callable[[tf.Tensor, tf.Tensor], tf.Tensor]
+
+
+def forward(architecture: Architecture, parts: Parts, clips: tf.Tensor, layer: str) -> Response:
+    """Response of a layer to clips.
 
     Args:
-        tensors: from an operation's name to its (kernel, bias), of the clips' dtype.
-        rest: does an operation that is not done here.
-        activate: applies an activation function other than a ReLU.
+        parts: in the clips' precision.
         clips: network input (N, T, H, W, channels), float32 or bfloat16.
         layer: a name from `architecture.layers`.
     """
-    before, after = {"input": clips}, {"input": clips}
-    for op in architecture.ancestry(layer):
-        inputs = [after[name] for name in op.inputs]
-        if op.kind == "concat":
-            after[op.name] = tf.concat(inputs, -1)
-            before[op.name] = tf.concat([before[name] for name in op.inputs], -1) if op.name == layer else inputs[0]
-            continue
-        before[op.name] = _operation(op, inputs, tensors, rest)
-        after[op.name] = before[op.name]
-        if op.activation:
-            after[op.name] = activate(op, before[op.name])
-        elif op.relu and op.kind in WEIGHTED:
-            after[op.name] = tf.nn.relu(before[op.name])
-    return before[layer], after[layer]
+    way = _Way(parts, clips)
+    needed = architecture.ancestry(layer)
+    wanted = {layer, *(needed[-1].inputs if needed[-1].kind == "concat" else ())}  # `before` of these is asked for
+    for group in together(needed):
+        way.go(group, wanted)
+    if needed[-1].kind == "concat":
+        way.concat(layer + _BEFORE, [way.before(name) for name in needed[-1].inputs])
+    before, after = way.values[way.before(layer)], way.values[layer]
+    if before is after:  # a tape would take two names of one tensor for one, and give both the whole gradient
+        before = tf.identity(before)
+    return Response(before, after, lambda *by: way.back(layer, *by))
 
 
-def _operation(op: Op, inputs: list[tf.Tensor], tensors: Tensors, rest: Rest) -> tf.Tensor:
-    value = inputs[0]
-    padding: Any = op.padding.upper()
-    match op.kind:
-        case "conv" if op.groups == 1 and op.dilation == (1, 1, 1):
-            kernel, bias = tensors(op.name)
-            return tf.nn.bias_add(tf.nn.conv3d(value, kernel, (1, *op.strides, 1), padding), bias)
-        case "dense":
-            kernel, bias = tensors(op.name)
-            return tf.nn.bias_add(tf.matmul(value, kernel), bias)
-        case "scale":
-            factor, offset = tensors(op.name)
-            return value * factor + offset
-        case "max_pool":
-            return tf.nn.max_pool3d(value, op.kernel, op.strides, padding)
-        case "avg_pool":
-            return tf.nn.avg_pool3d(value, op.kernel, op.strides, padding)
-        case "add":
-            return tf.add_n(inputs) if all(each.shape == value.shape for each in inputs) else rest(op, inputs)
-        case "pad":
-            return tf.pad(value, ((0, 0), *op.pads, (0, 0)))
-        case "flatten":
-            return tf.reshape(value, (-1, value.shape[1:].num_elements()))
-        case "dropout":  # does nothing outside training
-            return value
-        case _:
-            return rest(op, inputs)
+def together(operations: Sequence[Op]) -> list[list[Op]]:
+    """The operations in order, those that are done as one in one list."""
+    groups: dict[Any, list[Op]] = {}
+    for op in operations:
+        groups.setdefault(_window(op), []).append(op)
+    return list(groups.values())
+
+
+def _window(op: Op) -> Any:
+    """The same for operations that can be done as one."""
+    if _is_plain_convolution(op) and op.relu and not op.activation and op.inputs != ("input",):
+        return op.inputs, op.kernel, op.strides, op.padding
+    return op.name
+
+
+def _is_plain_convolution(op: Op) -> bool:
+    return op.kind == "conv" and op.groups == 1 and op.dilation == (1, 1, 1)
+
+
+def has_one_tap(op: Op) -> bool:
+    """Whether a convolution is a matrix product."""
+    return _is_plain_convolution(op) and op.kernel == op.strides == (1, 1, 1)
+
+
+class _Way:
+    """The operations done so far, by the names of their values, and how each pulls a gradient back."""
+
+    def __init__(self, parts: Parts, clips: tf.Tensor) -> None:
+        self.values: dict[str, tf.Tensor] = {"input": clips}
+        self._parts = parts
+        self._records: list[tuple[Sequence[str], Sequence[str], PullBack]] = []
+        self._constants: dict[Any, tf.Tensor] = {}
+
+    def before(self, name: str) -> str:
+        """Name of what stands before an activation function, if one follows."""
+        return name + _BEFORE if name + _BEFORE in self.values else name
+
+    def back(self, layer: str, by_before: tf.Tensor, by_after: tf.Tensor) -> tf.Tensor:
+        """Gradient by the clips, of the gradients by a layer's two values."""
+        gradients: dict[str, list[tf.Tensor]] = {}
+        gradients.setdefault(self.before(layer), []).append(by_before)
+        gradients.setdefault(layer, []).append(by_after)
+
+        def total(name: str) -> tf.Tensor:
+            found = gradients.pop(name, None)
+            if found is None:
+                return tf.zeros_like(self.values[name])
+            return found[0] if len(found) == 1 else ops.AddN(inputs=found)
+
+        for inputs, outputs, pull_back in reversed(self._records):
+            if any(name in gradients for name in outputs):
+                for name, gradient in zip(inputs, pull_back(*map(total, outputs)), strict=True):
+                    gradients.setdefault(name, []).append(gradient)
+        return total("input")
+
+    def go(self, group: list[Op], wanted: set[str]) -> None:
+        """Do operations as one, the activation function with them, and part what they make."""
+        op, name = group[0], "+".join(each.name for each in group)
+        relu = op.relu and op.kind in WEIGHTED and not op.activation
+        held = name + _BEFORE if relu or op.activation else name
+        self._operation(op, [each.name for each in group], held)
+        if relu:
+            self._relu(held, name)
+        elif op.activation:
+            self._by_tensorflow([held], name, lambda value: self._parts.activate(op, value))
+        if len(group) > 1:
+            sizes = tuple(each.filters for each in group)
+            self._split(name, [each.name for each in group], sizes)
+            if wanted & {each.name for each in group}:
+                self._split(held, [each.name + _BEFORE for each in group], sizes)
+
+    def concat(self, name: str, inputs: list[str]) -> None:
+        """Join values along the channels."""
+        parts = [self.values[each] for each in inputs]
+        sizes: Any = tuple(part.shape[-1] for part in parts)
+        self._record(inputs, [name], [self._joined(parts)], lambda by: self._parted(by, sizes))
+
+    def _record(
+        self, inputs: Sequence[str], outputs: Sequence[str], values: Sequence[tf.Tensor], pull_back: PullBack
+    ) -> None:
+        self.values.update(zip(outputs, values, strict=True))
+        self._records.append((inputs, outputs, pull_back))
+
+    def _split(self, name: str, parts: list[str], sizes: tuple[int, ...]) -> None:
+        self._record([name], parts, self._parted(self.values[name], sizes), lambda *by: [self._joined(by)])
+
+    def _joined(self, parts: Sequence[tf.Tensor]) -> tf.Tensor:
+        return ops.ConcatV2(values=parts, axis=self._constant(-1))
+
+    def _parted(self, value: tf.Tensor, sizes: tuple[int, ...]) -> list[tf.Tensor]:
+        size_splits, axis = self._constant(sizes), self._constant(-1)
+        return ops.SplitV(value=value, size_splits=size_splits, axis=axis, num_split=len(sizes))
+
+    def _relu(self, held: str, name: str) -> None:
+        value = ops.Relu(features=self.values[held])
+        self._record([held], [name], [value], lambda by: [ops.ReluGrad(gradients=by, features=value)])
+
+    def _operation(self, op: Op, names: list[str], made: str) -> None:
+        value = self.values[op.inputs[0]]
+        shape: Any = value.shape
+        window: dict[str, Any] = {"strides": (1, *op.strides, 1), "padding": op.padding.upper()}
+        match op.kind:
+            case "conv" if has_one_tap(op):
+                kernel, bias = self._parts.weights(tuple(names))
+                self._product(op.inputs[0], made, kernel, bias)
+            case "conv" if _is_plain_convolution(op):
+                kernel, bias = self._parts.weights(tuple(names))
+                result = ops.Conv3D(input=value, filter=kernel, **window)
+                if pay(op, shape[-1]):
+                    phases = Phases(op, tuple(shape[1:4]))
+
+                    def unconvolve(by: tf.Tensor) -> list[tf.Tensor]:
+                        return [phases.pull_back(by, self._parts.phases(phases))]
+                else:
+
+                    def unconvolve(by: tf.Tensor) -> list[tf.Tensor]:
+                        size = self._shape(value)
+                        return [ops.Conv3DBackpropInputV2(input_sizes=size, filter=kernel, out_backprop=by, **window)]
+
+                self._record(op.inputs, [made], [ops.BiasAdd(value=result, bias=bias)], unconvolve)
+            case "dense":
+                self._product(op.inputs[0], made, *self._parts.weights((op.name,)))
+            case "max_pool":
+                window["ksize"] = (1, *op.kernel, 1)
+                pooled = ops.MaxPool3D(input=value, **window)
+
+                def unpool(by: tf.Tensor) -> list[tf.Tensor]:
+                    return [ops.MaxPool3DGrad(orig_input=value, orig_output=pooled, grad=by, **window)]
+
+                self._record(op.inputs, [made], [pooled], unpool)
+            case "concat":
+                self.concat(made, list(op.inputs))
+            case "dropout":  # does nothing outside training
+                self._record(op.inputs, [made], [value], lambda by: [by])
+            case _:
+                self._by_tensorflow(op.inputs, made, lambda *values: self._other(op, list(values)))
+
+    def _product(self, name: str, made: str, kernel: tf.Tensor, bias: tf.Tensor) -> None:
+        """A dense layer, or a convolution of one tap: at every position the same."""
+        value = self.values[name]
+        volume = len(value.shape) > 2
+        flat = self._reshape(value, (-1, value.shape[-1])) if volume else value
+        result = ops.BiasAdd(value=ops.MatMul(a=flat, b=kernel), bias=bias)
+        if volume:
+            result = ops.Reshape(tensor=result, shape=self._shape(value, kernel.shape[-1]))
+
+        def pull_back(by: tf.Tensor) -> list[tf.Tensor]:
+            flat = self._reshape(by, (-1, kernel.shape[-1])) if volume else by
+            before = ops.MatMul(a=flat, b=kernel, transpose_b=True)
+            return [ops.Reshape(tensor=before, shape=self._shape(value)) if volume else before]
+
+        self._record([name], [made], [result], pull_back)
+
+    def _other(self, op: Op, inputs: list[tf.Tensor]) -> tf.Tensor:
+        value = inputs[0]
+        match op.kind:
+            case "scale":
+                factor, offset = self._parts.weights((op.name,))
+                return value * factor + offset
+            case "avg_pool":
+                padding: Any = op.padding.upper()
+                return tf.nn.avg_pool3d(value, op.kernel, op.strides, padding)
+            case "add" if all(each.shape == value.shape for each in inputs):
+                return tf.add_n(inputs)
+            case "pad":
+                return tf.pad(value, ((0, 0), *op.pads, (0, 0)))
+            case "flatten":
+                return tf.reshape(value, (-1, value.shape[1:].num_elements()))
+        return self._parts.layer(op, inputs)
+
+    def _by_tensorflow(self, inputs: Sequence[str], made: str, function: Callable[..., tf.Tensor]) -> None:
+        values = [self.values[name] for name in inputs]
+        with tf.GradientTape(persistent=True) as tape:
+            tape.watch(values)
+            result = function(*values)
+        zero = tf.UnconnectedGradients.ZERO
+        self._record(inputs, [made], [result], lambda by: tape.gradient(result, values, by, unconnected_gradients=zero))
+
+    def _reshape(self, value: tf.Tensor, shape: tuple[Any, ...]) -> tf.Tensor:
+        return ops.Reshape(tensor=value, shape=self._constant(shape))
+
+    def _shape(self, value: tf.Tensor, channels: int | None = None) -> tf.Tensor:
+        """Shape of a value, or of one with other channels; the number of clips may be known at run time alone."""
+        shape: Any = (*value.shape[:-1], channels or value.shape[-1])
+        if None in shape:
+            return tf.concat([tf.shape(value)[:-1], tf.constant(shape[-1:])], 0)
+        return self._constant(shape)
+
+    def _constant(self, value: int | tuple[int, ...]) -> tf.Tensor:
+        """A number or some, made once: an operation more takes its time to trace."""
+        if value not in self._constants:
+            self._constants[value] = tf.constant(value)
+        return self._constants[value]

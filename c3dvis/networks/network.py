@@ -5,6 +5,7 @@ The only module of this room that loads TensorFlow. Knows nothing of maximisatio
 
 import threading
 from collections import OrderedDict
+from collections.abc import Callable
 from typing import Any
 
 import keras
@@ -14,7 +15,9 @@ from keras import layers as keras_layers
 
 from c3dvis.errors import WeightsMissing
 from c3dvis.networks.architecture import WEIGHTED, Op
-from c3dvis.networks.forward import forward
+from c3dvis.networks.device import configure, fast_precision
+from c3dvis.networks.forward import Response, forward, has_one_tap, together
+from c3dvis.networks.phases import Phases
 from c3dvis.networks.registry import NetworkInfo, Weights, describe
 
 _MODELS_KEPT = 10
@@ -41,12 +44,12 @@ class Network:
         self.input_domain = info.domain
         self.fingerprint = info.fingerprint() if weights is None else ""
         self._weights: Weights = info.read_weights() if weights is None else weights
-        self._tensors: dict[tuple[str, str], tuple[tf.Tensor, tf.Tensor]] = {}
+        self.tensors: dict[Any, Any] = {}  # on the device
         self._layers: dict[tuple[str, str], Any] = {}
         self._models: OrderedDict[tuple[str, tuple[int, ...], str], Any] = OrderedDict()
 
-    def forward(self, clips: tf.Tensor, layer: str) -> tuple[tf.Tensor, tf.Tensor]:
-        """Response (N, t, h, w, filters) of a layer, before and after its activation function; for use in a graph.
+    def forward(self, clips: tf.Tensor, layer: str) -> Response:
+        """Response of a layer, and the way back from it; for use in a graph.
 
         Args:
             clips: network input (N, T, H, W, channels), float32 or bfloat16: the precision of the arithmetic.
@@ -55,23 +58,14 @@ class Network:
         Raises:
             WeightsMissing: the file holds no weights for a layer on the way.
         """
-        precision = clips.dtype.name
+        return forward(self.architecture, _Parts(self, clips.dtype.name), clips, layer)
 
-        def tensors(name: str) -> tuple[tf.Tensor, tf.Tensor]:
-            key = (name, precision)
-            if key not in self._tensors:
-                kernel, bias = self.weights(name)
-                with tf.init_scope():  # outside the graph that may be under way: other graphs use them too
-                    self._tensors[key] = tf.constant(kernel, precision), tf.constant(bias, precision)
-            return self._tensors[key]
-
-        def rest(op: Op, inputs: list[tf.Tensor]) -> tf.Tensor:
-            return self._layer(op, precision, tuple(inputs[0].shape))(inputs if op.kind in _JOINS else inputs[0])
-
-        def activate(op: Op, value: tf.Tensor) -> tf.Tensor:
-            return activation_layer(op, precision)(value)
-
-        return forward(self.architecture, tensors, rest, activate, clips, layer)
+    def to_device(self, precision: str) -> None:
+        """Put the convolutions' weights where they are computed with, so that the first search need not."""
+        parts = _Parts(self, precision)
+        for group in together(self.architecture.ops):
+            if group[0].kind == "conv" and all(op.name in self._weights for op in group):
+                parts.weights(tuple(op.name for op in group))
 
     def model(self, layer: str, size: tuple[int, int, int], precision: str = "float32") -> Any:
         """Keras model from a network input (N, T, H, W, 3) to the pair (before, after) a layer's activation function.
@@ -140,15 +134,16 @@ class Network:
             if op.kind == "concat":
                 after[op.name] = keras_layers.Concatenate(dtype=precision)(inputs)
                 if op.name == layer:
-                    before[layer] = keras_layers.Concatenate(dtype=precision)([before[n] for n in op.inputs])
+                    held = [before.get(name, after[name]) for name in op.inputs]
+                    before[layer] = keras_layers.Concatenate(dtype=precision)(held)
                 continue
-            made = self._layer(op, precision, inputs[0].shape)
+            made = self.keras_layer(op, precision, inputs[0].shape)
             before[op.name] = made(inputs if op.kind in _JOINS else inputs[0])
             activation = activation_layer(op, precision)
             after[op.name] = activation(before[op.name]) if activation else before[op.name]
         return keras.Model(clip, [before[layer], after[layer]])
 
-    def _layer(self, op: Op, precision: str, input_shape: tuple[int | None, ...]) -> Any:
+    def keras_layer(self, op: Op, precision: str, input_shape: tuple[int | None, ...]) -> Any:
         key = (op.name, precision)
         if op.kind not in WEIGHTED:
             return plain_layer(op, precision)
@@ -156,6 +151,40 @@ class Network:
             with tf.init_scope():  # outside the graph that may be under way: other graphs use its weights too
                 self._layers[key] = _weighted_layer(op, precision, input_shape, self.weights(op.name))
         return self._layers[key]
+
+
+class _Parts:
+    """What the plain operations ask of a network, in one precision."""
+
+    def __init__(self, network: Network, precision: str) -> None:
+        self._network, self._precision = network, precision
+
+    def weights(self, names: tuple[str, ...]) -> tuple[tf.Tensor, tf.Tensor]:
+        def joined() -> list[np.ndarray]:
+            kernels, biases = zip(*(self._network.weights(name) for name in names), strict=True)
+            if has_one_tap(self._network.architecture.by_name[names[0]]):
+                kernels = [kernel.reshape(kernel.shape[-2:]) for kernel in kernels]
+            return [np.concatenate(kernels, -1), np.concatenate(biases, -1)]
+
+        return self._kept(names, joined)
+
+    def phases(self, phases: Phases) -> tf.Tensor:
+        return self._kept(phases, lambda: [phases.kernel(self._network.weights(phases.op.name)[0])])[0]
+
+    def layer(self, op: Op, inputs: list[tf.Tensor]) -> tf.Tensor:
+        made = self._network.keras_layer(op, self._precision, tuple(inputs[0].shape))
+        return made(inputs if op.kind in _JOINS else inputs[0])
+
+    def activate(self, op: Op, value: tf.Tensor) -> tf.Tensor:
+        return activation_layer(op, self._precision)(value)
+
+    def _kept(self, what: Any, make: Callable[[], list[np.ndarray]]) -> Any:
+        key = (what, self._precision)
+        kept = self._network.tensors
+        if key not in kept:
+            with tf.init_scope():  # outside the graph that may be under way: other graphs use them too
+                kept[key] = tuple(tf.cast(tf.constant(array), self._precision) for array in make())
+        return kept[key]
 
 
 def activation_layer(op: Op, precision: str) -> Any:
@@ -234,7 +263,7 @@ _loading = threading.Lock()
 
 
 def load_network(name: str) -> Network:
-    """The network of that name, read once per process and weights file.
+    """The network of that name, read once per process and weights file, and put on the device.
 
     Raises:
         UnknownNetwork: no such network.
@@ -244,5 +273,8 @@ def load_network(name: str) -> Network:
     with _loading:
         network = _loaded.get(name)
         if network is None or network.fingerprint != info.fingerprint():
-            network = _loaded[name] = Network(info)
+            configure()
+            network = Network(info)
+            network.to_device(fast_precision())
+            _loaded[name] = network
         return network

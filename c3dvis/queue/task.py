@@ -201,7 +201,7 @@ def _warm_up() -> None:
 def _load() -> dict[str, Any]:
     """Import and build what most renders need; returns `device` and `versions`."""
     import c3dvis
-    from c3dvis.maximize.device import describe_device
+    from c3dvis.networks.device import describe_device
 
     device = describe_device()  # first, since it sets TensorFlow up
     network = RenderSpec().network

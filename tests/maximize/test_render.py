@@ -7,7 +7,7 @@ import tensorflow as tf
 import c3dvis
 from c3dvis.errors import Cancelled, InvalidSpec, UnknownLayer, UnknownNetwork
 from c3dvis.maximize import fast
-from c3dvis.maximize.device import describe_device, resolve_precision
+from c3dvis.networks.device import describe_device, resolve_precision
 
 SMALL = c3dvis.RenderSpec(layer="Conv3d_2c_3x3", filter=10, frames=8, height=48, width=48, iterations=16)
 

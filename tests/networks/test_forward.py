@@ -1,26 +1,131 @@
-"""The plain operations that the engine traces, held against the same network built from Keras layers."""
+"""The plain operations that the engine traces, forward and back, held against the same network of Keras layers."""
+
+import importlib
+from collections.abc import Callable
+from typing import Any
 
 import numpy as np
 import pytest
 import tensorflow as tf
+from hypothesis import given, settings
+from hypothesis import strategies as st
 
-from tests.maximize.small_c3d import ARCHITECTURE, SIZE, small_c3d
+import c3dvis
+from c3dvis.networks import network as networks
+from c3dvis.networks.add_network import add
+from c3dvis.networks.architecture import Architecture, Op
+from c3dvis.networks.domain import InputDomain
+from c3dvis.networks.network import Network
+from c3dvis.networks.phases import Phases
+from c3dvis.networks.registry import NetworkInfo
+from tests.maximize.small_c3d import ARCHITECTURE, PLAIN, SIZE, small_c3d
+from tests.networks.test_own_networks import RANGE, nested, plain, randomised, residual, save, unet
+from tests.networks.test_own_networks import SIZE as OWN_SIZE
+
+
+def assert_same(network: Network, layer: str, size: tuple[int, int, int], tolerance: float = 1e-4) -> None:
+    """Responses before and after the activation function, and the gradient of something of both by the clips."""
+    domain = network.input_domain
+    noise = np.random.RandomState(0).randint(0, 256, (2, *size, 3), np.uint8)
+    clips = tf.constant(np.stack([domain.to_network(clip) for clip in noise]))
+
+    def value(before: tf.Tensor, after: tf.Tensor) -> tf.Tensor:
+        return tf.reduce_sum(tf.sin(before)) + tf.reduce_sum(tf.square(after))
+
+    @tf.function(autograph=False)
+    def ours() -> tuple[tf.Tensor, tf.Tensor, tf.Tensor]:
+        response = network.forward(clips, layer)
+        of = [response.before, response.after]
+        with tf.GradientTape() as tape:
+            tape.watch(of)
+            result = value(*of)
+        slopes: Any = tape.gradient(result, of)
+        return response.before, response.after, response.pull_back(*slopes)
+
+    @tf.function(autograph=False)
+    def theirs() -> tuple[tf.Tensor, tf.Tensor, tf.Tensor]:
+        with tf.GradientTape() as tape:
+            tape.watch(clips)
+            before, after = network.model(layer, size)(clips)
+            result = value(before, after)
+        slope: Any = tape.gradient(result, clips, unconnected_gradients=tf.UnconnectedGradients.ZERO)
+        return before, after, slope
+
+    for mine, other in zip(ours(), theirs(), strict=True):
+        scale = float(np.abs(other).max())
+        assert scale > 0
+        np.testing.assert_allclose(mine, other, rtol=tolerance, atol=tolerance * scale)
 
 
 @pytest.mark.parametrize("layer", ARCHITECTURE.layers)
-def test_both_builds_of_a_network_respond_alike(layer):
-    network = small_c3d()
-    clips = tf.constant(np.random.RandomState(0).uniform(-128, 128, (2, *SIZE, 3)).astype(np.float32))
-    ours, keras = network.forward(clips, layer), network.model(layer, SIZE)(clips)
-    for mine, theirs in zip(ours, keras, strict=True):
-        assert np.abs(theirs).max() > 0
-        np.testing.assert_allclose(mine, theirs, rtol=1e-4, atol=1e-4 * float(np.abs(theirs).max()))
+def test_a_small_c3d(layer: str) -> None:
+    assert_same(small_c3d(), layer, SIZE)
 
 
-def test_bfloat16_is_near_float32():
-    network = small_c3d()
+@pytest.mark.parametrize("layer", ["Conv3d_2b_1x1", "Mixed_3c", "Mixed_4b/Branch_1/Conv3d_0a_1x1", "Mixed_4c"])
+def test_the_branches_of_i3d(weights: Any, layer: str) -> None:
+    assert_same(c3dvis.load_network("i3d-kinetics400"), layer, (8, 48, 40))
+
+
+@pytest.mark.parametrize("build", [plain, residual, unet, nested], ids=lambda build: build.__name__)
+def test_networks_of_users(build: Callable[[Any], Any], tmp_path: Any, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("C3DVIS_WEIGHTS_DIR", str(tmp_path / "weights"))
+    monkeypatch.setattr(networks, "_loaded", {})
+    model = randomised(build(importlib.import_module("keras")))
+    info = add("mine", save(model, tmp_path / "model.keras"), None, RANGE)
+    network = networks.load_network("mine")
+    for layer in info.layers:
+        assert_same(network, layer, OWN_SIZE)
+
+
+def test_branches_that_are_done_as_one() -> None:
+    """Alike windows on one input; beside them one of another size, one without a ReLU and one of its own kind."""
+    three: dict[str, Any] = {"kernel": (3, 3, 3)}
+    branches = (
+        Op("a", "conv", ("input",), 4, **three),
+        Op("b", "conv", ("a",), 3, **three), Op("c", "conv", ("a",), 5, **three),
+        Op("d", "conv", ("a",), 2, **three, relu=False), Op("e", "conv", ("a",), 2, **three, activation="elu"),
+        Op("f", "conv", ("a",), 4, **three, groups=2), Op("g", "conv", ("a",), 3), Op("h", "conv", ("a",), 6),
+        Op("i", "conv", ("a",), 3, strides=(1, 2, 2)), Op("j", "conv", ("i",), 3),
+        Op("all", "concat", ("b", "c", "d", "e", "f", "g", "h")), Op("again", "concat", ("all", "c")),
+        Op("k", "conv", ("again",), 3, **three),
+    )  # fmt: skip
+    architecture = Architecture("branches", branches)
+    generator, weights, shapes = np.random.default_rng(0), {}, architecture.shapes(4, 8, 8)
+    for op in branches:
+        if op.kind == "conv":
+            kernel = generator.normal(0, 0.2, (*op.kernel, shapes[op.inputs[0]][-1] // op.groups, op.filters))
+            weights[op.name] = (kernel.astype(np.float32), generator.normal(0, 1, op.filters).astype(np.float32))
+    info = NetworkInfo("branches", "", "", "", architecture, InputDomain((-1.0,) * 3, (1.0,) * 3), SIZE, "", None)
+    for layer in architecture.layers:
+        assert_same(Network(info, weights), layer, (4, 8, 8))
+
+
+axes = st.tuples(st.integers(1, 5), st.integers(1, 3), st.integers(5, 9))  # taps, stride, size
+
+
+@settings(max_examples=30, deadline=None)
+@given(st.tuples(axes, axes, axes), st.sampled_from(["same", "valid"]))
+def test_the_way_back_by_phases(geometry: Any, padding: Any) -> None:
+    kernel_size, strides, size = zip(*geometry, strict=True)
+    op = Op("conv", "conv", ("input",), 2, kernel_size, strides, padding)
+    generator = np.random.default_rng(0)
+    kernel = generator.normal(size=(*kernel_size, 3, 2)).astype(np.float32)
+    clips = tf.constant(generator.normal(size=(1, *size, 3)).astype(np.float32))
+    with tf.GradientTape() as tape:
+        tape.watch(clips)
+        response: Any = tf.nn.conv3d(clips, kernel, (1, *strides, 1), padding.upper())
+    by: Any = tf.constant(generator.normal(size=response.shape).astype(np.float32))
+    phases = Phases(op, size)
+    mine = phases.pull_back(by, tf.constant(phases.kernel(kernel)))
+    theirs: Any = tape.gradient(response, clips, by)
+    np.testing.assert_allclose(mine, theirs, rtol=1e-4, atol=1e-4)
+
+
+def test_bfloat16_is_near_float32() -> None:
+    network = small_c3d(domain=PLAIN)
     clips = tf.constant(np.random.RandomState(0).uniform(-128, 128, (1, *SIZE, 3)).astype(np.float32))
-    fine, coarse = network.forward(clips, "conv3b")[1], network.forward(tf.cast(clips, "bfloat16"), "conv3b")[1]
+    fine, coarse = network.forward(clips, "conv3b").after, network.forward(tf.cast(clips, "bfloat16"), "conv3b").after
     assert coarse.dtype == tf.bfloat16
     difference = np.abs(tf.cast(coarse, tf.float32) - fine).mean() / np.abs(fine).mean()
     assert 0 < difference < 0.02

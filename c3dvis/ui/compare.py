@@ -78,6 +78,7 @@ def _draw_sidebar(seen: CompareView) -> None:
         st.caption(f"Full: {MOST} fit beside each other.")
 
 
+@guarded("Compare")
 def _wall(shared: Services, seen: CompareView, was_active: bool) -> None:
     specs = seen.specs()
     active = [spec for spec in specs if shared.is_active(spec)]

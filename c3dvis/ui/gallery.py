@@ -79,6 +79,7 @@ def _draw_sidebar(seen: GalleryView) -> None:
         st.button("Use the usual settings", key="g.usual", on_click=seen.use_usual)
 
 
+@guarded("Gallery")
 def _grid(shared: Services, seen: GalleryView, was_active: bool) -> None:
     layer = gallery_work.look(shared, seen.specs())
     if bool(layer.active) != was_active:

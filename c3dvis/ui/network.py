@@ -41,7 +41,8 @@ def _draw(shared: Services) -> None:
     info = registry.describe(name)
     frames, height, width = info.default_size
     st.markdown(f"### {info.title}")
-    layers, weights = st.columns([3, 2], gap="large")
+    with st.container(key="network"):  # in a narrow window, where these stack, the weights come first (page.css)
+        layers, weights = st.columns([5, 3], gap="large")
     with weights:
         _draw_weights(shared, info)
     with layers:

@@ -101,7 +101,7 @@ def _details(shared: Services) -> None:
         ("Found when looked for", f"{stored.hits} of {asked} times" if asked else "never looked for"),
         ("Folder", f"`{stored.path}`"),
     ]
-    table(("What", ""), rows, "")
+    table(("What", "Here"), rows, "")
     st.markdown("#### Versions")
     rows = [
         ("c3dvis", c3dvis.__version__),

@@ -51,7 +51,7 @@ def page() -> None:
 def _about(seen: CompareView) -> str:
     what = "Side by side, in step."
     if seen.sweep:
-        what = f"{_name(seen.pinned[0])} with other values of {_SETTINGS[seen.sweep]}, and all else alike."
+        what = f"{_name(seen.pinned[0])} at {len(seen.values)} values of {_SETTINGS[seen.sweep]}, all else alike."
     return f"{what} A press on a picture opens it."
 
 

@@ -45,12 +45,14 @@ class Schedule:
         canvas: (frames, height, width) of the small canvas; None where there is none.
         sketch: steps on it.
         climb, settle: steps at full size, at the full learning rate and while it falls.
+        sketch_cost: of a step on the small canvas, in steps at full size.
     """
 
     canvas: tuple[int, int, int] | None
     sketch: int
     climb: int
     settle: int
+    sketch_cost: float = 1.0
 
     @classmethod
     def of(cls, spec: RenderSpec, info: NetworkInfo) -> "Schedule":
@@ -62,7 +64,14 @@ class Schedule:
             sketch = max(min(SKETCH_STEPS, int(SKETCH_SHARE * spec.iterations)), spec.iterations - affordable)
         left = spec.iterations - sketch
         settle = round(SETTLE_SHARE * left)
-        return cls(canvas if sketch else None, sketch, left - settle, settle)
+        if canvas is None or not sketch:
+            return cls(None, 0, left - settle, settle)
+        cost = math.prod(canvas) / (spec.frames * spec.height * spec.width)
+        return cls(canvas, sketch, left - settle, settle, cost)
+
+    def cost(self, steps: float) -> float:
+        """Of the first so many steps, in steps at full size."""
+        return self.sketch_cost * min(steps, self.sketch) + max(0.0, steps - self.sketch)
 
 
 def work(spec: RenderSpec, info: NetworkInfo) -> int:

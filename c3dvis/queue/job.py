@@ -7,11 +7,14 @@ import threading
 import time
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
+from functools import cached_property
 from typing import TYPE_CHECKING, Any, Literal
 
 import numpy as np
 
 from c3dvis.errors import C3dvisError
+from c3dvis.maximize.schedule import Schedule
+from c3dvis.networks.registry import describe
 from c3dvis.spec import RenderSpec
 
 if TYPE_CHECKING:
@@ -21,7 +24,7 @@ JobState = Literal["queued", "running", "done", "failed", "cancelled"]
 
 _WATCHED_FOR = 20.0  # seconds after its last look during which a watcher still counts
 _POINT: tuple[str, ...] = ("step", "seconds", "objective", "shown_activation")
-_RATE_POINTS = 16  # latest steps from which the time left is estimated
+_RATE_POINTS = 16  # latest reports from which the time left is estimated
 
 
 @dataclass(frozen=True, eq=False)
@@ -68,7 +71,7 @@ class AfterSteps:
     """How long renders take after their last step, for measuring what came out, learned from earlier ones.
 
     Attributes:
-        steps: that time, in steps of the same render, since both grow with the network and the clip.
+        steps: that time, in steps of the same render at full size, since both grow with the network and the clip.
     """
 
     def __init__(self) -> None:
@@ -276,21 +279,30 @@ class RenderJob:
     def _seconds(self) -> float:
         return (self._ended or time.monotonic()) - self._began if self._began else 0.0
 
+    @cached_property
+    def _schedule(self) -> Schedule:
+        return Schedule.of(self.spec, describe(self.spec.network))
+
     def _pace(self) -> float | None:
-        """Seconds per step, over the latest steps; the first report is left out, since it waited for building."""
-        recent = self._curve[-_RATE_POINTS:]
-        if len(recent) < 2:
-            return None
-        first, last = recent[0], recent[-1]
-        steps = (last["step"] or 0) - (first["step"] or 0)
-        return ((last["seconds"] or 0) - (first["seconds"] or 0)) / steps if steps > 0 else None
+        """Seconds per step at full size, over the latest reports.
+
+        The first report of each canvas is left out, since it waited for building. Until there are two of the full size
+        it counts all the same, beside those of the small canvas, if it says less: either alone says rather too much.
+        """
+        points = [(self._schedule.cost(row["step"] or 0), row["seconds"] or 0) for row in self._curve]
+        sketched = sum((row["step"] or 0) <= self._schedule.sketch for row in self._curve)
+        small, large = points[:sketched], points[sketched:]
+        parts = [large] if len(large) > 1 else [small, small[-1:] + large]
+        paces = [pace for part in parts if (pace := _slope(part[-_RATE_POINTS:])) is not None]
+        return min(paces, default=None)
 
     def _seconds_left(self) -> float | None:
         pace = self._pace()
         if self._state != "running" or pace is None:
             return None
-        steps = self._steps - (self._curve[-1]["step"] or 0) + self._after_steps.steps
-        return max(0.0, pace * steps - (time.monotonic() - self._reported))
+        cost = self._schedule.cost
+        left = cost(self._steps) - cost(self._curve[-1]["step"] or 0) + self._after_steps.steps
+        return max(0.0, pace * left - (time.monotonic() - self._reported))
 
     def _decoded_preview(self) -> np.ndarray | None:
         if self._decoded is None and self._preview is not None:
@@ -298,3 +310,10 @@ class RenderJob:
 
             self._decoded = decode(*self._preview)
         return self._decoded
+
+
+def _slope(points: list[tuple[float, float]]) -> float | None:
+    """Seconds per step over points (steps, seconds); None where they do not tell."""
+    if len(points) < 2 or points[-1][0] <= points[0][0]:
+        return None
+    return (points[-1][1] - points[0][1]) / (points[-1][0] - points[0][0])

@@ -12,7 +12,10 @@ from c3dvis.ui.guard import guarded
 from c3dvis.ui.progress import headline
 from c3dvis.ui.services import Services, services
 from c3dvis.ui.wall import Cell, wall, whole
+from c3dvis.ui.weights_panel import TITLES
 
+_SETTINGS = {name: TITLES.get(name, {"iterations": "Steps"}.get(name, name.capitalize())) for name in SWEEPS}
+_ROW = 760  # CSS pixels that are there for all beside each other, on a small laptop
 _POLL = 0.6  # seconds between two looks at renders under way
 
 
@@ -30,6 +33,7 @@ def page() -> None:
             st.warning(sentence, icon=":material/link_off:")
         specs = seen.specs()
         if specs:
+            st.caption(_about(seen))
             weights_notice.draw(shared, specs[0].network)
             active = any(shared.is_active(spec) for spec in specs)
             st.fragment(_wall, run_every=_POLL if active else None)(shared, seen, active)
@@ -44,6 +48,18 @@ def page() -> None:
         seen.place.write(seen.query())
 
 
+def _about(seen: CompareView) -> str:
+    what = "Side by side, in step."
+    if seen.sweep:
+        what = f"{_name(seen.pinned[0])} at {len(seen.values)} values of {_SETTINGS[seen.sweep]}, all else alike."
+    return f"{what} A press on a picture opens it."
+
+
+def _name(spec: RenderSpec) -> str:
+    """What it shows, without its network."""
+    return spec.title.rpartition(" · ")[0]
+
+
 def _draw_sidebar(seen: CompareView) -> None:
     state = st.session_state
     if not seen.pinned:
@@ -54,7 +70,7 @@ def _draw_sidebar(seen: CompareView) -> None:
     def sweep() -> None:
         seen.start_sweep(state["k.sweep"])
 
-    titles = {"": "No sweep: what is pinned", **{name: name.replace("_", " ").capitalize() for name in SWEEPS}}
+    titles = {"": "No sweep: what is pinned", **_SETTINGS}
     st.selectbox("Setting", list(titles), key="k.sweep", format_func=lambda name: titles[name], on_change=sweep)
     if seen.sweep:
         st.caption(f"{FIELDS[seen.sweep].help} Of: {seen.pinned[0].title}.")
@@ -64,13 +80,11 @@ def _draw_sidebar(seen: CompareView) -> None:
             seen.set_values(state["k.values"])
 
         st.text_input("Values", key="k.values", on_change=set_values, help="Numbers, separated by commas; at most six.")
-        if seen.failed:
-            st.error(seen.failed, icon=":material/error:")
         return
     st.markdown("**Pinned**")
     for index, spec in enumerate(seen.pinned):
         with st.container(horizontal=True, vertical_alignment="center", gap="small"):
-            st.markdown(f"{index + 1}. {spec.layer} · {spec.filter_text}, seed {spec.seed}", width="stretch")
+            st.markdown(f"{index + 1}. {_name(spec)}, seed {spec.seed}", width="stretch")
             st.button("", key=f"k.drop.{index}", icon=":material/close:", help="Take it away", on_click=seen.drop,
                       args=(index,))  # fmt: skip
     st.button("Take all away", key="k.clear", on_click=seen.clear)
@@ -78,6 +92,7 @@ def _draw_sidebar(seen: CompareView) -> None:
         st.caption(f"Full: {MOST} fit beside each other.")
 
 
+@guarded("Compare")
 def _wall(shared: Services, seen: CompareView, was_active: bool) -> None:
     specs = seen.specs()
     active = [spec for spec in specs if shared.is_active(spec)]
@@ -91,20 +106,22 @@ def _wall(shared: Services, seen: CompareView, was_active: bool) -> None:
         if chosen and chosen.isdecimal() and int(chosen) < len(specs):
             seen.chosen = specs[int(chosen)]
 
-    wall(cells, key="k.wall", label="Compared volumes", side=900 // max(3, len(specs)) - 10, scrub=True,
-         on_chosen=choose)  # fmt: skip
+    if seen.failed:
+        st.error(seen.failed, icon=":material/error:")
+    wall(cells, key="k.wall", label="Compared volumes", side=_ROW // len(specs) - 10, scrub=True, on_chosen=choose)
     missing = [spec for spec in specs if spec not in results and spec not in active]
     if missing or active:
         _draw_work(shared, seen, missing, active)
     _draw_measures(specs, results)
-    _draw_differences(specs)
+    if not seen.sweep:  # else each says itself what sets it apart
+        _draw_differences(specs)
     takeaway.draw(shared, specs, "compare")
 
 
 def _cell(shared: Services, seen: CompareView, index: int, spec: RenderSpec, result: RenderResult | None) -> Cell:
-    title = f"{index + 1}. {spec.layer} · {spec.filter_text}"
+    title = f"{index + 1}. {_name(spec)}"
     if seen.sweep:
-        title = f"{index + 1}. {seen.sweep.replace('_', ' ')} {getattr(spec, seen.sweep):g}"
+        title = f"{index + 1}. {_SETTINGS[seen.sweep]} {getattr(spec, seen.sweep):g}"
     link = f"explore?{query_text(spec)}"
     if result:
         state = "dead" if result.metrics.get("dead") else "stored"
@@ -146,8 +163,6 @@ def _draw_work(shared: Services, seen: CompareView, missing: list[RenderSpec], a
                       on_click=start)  # fmt: skip
         if active:
             st.button("Stop", key="k.stop", icon=":material/stop:", on_click=stop)
-    if seen.failed and not seen.sweep:
-        st.error(seen.failed, icon=":material/error:")
 
 
 def _draw_measures(specs: list[RenderSpec], results: dict[RenderSpec, RenderResult]) -> None:

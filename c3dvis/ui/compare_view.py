@@ -79,20 +79,32 @@ class CompareView:
     def drop(self, index: int) -> None:
         """Take one away."""
         del self.pinned[index : index + 1]
+        self.failed = None
 
     def clear(self) -> None:
         """Take all away."""
         self.pinned.clear()
-        self.sweep = None
+        self.sweep, self.failed = None, None
 
     def start_sweep(self, name: str, spec: RenderSpec | None = None) -> None:
-        """Sweep a setting of the first pinned spec, or of the one given; an empty name ends the sweep."""
+        """Sweep a setting of the first pinned spec, or of the one given; an empty name ends the sweep.
+
+        Where the spec's engine fixes that setting, it is said, and nothing is swept.
+        """
         if spec is not None:
             self.pinned = [spec]
-        self.sweep, self.failed = name or None, None
-        if name:
-            own = float(getattr(self.pinned[0], name))
-            self.values = tuple(own + step for step in range(5)) if name == "seed" else SWEEPS[name]
+        self.sweep, self.failed = None, None
+        if not name:
+            return
+        own = float(getattr(self.pinned[0], name))
+        values = tuple(own + step for step in range(5)) if name == "seed" else SWEEPS[name]
+        try:
+            for value in values:
+                swept(self.pinned[0], name, value)
+        except InvalidSpec as error:
+            self.failed = str(error)
+        else:
+            self.sweep, self.values = name, values
 
     def set_values(self, text: str) -> None:
         """Sweep over other values, as typed; what cannot be used is said and changes nothing."""

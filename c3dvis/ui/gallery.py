@@ -63,22 +63,23 @@ def _draw_sidebar(seen: GalleryView) -> None:
     def arrange() -> None:
         seen.arrange(state["g.sort"] or "filter", state["g.show"] or "all")
 
-    st.selectbox(
-        "Network", registry.names(), key="g.network", format_func=lambda n: registry.describe(n).title, on_change=turn
-    )
+    # Folded: a list of choices costs a browser more than the wall does, and is made when the fold is opened.
+    with st.popover("Network, layer, order", width="stretch", icon=":material/tune:"):
+        st.selectbox("Network", registry.names(), key="g.network", format_func=registry.title, on_change=turn)
+        st.selectbox("Layer", info.layers, key="g.layer", on_change=turn)
+        st.selectbox(
+            "Sort by", list(SORTS), key="g.sort", format_func=lambda sort: SORTS[sort], on_change=arrange,
+            help="What is not rendered yet comes last.",
+        )  # fmt: skip
+        st.selectbox("Show", list(SHOWN), key="g.show", format_func=lambda show: SHOWN[show], on_change=arrange)
     layer_strip(info, size, base.layer, key="g.strip", on_chosen=turn_strip)
-    st.selectbox("Layer", info.layers, key="g.layer", on_change=turn)
-    st.selectbox(
-        "Sort by", list(SORTS), key="g.sort", format_func=lambda sort: SORTS[sort], on_change=arrange,
-        help="What is not rendered yet comes last.",
-    )  # fmt: skip
-    st.selectbox("Show", list(SHOWN), key="g.show", format_func=lambda show: SHOWN[show], on_change=arrange)
     changed = differences(RenderSpec(network=base.network, layer=base.layer, filter=base.filter), base)
     if changed:
         st.caption(f"Rendered with: {', '.join(changed)}")
         st.button("Use the usual settings", key="g.usual", on_click=seen.use_usual)
 
 
+@guarded("Gallery")
 def _grid(shared: Services, seen: GalleryView, was_active: bool) -> None:
     layer = gallery_work.look(shared, seen.specs())
     if bool(layer.active) != was_active:

@@ -2,6 +2,7 @@
 
 import secrets
 from dataclasses import dataclass, field
+from functools import lru_cache
 from typing import Any
 
 import streamlit as st
@@ -40,11 +41,10 @@ class GalleryView:
     visitor: str = field(default_factory=lambda: secrets.token_hex(8))
     place: Place = field(default_factory=Place)
 
-    def specs(self) -> list[RenderSpec]:
+    def specs(self) -> tuple[RenderSpec, ...]:
         """Every filter of the layer, in order."""
         info, base = registry.describe(self.base.network), self.base
-        count = info.output_shape(base.layer, base.frames, base.height, base.width)[3]
-        return [base.replace(filter=number) for number in range(count)]
+        return _filters(base, info.output_shape(base.layer, base.frames, base.height, base.width)[3])
 
     def query(self) -> dict[str, str]:
         """The address."""
@@ -70,6 +70,12 @@ class GalleryView:
         """Back to the settings that a render has by default."""
         self.base = RenderSpec(network=self.base.network, layer=self.base.layer, filter=0)
         self.page = 1
+
+
+@lru_cache(maxsize=8)
+def _filters(base: RenderSpec, count: int) -> tuple[RenderSpec, ...]:
+    """So many filters of a layer. Kept: each is checked as it is made, and a page asks for hundreds at every run."""
+    return tuple(base.replace(filter=number) for number in range(count))
 
 
 def current() -> GalleryView:

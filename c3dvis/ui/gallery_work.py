@@ -6,6 +6,7 @@ same one after a reload, sees the same.
 
 from collections.abc import Mapping
 from dataclasses import dataclass
+from functools import lru_cache
 
 from c3dvis.errors import C3dvisError, WeightsMissing
 from c3dvis.networks import registry
@@ -29,8 +30,8 @@ class Layer:
         failed: those whose last render failed, with the reason.
     """
 
-    specs: list[RenderSpec]
-    keys: list[str]
+    specs: tuple[RenderSpec, ...]
+    keys: tuple[str, ...]
     stored: set[int]
     active: dict[int, RenderJob]
     failed: dict[int, str]
@@ -42,13 +43,13 @@ class Layer:
         return "failed" if number in self.failed else "absent"
 
 
-def look(shared: Services, specs: list[RenderSpec]) -> Layer:
+def look(shared: Services, specs: tuple[RenderSpec, ...]) -> Layer:
     """How they stand now."""
     try:
         fingerprint = registry.describe(specs[0].network).fingerprint()
     except WeightsMissing:
-        return Layer(specs, [""] * len(specs), set(), {}, {})
-    keys = [spec.key(fingerprint) for spec in specs]
+        return Layer(specs, ("",) * len(specs), set(), {}, {})
+    keys = _keys(specs, fingerprint)
     there = shared.store.present(keys)
     stored = {number for number, key in enumerate(keys) if key in there}
     active: dict[int, RenderJob] = {}
@@ -59,6 +60,12 @@ def look(shared: Services, specs: list[RenderSpec]) -> Layer:
         elif job and job.state == "failed" and number not in stored:
             failed[number] = str(job.error)
     return Layer(specs, keys, stored, active, failed)
+
+
+@lru_cache(maxsize=8)
+def _keys(specs: tuple[RenderSpec, ...], fingerprint: str) -> tuple[str, ...]:
+    """Where their results are stored. Kept, as the specs are."""
+    return tuple(spec.key(fingerprint) for spec in specs)
 
 
 def arranged(shared: Services, seen: GalleryView, layer: Layer) -> list[int]:

@@ -1,4 +1,7 @@
-"""What a visitor sees of a failure: one sentence, never a traceback."""
+"""What a visitor sees of a failure: one sentence, never a traceback.
+
+Around each page, and around each fragment too, since a fragment that looks again runs without its page.
+"""
 
 import logging
 from collections.abc import Iterator
@@ -13,7 +16,10 @@ _log = logging.getLogger(__name__)
 
 @contextmanager
 def guarded(page: str) -> Iterator[None]:
-    """Around the drawing of a page: a failure of ours is shown as its sentence, any other goes to the log too."""
+    """Around the drawing of a page, or before the function that draws a part of it.
+
+    A failure of ours is shown as its sentence, any other goes to the log too.
+    """
     try:
         yield
     except C3dvisError as error:

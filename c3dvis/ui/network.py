@@ -4,7 +4,6 @@ What a visitor can do here adds weights where there are none. What is here alrea
 alone: others render with it.
 """
 
-import logging
 import tempfile
 from pathlib import Path
 
@@ -16,26 +15,20 @@ from c3dvis.networks.registry import NetworkInfo
 from c3dvis.networks.weights import note
 from c3dvis.networks.weights.sources import ADDRESSES
 from c3dvis.spec import RenderSpec
-from c3dvis.ui import weights_notice
+from c3dvis.ui import places, weights_notice
+from c3dvis.ui.guard import guarded
 from c3dvis.ui.services import Services, services
 from c3dvis.ui.tables import table
 
 UPLOADS = {"i3d-kinetics400": (60, ["ckpt", "gz"]), "c3d-sports1m": (400, None)}
 """Networks whose weights can be uploaded: megabytes at most, and the endings of the files."""
 
-_log = logging.getLogger(__name__)
-
 
 def page() -> None:
-    """The Network page; a failure of ours is shown as its one sentence."""
-    st.session_state["left explore"] = True
-    try:
+    """Draw the page; a failure of ours is shown as its one sentence."""
+    with guarded("Network"):
+        places.enter("Network")
         _draw(services())
-    except C3dvisError as error:
-        st.error(str(error), icon=":material/error:")
-    except Exception as error:  # a visitor gets a sentence, the log the rest
-        _log.exception("The Network page failed")
-        st.error(f"The page met an unexpected {type(error).__name__} and stopped here.", icon=":material/error:")
 
 
 def _draw(shared: Services) -> None:
@@ -48,7 +41,8 @@ def _draw(shared: Services) -> None:
     info = registry.describe(name)
     frames, height, width = info.default_size
     st.markdown(f"### {info.title}")
-    layers, weights = st.columns([3, 2], gap="large")
+    with st.container(key="network"):  # in a narrow window, where these stack, the weights come first (page.css)
+        layers, weights = st.columns([5, 3], gap="large")
     with weights:
         _draw_weights(shared, info)
     with layers:

@@ -23,9 +23,9 @@ def headline(snapshot: JobSnapshot, worker_state: str) -> str:
             return f"The worker is warming up; {place}."
         if worker_state == "lost":
             return "The worker was lost; a new one is starting and takes your render."
-        if snapshot.position and snapshot.position > 1:
-            return f"{place_text(snapshot.position)}."
-        return "Starting."
+        if snapshot.position is None:
+            return "Starting."
+        return f"{place_text(snapshot.position)}." if snapshot.position > 1 else "Next in the queue."
     if not snapshot.step:
         return "Preparing the network for this layer."
     left = f", about {duration(snapshot.seconds_left)} left" if snapshot.seconds_left is not None else ""

@@ -11,6 +11,7 @@ from c3dvis.results import RenderResult
 from c3dvis.spec import RenderSpec
 from c3dvis.ui import compare_view, controls, downloads, measures, places, progress, weights_notice
 from c3dvis.ui.curve import step_curve
+from c3dvis.ui.guard import guarded
 from c3dvis.ui.player import frame_message, volume_player
 from c3dvis.ui.services import Services
 from c3dvis.ui.view import View
@@ -28,6 +29,7 @@ def draw(shared: Services, seen: View, embedded: bool) -> None:
     st.fragment(_stage, run_every=_POLL if active else None)(shared, seen, active, embedded)
 
 
+@guarded("Explore")
 def _stage(shared: Services, seen: View, was_active: bool, embedded: bool) -> None:
     spec = seen.focus
     job = shared.job(spec)

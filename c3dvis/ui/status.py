@@ -6,9 +6,9 @@ from importlib.metadata import PackageNotFoundError, version
 import streamlit as st
 
 import c3dvis
-from c3dvis.errors import C3dvisError
 from c3dvis.queue import QueueStatus
 from c3dvis.ui import places, progress
+from c3dvis.ui.guard import guarded
 from c3dvis.ui.services import Services, services
 from c3dvis.ui.tables import table
 
@@ -42,6 +42,7 @@ def line(shared: Services) -> None:
     st.fragment(_line, run_every=_POLL)(shared)
 
 
+@guarded("Status")
 def _line(shared: Services) -> None:
     queue = shared.queue.status()
     stored = shared.store.stats()
@@ -60,15 +61,14 @@ def _line(shared: Services) -> None:
 
 
 def page() -> None:
-    """The Status page."""
-    places.enter("Status")
-    st.markdown("### Status")
-    try:
+    """Draw the page; a failure of ours is shown as its one sentence."""
+    with guarded("Status"):
+        places.enter("Status")
+        st.markdown("### Status")
         st.fragment(_details, run_every=_POLL)(services())
-    except C3dvisError as error:
-        st.error(str(error), icon=":material/error:")
 
 
+@guarded("Status")
 def _details(shared: Services) -> None:
     queue = shared.queue.status()
     st.markdown(f"#### Workers: {_WORDS[queue.state]}")
@@ -101,7 +101,7 @@ def _details(shared: Services) -> None:
         ("Found when looked for", f"{stored.hits} of {asked} times" if asked else "never looked for"),
         ("Folder", f"`{stored.path}`"),
     ]
-    table(("What", ""), rows, "")
+    table(("What", "Here"), rows, "")
     st.markdown("#### Versions")
     rows = [
         ("c3dvis", c3dvis.__version__),

@@ -4,6 +4,7 @@ import streamlit as st
 
 from c3dvis.networks import registry
 from c3dvis.networks.weights.sources import ADDRESSES, SOURCES
+from c3dvis.ui.guard import guarded
 from c3dvis.ui.services import Fetch, Services
 
 _POLL = 0.5  # seconds between two looks at a running fetch
@@ -23,6 +24,7 @@ def draw(shared: Services, network: str) -> None:
     st.fragment(_notice, run_every=_POLL if running else None)(shared, network, running)
 
 
+@guarded("Network")
 def _notice(shared: Services, network: str, was_running: bool) -> None:
     fetch = shared.fetch(network)
     running = bool(fetch and not fetch.finished)

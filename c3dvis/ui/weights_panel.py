@@ -10,7 +10,7 @@ from c3dvis.spec import FIELDS, MOTION_PRESETS, PRESETS, RenderSpec
 
 # Weights are felt by factors, so the sliders move in steps of about three.
 _WEIGHTS = (0.0, 0.01, 0.03, 0.1, 0.2, 0.3, 1.0, 3.0, 10.0, 30.0, 100.0)
-_TITLES = {
+TITLES = {
     "activation_weight": "Activation",
     "selectivity_weight": "Selectivity",
     "lp_weight": "Lp norm",
@@ -71,7 +71,7 @@ def draw_weights(engine: str) -> None:
             _label("TV", "More of it smooths space and time alike: keras-vis tells them not apart."),
         )
         return
-    for name, title in _TITLES.items():
+    for name, title in TITLES.items():
         label = _label(title, FIELDS[name].help)
         if name in _MOST_JITTER:
             most = max(_MOST_JITTER[name], st.session_state[f"c.{name}"])

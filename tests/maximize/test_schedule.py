@@ -80,3 +80,11 @@ def test_a_search_has_levelled_when_two_looks_bring_less_than_a_hundredth():
     assert not has_levelled([1.0, 2.0, 2.01, 2.03])
     assert has_levelled([1.0, 2.0, 2.005, 2.01])
     assert has_levelled([3.0, 2.0, 2.0])
+
+
+@pytest.mark.parametrize(("layer", "cost"), [("Mixed_3c", (32 / 112) ** 2), ("Mixed_4d", (64 / 112) ** 2)])
+def test_a_step_on_the_small_canvas_costs_its_share_of_the_pixels(layer, cost):
+    schedule = Schedule.of(spec(layer=layer), I3D)
+    assert schedule.cost(10) == pytest.approx(10 * cost)
+    assert schedule.cost(144) == pytest.approx(24 * cost + 120)
+    assert Schedule.of(spec(parametrization="pixel"), I3D).cost(10) == 10

@@ -7,18 +7,20 @@ import numpy as np
 import pytest
 
 from c3dvis.errors import RenderFailed
+from c3dvis.maximize.schedule import Schedule
+from c3dvis.networks.registry import describe
 from c3dvis.queue import RenderJob, preview
 from c3dvis.queue.job import AfterSteps
 from c3dvis.spec import RenderSpec
 
+PLAIN = RenderSpec(parametrization="pixel")  # without a small canvas
 
-def new_job(after_steps: AfterSteps) -> RenderJob:
+
+def new_job(after_steps: AfterSteps, spec: RenderSpec = PLAIN) -> RenderJob:
     def stop(job: RenderJob) -> None:
         job.finish("cancelled")
 
-    return RenderJob(
-        "k" * 64, RenderSpec(), 0, position=lambda _: 3, stop=stop, fetch=lambda _: None, after_steps=after_steps
-    )
+    return RenderJob("k" * 64, spec, 0, position=lambda _: 3, stop=stop, fetch=lambda _: None, after_steps=after_steps)
 
 
 @pytest.fixture
@@ -60,6 +62,23 @@ def test_time_left_follows_the_pace_of_the_latest_steps(job: RenderJob) -> None:
     job.progressed(report(1, 40, pace=5))  # building, or a cheaper stage
     job.progressed({"steps": 100, "points": [[i, 200 + (i - 40) * 0.1, 0.0, None] for i in range(41, 61)]})
     assert job.snapshot().seconds_left == pytest.approx(40 * 0.1, abs=1)
+
+
+def test_time_left_knows_that_the_small_canvas_is_quick_and_what_comes_after_is_not() -> None:
+    sketched = new_job(AfterSteps(), RenderSpec(layer="Mixed_4d"))
+    schedule = Schedule.of(sketched.spec, describe(sketched.spec.network))
+    rest = 144 - schedule.sketch
+    assert schedule.sketch == 24
+    sketched.started("tcp://worker")
+    quick = schedule.sketch_cost * 0.1
+    sketched.progressed({"steps": 144, "points": [[i, 3 + i * quick, 0.0, None] for i in range(2, 13, 2)]})
+    assert sketched.snapshot().seconds_left == pytest.approx(12 * quick + rest * 0.1, abs=0.5)
+    sketched.progressed({"steps": 144, "points": [[i, 3 + i * quick, 0.0, None] for i in range(14, 25, 2)]})
+    assert sketched.snapshot().seconds_left == pytest.approx(rest * 0.1, abs=0.5)
+    sketched.progressed({"steps": 144, "points": [[32, 30.0, 0.0, None]]})  # the full size was built before
+    assert sketched.snapshot().seconds_left == pytest.approx((rest - 8) * 0.1, abs=0.5)
+    sketched.progressed({"steps": 144, "points": [[40, 30.0 + 8 * 0.2, 0.0, None]]})
+    assert sketched.snapshot().seconds_left == pytest.approx((rest - 16) * 0.2, abs=0.5)
 
 
 def test_time_left_counts_what_earlier_renders_took_after_their_last_step() -> None:

@@ -63,7 +63,7 @@ def test_specs_of_a_link_side_by_side_with_what_sets_them_apart(
 def test_a_sweep_shows_one_setting_in_its_values(open_compare: Callable[..., AppTest]) -> None:
     page = open_compare(BASE, sweep="tv_time_weight", values="0,5,50")
     assert [cell["title"] for cell in cells(page)] == [
-        "1. tv time weight 0", "2. tv time weight 5", "3. tv time weight 50",
+        "1. Temporal TV 0", "2. Temporal TV 5", "3. Temporal TV 50",
     ]  # fmt: skip
     page.text_input(key="k.values").set_value("0, 7").run()
     assert page.query_params["values"] == "0,7"
@@ -76,6 +76,19 @@ def test_a_sweep_shows_one_setting_in_its_values(open_compare: Callable[..., App
     page.selectbox(key="k.sweep").set_value("").run()
     assert "sweep" not in page.query_params
     assert len(cells(page)) == 1
+
+
+def test_a_sweep_that_the_engine_does_not_know_is_said_and_takes_nothing_away(
+    open_compare: Callable[..., AppTest],
+) -> None:
+    page = open_compare(RenderSpec(engine="keras-vis", layer="Mixed_4c", filter=1))
+    page.selectbox(key="k.sweep").set_value("jitter_pixels").run()
+    assert not page.exception
+    assert "keras-vis fixes jitter_pixels" in said(page)
+    assert len(cells(page)) == 1
+    page.selectbox(key="k.sweep").set_value("seed").run()
+    assert "keras-vis fixes" not in said(page)
+    assert len(cells(page)) == 5
 
 
 def test_an_empty_page_says_how_to_fill_it(open_compare: Callable[..., AppTest]) -> None:

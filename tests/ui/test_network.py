@@ -46,6 +46,23 @@ def test_the_table_is_the_published_one_with_what_each_layer_sees(weights: Path)
     assert "| **Total** |  | **79,991,015** |  |" in lines
 
 
+def test_a_look_at_the_network_loses_nothing_of_explore(weights: Path) -> None:
+    script = """
+import streamlit as st
+from c3dvis.ui import explore, network
+(network if st.session_state.get("away") else explore).page()
+"""
+    page = AppTest.from_string(script, default_timeout=60)
+    page.query_params["layer"], page.query_params["filter"] = "Mixed_3c", "7"
+    page.run()
+    for away in (True, False):
+        page.query_params.clear()  # as the menu leads to a page
+        page.session_state["away"] = away
+        page.run()
+        assert not page.exception
+    assert "### Mixed_3c · filter 7" in text(page)
+
+
 def test_weights_are_told_of_and_checked(folder: Path, tmp_path: Path) -> None:
     info = registry.describe("c3d-sports1m")
     provision.install(info, convolutions(tmp_path / "mine.h5"))

@@ -61,6 +61,8 @@ def snapshot(**changes: object) -> JobSnapshot:
     [
         ({"state": "queued", "position": 1}, "warming", "The worker is warming up; your render is next."),
         ({"state": "queued", "position": 3}, "warming", "The worker is warming up; 3rd in the queue."),
+        ({"state": "queued", "position": None}, "ready", "Starting."),
+        ({"state": "queued", "position": 1}, "ready", "Next in the queue."),
         ({"state": "queued", "position": 3}, "ready", "3rd in the queue."),
         ({"state": "queued", "position": 12}, "ready", "12th in the queue."),
         ({"step": 16, "steps": 64, "seconds_left": 12.2}, "ready", "Step 16 of 64, about 12 s left."),

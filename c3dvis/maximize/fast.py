@@ -24,7 +24,7 @@ from c3dvis.spec import RenderSpec
 
 STEPS_AT_ONCE = 8
 """Steps between two looks at the volume at full size, and on the small canvas:"""
-SKETCH_AT_ONCE = 2
+SKETCH_AT_ONCE = 1
 
 MEASURE_EVERY = 2
 """Looks between two measures of the shown activation, which cost a pass through the network each."""
@@ -281,18 +281,17 @@ class _Run:
     def advance(self, views: np.ndarray, rates: np.ndarray) -> None:
         """As many steps as there are rates."""
         parts = tuple(map(tf.constant, self._search.parametrization.prepare(views)))
-        first = tf.constant(self.steps)
         if self._one_by_one:
             log = tf.zeros(())
             for i, rate in enumerate(rates):
                 view = tuple(part[i] for part in parts)
                 self.numbers, self._slots, log = self._search.step(
-                    self.numbers, self._slots, self._energy, first + i, view, tf.constant(rate)
+                    self.numbers, self._slots, self._energy, tf.constant(self.steps + i), view, tf.constant(rate)
                 )
             self.log = log.numpy()[np.newaxis]
         else:
             self.numbers, self._slots, log = self._search.advance(
-                self.numbers, self._slots, self._energy, first, parts, tf.constant(rates)
+                self.numbers, self._slots, self._energy, tf.constant(self.steps), parts, tf.constant(rates)
             )
             self.log = log.numpy()
         self.steps += len(rates)

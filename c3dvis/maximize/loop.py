@@ -139,7 +139,7 @@ class Search:
 
     def slots(self) -> State:
         """The optimiser's memory at the start."""
-        return tuple(tf.zeros(self.shape) for _ in range(self._optimizer.num_slots))
+        return (tf.constant(np.zeros(self.shape, np.float32)),) * self._optimizer.num_slots
 
     def shown(self, numbers: tf.Tensor, index: int) -> np.ndarray:
         """One of the volumes as it is shown, (T, H, W, 3) uint8.
@@ -219,9 +219,11 @@ class Search:
         with tf.GradientTape() as judging:
             judging.watch(of)
             objective, value = self._energy(response.before, response.after, volumes, energy)
-        slopes: Any = judging.gradient(value, of, unconnected_gradients=tf.UnconnectedGradients.ZERO)
-        seen = response.pull_back(slopes[0], slopes[1])
-        return sampling.gradient([clips, volumes], numbers, [seen, slopes[2]]), objective, value
+        before, after, direct = judging.gradient(value, of)
+        seen: Any = response.pull_back(before, after)
+        if direct is None:  # no term looks at the volumes themselves
+            return sampling.gradient(clips, numbers, seen), objective, value
+        return sampling.gradient([clips, volumes], numbers, [seen, direct]), objective, value
 
     def _energy(
         self, before: tf.Tensor, after: tf.Tensor, volumes: tf.Tensor, energy: EnergyTensors

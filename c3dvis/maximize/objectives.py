@@ -43,7 +43,7 @@ def per_filter(response: tf.Tensor, positions: tf.Tensor) -> tf.Tensor:
     shape: Any = response.shape
     places = math.prod(shape[1:-1])  # a dense layer has one
     features = tf.reshape(tf.cast(response, tf.float32), (-1, places, shape[-1]))
-    return tf.reduce_sum(features * tf.reshape(positions, (places, 1)), 1)
+    return tf.squeeze(tf.matmul(tf.reshape(positions, (1, 1, places)), features), 1)
 
 
 def weighted_response(before: tf.Tensor, after: tf.Tensor, filters: tf.Tensor, leak: float | tf.Tensor) -> tf.Tensor:

@@ -51,12 +51,12 @@ class Response:
     Attributes:
         before, after: (N, t, h, w, filters) or (N, units), before and after its activation function. For a block that
             joins branches, `before` joins what its branches hold before theirs.
-        pull_back: from the gradients by `before` and `after` to the gradient by the clips.
+        pull_back: from the gradients by `before` and `after`, either of which may be None, to that by the clips.
     """
 
     before: tf.Tensor
     after: tf.Tensor
-    pull_back: Callable[[tf.Tensor, tf.Tensor], tf.Tensor]
+    pull_back: Callable[[tf.Tensor | None, tf.Tensor | None], tf.Tensor]
 
 
 def forward(architecture: Architecture, parts: Parts, clips: tf.Tensor, layer: str) -> Response:
@@ -117,11 +117,12 @@ class _Way:
         """Name of what stands before an activation function, if one follows."""
         return name + _BEFORE if name + _BEFORE in self.values else name
 
-    def back(self, layer: str, by_before: tf.Tensor, by_after: tf.Tensor) -> tf.Tensor:
+    def back(self, layer: str, by_before: tf.Tensor | None, by_after: tf.Tensor | None) -> tf.Tensor:
         """Gradient by the clips, of the gradients by a layer's two values."""
         gradients: dict[str, list[tf.Tensor]] = {}
-        gradients.setdefault(self.before(layer), []).append(by_before)
-        gradients.setdefault(layer, []).append(by_after)
+        for name, by in ((self.before(layer), by_before), (layer, by_after)):
+            if by is not None:
+                gradients.setdefault(name, []).append(by)
 
         def total(name: str) -> tf.Tensor:
             found = gradients.pop(name, None)
@@ -255,8 +256,12 @@ class _Way:
         with tf.GradientTape(persistent=True) as tape:
             tape.watch(values)
             result = function(*values)
-        zero = tf.UnconnectedGradients.ZERO
-        self._record(inputs, [made], [result], lambda by: tape.gradient(result, values, by, unconnected_gradients=zero))
+
+        def pull_back(by: tf.Tensor) -> Sequence[tf.Tensor]:
+            slopes: Any = tape.gradient(result, values, by, unconnected_gradients=tf.UnconnectedGradients.ZERO)
+            return slopes
+
+        self._record(inputs, [made], [result], pull_back)
 
     def _reshape(self, value: tf.Tensor, shape: tuple[Any, ...]) -> tf.Tensor:
         return ops.Reshape(tensor=value, shape=self._constant(shape))

@@ -75,7 +75,7 @@ ENGINE_DEFAULTS: dict[str, dict[str, Any]] = {
         "tv_space_weight": 0.0,
         "tv_time_weight": 30.0,
         "tv_beta": 1.5,
-        "jitter_pixels": 4,
+        "jitter_pixels": 5,
         "jitter_frames": 1,
         "parametrization": "fourier",
         "learning_rate": 0.05,

@@ -1,5 +1,8 @@
 """Seconds a step of the engine, against the bare forward and input-gradient pass it cannot do without.
 
+Bare is the network of Keras layers under TensorFlow's gradient by the clip; *own* is the same pass of our own
+operations (`c3dvis/networks/forward.py`), which a step is made of.
+
     python bench/steps.py --layers conv2,conv3b,conv5b,Mixed_3c,Mixed_4d,Mixed_5b
     python bench/steps.py --layers Mixed_4d --sizes 8x112x112,16x112x112,32x112x112,16x56x56,16x160x160
     python bench/steps.py --layers Mixed_4d,Mixed_5b --counts 1,2,4
@@ -68,9 +71,18 @@ def measure(network: Network, layer: str, size: Size, precision: str, count: int
     def bare(clips: tf.Tensor) -> Any:
         with tf.GradientTape() as tape:
             tape.watch(clips)
-            _, after = forward(tf.cast(clips, precision))
+            _, after = network.model(layer, size, precision)(tf.cast(clips, precision))
             value = tf.reduce_mean(tf.cast(after, tf.float32)[:, :, :, :, 0])
         return tape.gradient(value, clips)
+
+    @tf.function(autograph=False)
+    def own(clips: tf.Tensor) -> Any:
+        response = forward(tf.cast(clips, precision))
+        with tf.GradientTape() as tape:
+            tape.watch(response.after)
+            value = tf.reduce_mean(tf.cast(response.after, tf.float32)[:, :, :, :, 0])
+        slope: Any = tape.gradient(value, response.after)
+        return tf.cast(response.pull_back(None, slope), tf.float32)
 
     spec = RenderSpec()
     energy = Energy(
@@ -89,14 +101,15 @@ def measure(network: Network, layer: str, size: Size, precision: str, count: int
         rates = tf.fill((steps,), 0.07)
         search.advance(numbers, search.slots(), tensors, tf.constant(0), views, rates)[2].numpy()
 
-    seconds(lambda: bare(clips).numpy())
-    first = seconds(step)
-    pairs = [(seconds(lambda: bare(clips).numpy()), seconds(step) / steps) for _ in range(TURNS)]
-    passes, each = zip(*pairs, strict=True)
+    calls = [lambda: bare(clips).numpy(), lambda: own(clips).numpy(), step]
+    *_, first = map(seconds, calls)
+    turns = [[seconds(call) for call in calls] for _ in range(TURNS)]
     return {
-        "bare_seconds": statistics.median(passes),
-        "step_seconds": statistics.median(each),
-        "ratio": statistics.median(step / plain for plain, step in pairs),
+        "bare_seconds": statistics.median(bare for bare, _, _ in turns),
+        "own_seconds": statistics.median(own for _, own, _ in turns),
+        "step_seconds": statistics.median(step / steps for _, _, step in turns),
+        "ratio": statistics.median(step / steps / bare for bare, _, step in turns),
+        "ratio_to_own": statistics.median(step / steps / own for _, own, step in turns),
         "first_call_seconds": first,
     }
 
@@ -114,7 +127,8 @@ def main() -> None:
     rows = []
     print(describe_device()["device"])
     print(
-        f"{'layer':16s} {'size':>12s} {'precision':>9s} {'at once':>7s}   bare s   step s  ratio  first s  s a volume"
+        f"{'layer':16s} {'size':>12s} {'precision':>9s} {'at once':>7s}   bare s    own s   step s  "
+        "ratio to own  first s  s a volume"
     )
     for layer in args.layers.split(","):
         network = network_of(layer)
@@ -126,7 +140,8 @@ def main() -> None:
                     rows.append({"layer": layer, "size": size_text, "precision": precision, "count": count, **figures})
                     print(
                         f"{layer:16s} {size_text:>12s} {precision:>9s} {count:7d} {figures['bare_seconds']:8.4f} "
-                        f"{figures['step_seconds']:8.4f} {figures['ratio']:6.2f} {figures['first_call_seconds']:8.2f} "
+                        f"{figures['own_seconds']:8.4f} {figures['step_seconds']:8.4f} {figures['ratio']:6.2f} "
+                        f"{figures['ratio_to_own']:6.2f} {figures['first_call_seconds']:8.2f} "
                         f"{figures['step_seconds'] / count:11.4f}",
                         flush=True,
                     )

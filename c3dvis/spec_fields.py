@@ -69,7 +69,7 @@ ENGINE_DEFAULTS: dict[str, dict[str, Any]] = {
     "fast": {
         "iterations": 144,
         "activation_weight": 1.0,
-        "selectivity_weight": 0.2,
+        "selectivity_weight": 0.3,
         "lp_weight": 0.0,
         "lp_p": 6.0,
         "tv_space_weight": 0.0,

@@ -4,13 +4,12 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
-from playwright.sync_api import BrowserContext, expect, sync_playwright
+from playwright.sync_api import Browser, BrowserContext, expect
 
 from bench.stand_in import Cluster
 from c3dvis.results import ResultStore
 from c3dvis.spec import RenderSpec
 from tests.ui.conftest import Server, made_result
-from tests.ui.test_browser import FLAGS
 
 LAYER = "Mixed_3c"
 PATIENCE = 60_000  # ms
@@ -40,11 +39,9 @@ def server(tmp_path_factory: pytest.TempPathFactory, weights: Path) -> Iterator[
 
 
 @pytest.fixture(scope="module")
-def context(chromium: Path) -> Iterator[BrowserContext]:
-    with sync_playwright() as playwright:
-        browser = playwright.chromium.launch(executable_path=chromium, args=FLAGS)
-        yield browser.new_context(viewport={"width": 1280, "height": 800})
-        browser.close()
+def context(browser: Browser) -> Iterator[BrowserContext]:
+    with browser.new_context(viewport={"width": 1280, "height": 800}) as context:
+        yield context
 
 
 def test_at_its_best_a_fresh_tab_shows_a_stored_page_in_under_a_second(context: BrowserContext, server: Server) -> None:

@@ -4,13 +4,12 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
-from playwright.sync_api import Browser, expect, sync_playwright
+from playwright.sync_api import Browser, expect
 
 from bench.stand_in import Cluster
 from c3dvis.results import ResultStore
 from c3dvis.spec import RenderSpec
 from tests.ui.conftest import Server, made_result
-from tests.ui.test_browser import FLAGS
 
 SEEDS = [RenderSpec(layer="Mixed_3c", filter=3, seed=seed) for seed in range(6)]
 PATIENCE = 60_000  # ms
@@ -32,14 +31,6 @@ def server(tmp_path_factory: pytest.TempPathFactory, weights: Path) -> Iterator[
         yield running
         running.close()
     assert "Traceback" not in running.log.read_text(errors="replace")
-
-
-@pytest.fixture(scope="module")
-def browser(chromium: Path) -> Iterator[Browser]:
-    with sync_playwright() as playwright:
-        browser = playwright.chromium.launch(executable_path=chromium, args=FLAGS)
-        yield browser
-        browser.close()
 
 
 @pytest.mark.parametrize("path", ALL)

@@ -6,14 +6,17 @@ operations (`c3dvis/networks/forward.py`), which a step is made of.
     python bench/steps.py --layers conv2,conv3b,conv5b,Mixed_3c,Mixed_4d,Mixed_5b
     python bench/steps.py --layers Mixed_4d --sizes 8x112x112,16x112x112,32x112x112,16x56x56,16x160x160
     python bench/steps.py --layers Mixed_4d,Mixed_5b --counts 1,2,4
+    python bench/steps.py --render conv5b
 
 Both are measured in turns in one process, compiled, at the median; the first call of the step (tracing, and TensorFlow
 making its kernels) stands apart. C3D gets random weights where its own are not on this machine: the arithmetic is the
-same. `--counts` searches several volumes at once. Writes a table and, with `-o`, JSON.
+same. `--counts` searches several volumes at once. `--render` instead makes one whole default render of a layer, search
+and measures, and prints its seconds and the process's peak memory. Writes a table and, with `-o`, JSON.
 """
 
 import argparse
 import json
+import resource
 import statistics
 import time
 from collections.abc import Callable
@@ -24,11 +27,14 @@ from typing import Any
 import numpy as np
 import tensorflow as tf
 
+from c3dvis.maximize import fast
 from c3dvis.maximize.loop import Energy, Search
 from c3dvis.maximize.optimizers import Adam
 from c3dvis.maximize.parametrization import FourierVolume, Size
+from c3dvis.maximize.quality import Quality
+from c3dvis.maximize.schedule import Schedule
 from c3dvis.maximize.transforms import random_views
-from c3dvis.networks.device import configure, describe_device
+from c3dvis.networks.device import configure, describe_device, resolve_precision
 from c3dvis.networks.network import Network, load_network
 from c3dvis.networks.registry import describe
 from c3dvis.spec import RenderSpec
@@ -114,6 +120,26 @@ def measure(network: Network, layer: str, size: Size, precision: str, count: int
     }
 
 
+def whole_render(layer: str) -> dict[str, float]:
+    """Seconds of a default render, nothing compiled, and the process's peak memory in MiB."""
+    network = network_of(layer)
+    spec = RenderSpec(network=network.name, layer=layer, filter=3)
+    began = time.perf_counter()
+    quality = Quality(network, spec, resolve_precision(spec.precision))
+    outcome = fast.maximize(network, spec, quality, None, began)
+    searched = time.perf_counter() - began
+    metrics = quality.measure(outcome.clip, Schedule.of(spec, network.info).canvas)
+    seconds = time.perf_counter() - began
+    peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024
+    return {
+        "search_seconds": searched,
+        "seconds": seconds,
+        "share_of_measures": (seconds - searched) / seconds,
+        "peak_memory_MiB": peak,
+        "gain": float(metrics["gain"] or 0),
+    }
+
+
 def main() -> None:
     """Measure, print, write."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
@@ -121,9 +147,13 @@ def main() -> None:
     parser.add_argument("--sizes", default="16x112x112", help="frames×height×width, several with commas")
     parser.add_argument("--precisions", default="bfloat16,float32")
     parser.add_argument("--counts", default="1", help="volumes at once")
+    parser.add_argument("--render", metavar="LAYER", help="one whole default render of this layer instead")
     parser.add_argument("-o", "--output", type=Path)
     args = parser.parse_args()
     configure()
+    if args.render:
+        print(json.dumps(whole_render(args.render), indent=1))
+        return
     rows = []
     print(describe_device()["device"])
     print(

@@ -219,11 +219,12 @@ class Search:
         with tf.GradientTape() as judging:
             judging.watch(of)
             objective, value = self._energy(response.before, response.after, volumes, energy)
-        before, after, direct = judging.gradient(value, of)
-        seen: Any = response.pull_back(before, after)
+        slopes: Any = judging.gradient(value, of)
+        before, after, direct = slopes
+        by = [response.pull_back(before, after)]
         if direct is None:  # no term looks at the volumes themselves
-            return sampling.gradient(clips, numbers, seen), objective, value
-        return sampling.gradient([clips, volumes], numbers, [seen, direct]), objective, value
+            return sampling.gradient([clips], numbers, by), objective, value
+        return sampling.gradient([clips, volumes], numbers, [*by, direct]), objective, value
 
     def _energy(
         self, before: tf.Tensor, after: tf.Tensor, volumes: tf.Tensor, energy: EnergyTensors

@@ -15,13 +15,12 @@ from typing import Any, Protocol
 import tensorflow as tf
 
 from c3dvis.networks.architecture import WEIGHTED, Architecture, Op
+from c3dvis.networks.emit import emit
 from c3dvis.networks.phases import Phases, pay
 
 PullBack = Callable[..., Sequence[tf.Tensor]]
 
 _BEFORE = ":before"  # marks what an operation holds before its activation function
-
-ops = tf.raw_ops
 
 
 class Parts(Protocol):
@@ -128,7 +127,7 @@ class _Way:
             found = gradients.pop(name, None)
             if found is None:
                 return tf.zeros_like(self.values[name])
-            return found[0] if len(found) == 1 else ops.AddN(inputs=found)
+            return found[0] if len(found) == 1 else emit("AddN", found, found[0].dtype, N=len(found))
 
         for inputs, outputs, pull_back in reversed(self._records):
             if any(name in gradients for name in outputs):
@@ -168,15 +167,15 @@ class _Way:
         self._record([name], parts, self._parted(self.values[name], sizes), lambda *by: [self._joined(by)])
 
     def _joined(self, parts: Sequence[tf.Tensor]) -> tf.Tensor:
-        return ops.ConcatV2(values=parts, axis=self._constant(-1))
+        return emit("ConcatV2", [*parts, self._constant(-1)], parts[0].dtype, N=len(parts), Tidx=tf.int32)
 
     def _parted(self, value: tf.Tensor, sizes: tuple[int, ...]) -> list[tf.Tensor]:
-        size_splits, axis = self._constant(sizes), self._constant(-1)
-        return ops.SplitV(value=value, size_splits=size_splits, axis=axis, num_split=len(sizes))
+        inputs, count = [value, self._constant(sizes), self._constant(-1)], len(sizes)
+        return emit("SplitV", inputs, value.dtype, count, num_split=count, Tlen=tf.int32)
 
     def _relu(self, held: str, name: str) -> None:
-        value = ops.Relu(features=self.values[held])
-        self._record([held], [name], [value], lambda by: [ops.ReluGrad(gradients=by, features=value)])
+        value = emit("Relu", [self.values[held]], self.values[held].dtype)
+        self._record([held], [name], [value], lambda by: [emit("ReluGrad", [by, value], by.dtype)])
 
     def _operation(self, op: Op, names: list[str], made: str) -> None:
         value = self.values[op.inputs[0]]
@@ -188,7 +187,7 @@ class _Way:
                 self._product(op.inputs[0], made, kernel, bias)
             case "conv" if _is_plain_convolution(op):
                 kernel, bias = self._parts.weights(tuple(names))
-                result = ops.Conv3D(input=value, filter=kernel, **window)
+                result = emit("Conv3D", [value, kernel], kernel.dtype, **window)
                 if pay(op, shape[-1]):
                     phases = Phases(op, tuple(shape[1:4]))
 
@@ -198,17 +197,18 @@ class _Way:
 
                     def unconvolve(by: tf.Tensor) -> list[tf.Tensor]:
                         size = self._shape(value)
-                        return [ops.Conv3DBackpropInputV2(input_sizes=size, filter=kernel, out_backprop=by, **window)]
+                        inputs = [size, kernel, by]
+                        return [emit("Conv3DBackpropInputV2", inputs, kernel.dtype, Tshape=tf.int32, **window)]
 
-                self._record(op.inputs, [made], [ops.BiasAdd(value=result, bias=bias)], unconvolve)
+                self._record(op.inputs, [made], [emit("BiasAdd", [result, bias], bias.dtype)], unconvolve)
             case "dense":
                 self._product(op.inputs[0], made, *self._parts.weights((op.name,)))
             case "max_pool":
                 window["ksize"] = (1, *op.kernel, 1)
-                pooled = ops.MaxPool3D(input=value, **window)
+                pooled = emit("MaxPool3D", [value], value.dtype, **window)
 
                 def unpool(by: tf.Tensor) -> list[tf.Tensor]:
-                    return [ops.MaxPool3DGrad(orig_input=value, orig_output=pooled, grad=by, **window)]
+                    return [emit("MaxPool3DGrad", [value, pooled, by], value.dtype, TInput=value.dtype, **window)]
 
                 self._record(op.inputs, [made], [pooled], unpool)
             case "concat":
@@ -222,15 +222,15 @@ class _Way:
         """A dense layer, or a convolution of one tap: at every position the same."""
         value = self.values[name]
         volume = len(value.shape) > 2
-        flat = self._reshape(value, (-1, value.shape[-1])) if volume else value
-        result = ops.BiasAdd(value=ops.MatMul(a=flat, b=kernel), bias=bias)
+        flat = self._reshaped(value, self._constant((-1, value.shape[-1]))) if volume else value
+        result = emit("BiasAdd", [emit("MatMul", [flat, kernel], kernel.dtype), bias], bias.dtype)
         if volume:
-            result = ops.Reshape(tensor=result, shape=self._shape(value, kernel.shape[-1]))
+            result = self._reshaped(result, self._shape(value, kernel.shape[-1]))
 
         def pull_back(by: tf.Tensor) -> list[tf.Tensor]:
-            flat = self._reshape(by, (-1, kernel.shape[-1])) if volume else by
-            before = ops.MatMul(a=flat, b=kernel, transpose_b=True)
-            return [ops.Reshape(tensor=before, shape=self._shape(value)) if volume else before]
+            flat = self._reshaped(by, self._constant((-1, kernel.shape[-1]))) if volume else by
+            before = emit("MatMul", [flat, kernel], kernel.dtype, transpose_b=True)
+            return [self._reshaped(before, self._shape(value)) if volume else before]
 
         self._record([name], [made], [result], pull_back)
 
@@ -258,13 +258,14 @@ class _Way:
             result = function(*values)
 
         def pull_back(by: tf.Tensor) -> Sequence[tf.Tensor]:
-            slopes: Any = tape.gradient(result, values, by, unconnected_gradients=tf.UnconnectedGradients.ZERO)
+            zero = tf.UnconnectedGradients.ZERO
+            slopes: Any = tape.gradient([result], values, [by], unconnected_gradients=zero)
             return slopes
 
         self._record(inputs, [made], [result], pull_back)
 
-    def _reshape(self, value: tf.Tensor, shape: tuple[Any, ...]) -> tf.Tensor:
-        return ops.Reshape(tensor=value, shape=self._constant(shape))
+    def _reshaped(self, value: tf.Tensor, shape: tf.Tensor) -> tf.Tensor:
+        return emit("Reshape", [value, shape], value.dtype, Tshape=tf.int32)
 
     def _shape(self, value: tf.Tensor, channels: int | None = None) -> tf.Tensor:
         """Shape of a value, or of one with other channels; the number of clips may be known at run time alone."""
@@ -273,7 +274,7 @@ class _Way:
             return tf.concat([tf.shape(value)[:-1], tf.constant(shape[-1:])], 0)
         return self._constant(shape)
 
-    def _constant(self, value: int | tuple[int, ...]) -> tf.Tensor:
+    def _constant(self, value: int | tuple[Any, ...]) -> tf.Tensor:
         """A number or some, made once: an operation more takes its time to trace."""
         if value not in self._constants:
             self._constants[value] = tf.constant(value)

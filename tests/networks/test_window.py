@@ -34,10 +34,15 @@ def test_a_neuron_answers_on_its_window_as_on_the_whole_clip(weights, layer, pos
     np.testing.assert_allclose(network.respond(cut, layer)[box.position], whole, rtol=1e-3, atol=1e-4)
     # and what it depends on lies inside
     tensor = tf.constant(network.input_domain.to_network(clip)[np.newaxis])
-    response = network.forward(tensor, layer)
-    one = np.zeros(response.before.shape, np.float32)
-    one[0][position] = 1
-    slope: Any = response.pull_back(tf.constant(one), tf.zeros_like(response.after))
+
+    @tf.function(autograph=False)
+    def slope_of_one() -> tf.Tensor:
+        response = network.forward(tensor, layer)
+        shape: Any = response.before.shape
+        one = tf.scatter_nd([[0, *position]], [tf.ones(shape[-1])], shape)
+        return response.pull_back(one, None)
+
+    slope: Any = slope_of_one()
     gradient = np.abs(slope[0]).max(axis=-1)
     for axis, (start, length) in enumerate(zip(box.start, box.size, strict=True)):
         reached = np.flatnonzero(gradient.max(axis=tuple(a for a in range(3) if a != axis)))

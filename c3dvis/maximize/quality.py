@@ -23,6 +23,7 @@ _SCALES = (0.92, 1.08)
 _BLUR = 0.7  # pixels
 _ALIGNMENT = 3  # pixels
 _BATCH = 4
+_LARGEST = 16 * 2**20  # numbers that one operation of a batch may hold: memory counts more than the few percent of time
 _SILENT = 1e-5  # deviation of a filter's response over the noise clips, below which nothing is left but rounding
 
 Metric = float | int | bool | None
@@ -47,6 +48,7 @@ class Quality:
         self._size = (spec.frames, spec.height, spec.width)
         self._precision = precision
         shape = network.info.output_shape(spec.layer, *self._size)
+        self._batch = max(1, min(_BATCH, _LARGEST // _numbers(network, spec)))
         self._positions = tf.constant(positions(spec, shape))
         self._filters = filter_weights(spec, shape)
 
@@ -98,8 +100,8 @@ class Quality:
         """Weighted mean over positions of every filter's response, (clips, filters) float32."""
         domain = self._network.input_domain
         rows = []
-        for first in range(0, len(clips), _BATCH):
-            batch = np.stack([domain.to_network(clip) for clip in clips[first : first + _BATCH]])
+        for first in range(0, len(clips), self._batch):
+            batch = np.stack([domain.to_network(clip) for clip in clips[first : first + self._batch]])
             rows.append(self._forward(precision)(tf.constant(batch), self._positions).numpy())
         return np.concatenate(rows)
 
@@ -182,6 +184,12 @@ class Quality:
                 _forwards.popitem(last=False)
         _forwards.move_to_end(key)
         return _forwards[key]
+
+
+def _numbers(network: Network, spec: RenderSpec) -> int:
+    """What the largest operation on the way to a layer makes of one clip."""
+    shapes = network.architecture.shapes(spec.frames, spec.height, spec.width)
+    return max(math.prod(shapes[op.name]) for op in network.architecture.ancestry(spec.layer))
 
 
 def shifted(clip: np.ndarray, shift: tuple[int, int, int]) -> np.ndarray:

@@ -23,8 +23,7 @@ from c3dvis.networks.window import Window, window
 from c3dvis.spec import RenderSpec
 
 STEPS_AT_ONCE = 8
-"""Steps between two looks at the volume at full size, and on the small canvas:"""
-SKETCH_AT_ONCE = 1
+"""Steps between two looks at the volume at full size; a sketch is looked at after each step."""
 
 MEASURE_EVERY = 2
 """Looks between two measures of the shown activation, which cost a pass through the network each."""
@@ -164,9 +163,8 @@ class _Maximization:
         search = self._search(canvas, energy)
         run = _Run(search, self._start(search), energy, one_by_one=True)
         views, rates = sketch_views(spec, steps), np.full(steps, SKETCH_RATE * spec.learning_rate, np.float32)
-        for look in range(0, steps, SKETCH_AT_ONCE):
-            part = slice(look, look + SKETCH_AT_ONCE)
-            self._advance(run, views[part], rates[part])
+        for i in range(steps):
+            self._advance(run, views[i : i + 1], rates[i : i + 1])
             self._tell(run, measured=False)
         large = self._parametrization(self._size)
         return np.stack([spread(search.parametrization, one, large, spec.seed) for one in run.numbers.numpy()])

@@ -1,11 +1,11 @@
 """A network as plain TensorFlow operations, forward and back: what the engine traces its steps from.
 
 `Network.model` builds the same network from Keras layers; a test holds the two against each other, responses and
-gradients. Here the way back is written down beside the way forward, and goes to the clip alone: tracing and starting
-it take a third of what TensorFlow's own gradient of the Keras layers takes, and the first picture waits for them.
-Convolutions that read the same input through equal windows, as the branches of an Inception block do, are done as one,
-and those of a single tap as a matrix product. What only networks of users have (a transposed convolution, say) is left
-to its Keras layer and to TensorFlow's gradient of it.
+gradients. Here the way back is written down beside the way forward, and goes to the clip alone: tracing it takes half
+of what TensorFlow's own gradient takes, and the first picture waits for it. Convolutions that read the same input
+through equal windows, as the branches of an Inception block do, are done as one, and those of a single tap as a matrix
+product. What only networks of users have (a transposed convolution, say) is left to its Keras layer and to TensorFlow's
+gradient of it.
 """
 
 from collections.abc import Callable, Sequence
@@ -20,7 +20,8 @@ from c3dvis.networks.phases import Phases, pay
 
 PullBack = Callable[..., Sequence[tf.Tensor]]
 
-_BEFORE = ":before"  # marks what an operation holds before its activation function
+_BEFORE = "\0before"  # marks what an operation holds before its activation function; no name has such a sign
+_AND = "\0and\0"
 
 
 class Parts(Protocol):
@@ -137,7 +138,7 @@ class _Way:
 
     def go(self, group: list[Op], wanted: set[str]) -> None:
         """Do operations as one, the activation function with them, and part what they make."""
-        op, name = group[0], "+".join(each.name for each in group)
+        op, name = group[0], _AND.join(each.name for each in group)
         relu = op.relu and op.kind in WEIGHTED and not op.activation
         held = name + _BEFORE if relu or op.activation else name
         self._operation(op, [each.name for each in group], held)
@@ -252,7 +253,7 @@ class _Way:
         return self._parts.layer(op, inputs)
 
     def _by_tensorflow(self, inputs: Sequence[str], made: str, function: Callable[..., tf.Tensor]) -> None:
-        values = [self.values[name] for name in inputs]
+        values = [tf.identity(self.values[name]) for name in inputs]  # apart, also where one is read twice
         with tf.GradientTape(persistent=True) as tape:
             tape.watch(values)
             result = function(*values)

@@ -34,6 +34,7 @@ class Network:
         layers: names that can be targeted, in order.
         input_domain: `to_network(clip)` and `to_display(tensor)`.
         fingerprint: identifies architecture, input domain and weights.
+        tensors: weights that are on the device, by what they are for and their precision.
     """
 
     def __init__(self, info: NetworkInfo, weights: Weights | None = None) -> None:
@@ -44,7 +45,7 @@ class Network:
         self.input_domain = info.domain
         self.fingerprint = info.fingerprint() if weights is None else ""
         self._weights: Weights = info.read_weights() if weights is None else weights
-        self.tensors: dict[Any, Any] = {}  # on the device
+        self.tensors: dict[Any, Any] = {}
         self._layers: dict[tuple[str, str], Any] = {}
         self._models: OrderedDict[tuple[str, tuple[int, ...], str], Any] = OrderedDict()
 

@@ -87,6 +87,7 @@ def test_branches_that_are_done_as_one() -> None:
         Op("d", "conv", ("a",), 2, **three, relu=False), Op("e", "conv", ("a",), 2, **three, activation="elu"),
         Op("f", "conv", ("a",), 4, **three, groups=2), Op("g", "conv", ("a",), 3), Op("h", "conv", ("a",), 6),
         Op("i", "conv", ("a",), 3, strides=(1, 2, 2)), Op("j", "conv", ("i",), 3),
+        Op("twice", "add", ("i", "i")), Op("square", "multiply", ("i", "i")),
         Op("all", "concat", ("b", "c", "d", "e", "f", "g", "h")), Op("again", "concat", ("all", "c")),
         Op("k", "conv", ("again",), 3, **three),
     )  # fmt: skip

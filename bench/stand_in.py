@@ -8,7 +8,8 @@ The renders still pass through `c3dvis.queue.task.render`, in worker processes, 
 
 `python bench/stand_in.py ADDRESS` is one such worker; the environment says how it behaves:
 STAND_IN_SECONDS (of one render), STAND_IN_LOG (file that gets a line per start and end of a render),
-STAND_IN_FAILS (filters, separated by commas, whose render fails).
+STAND_IN_FAILS (filters, separated by commas, whose render fails), STAND_IN_KIND (of device: a `GPU` takes a batch of
+filters in the time of one).
 """
 
 import functools
@@ -36,6 +37,7 @@ class Cluster:
         log: file that gets one line of JSON per start and end of a render: `event`, `key`, `pid`.
         real: workers that render for real, as `dask worker` starts them.
         fails: filters whose render fails.
+        kind: of device, `GPU` if they are to be given batches.
         environment: more of it for the workers.
     """
 
@@ -47,6 +49,7 @@ class Cluster:
         log: Path | None = None,
         real: bool = False,
         fails: tuple[int, ...] = (),
+        kind: str = "",
         environment: dict[str, str] | None = None,
     ) -> None:
         self._folder = tempfile.TemporaryDirectory(prefix="c3dvis-cluster-")
@@ -56,6 +59,7 @@ class Cluster:
             "STAND_IN_SECONDS": str(seconds),
             "STAND_IN_LOG": str(log or os.devnull),
             "STAND_IN_FAILS": ",".join(map(str, fails)),
+            "STAND_IN_KIND": kind,
             **(environment or {}),
         }
         self._environment.pop("C3DVIS_SCHEDULER", None)
@@ -123,40 +127,47 @@ class Cluster:
         )
 
 
-def render(spec: Any, on_progress: Any = None) -> Any:
-    """What `c3dvis.render` gives, without a network: it sleeps, reports as a render does, and returns noise."""
+def rendered(specs: Any, listeners: Any) -> list[Any]:
+    """What `task.rendered` returns, without a network: it sleeps, reports as a render does, and returns noise.
+
+    All of a batch are done in the time of one.
+    """
     from c3dvis.maximize.progress import Progress
     from c3dvis.networks.registry import describe
+    from c3dvis.queue.task import Outcome
     from c3dvis.results import RenderResult
     from c3dvis.spec import ALGORITHM_VERSION
 
-    fingerprint = describe(spec.network).fingerprint()
-    key = spec.key(fingerprint)
+    fingerprint = describe(specs[0].network).fingerprint()
+    keys = [spec.key(fingerprint) for spec in specs]
     began = time.perf_counter()
-    _log("start", key)
-    if str(spec.filters[0][0]) in os.environ["STAND_IN_FAILS"].split(","):
+    _log("start", keys)
+    if {str(spec.filters[0][0]) for spec in specs} & set(os.environ["STAND_IN_FAILS"].split(",")):
         raise RuntimeError("this filter was to fail")
     seconds = float(os.environ["STAND_IN_SECONDS"])
     history = []
     for step in range(1, STEPS + 1):
         time.sleep(max(0.0, began + seconds * step / STEPS - time.perf_counter()))
         history.append({"step": step, "seconds": seconds * step / STEPS, "objective": 1.0, "shown_activation": 1.0})
-        if on_progress:
-            on_progress(
-                Progress(step=step, steps=STEPS, seconds=seconds, objective=1.0, shown_activation=1.0, preview=None)
-            )
-    noise = _noise(spec.frames, spec.height, spec.width)
-    result = RenderResult(
-        spec=spec,
-        clip=np.roll(noise, spec.filters[0][0], axis=2),
-        metrics={"shown_activation": 1.0, "gain": float(spec.filters[0][0]), "motion": 1.0, "dead": False},
-        history=history,
-        fingerprint=fingerprint,
-        algorithm=ALGORITHM_VERSION,
-        provenance={"device": "a stand-in", "seconds": seconds, "created": "2026-01-01T00:00:00+00:00"},
-    )
-    _log("end", key)
-    return result
+        for listener in listeners:
+            listener(Progress(step=step, steps=STEPS, seconds=seconds, objective=1.0, shown_activation=1.0))
+    outcomes = []
+    for spec in specs:
+        result = RenderResult(
+            spec=spec,
+            clip=np.roll(_noise(spec.frames, spec.height, spec.width), spec.filters[0][0], axis=2),
+            metrics={"shown_activation": 1.0, "gain": float(spec.filters[0][0]), "motion": 1.0, "dead": False},
+            history=history,
+            fingerprint=fingerprint,
+            algorithm=ALGORITHM_VERSION,
+            provenance={
+                "device": "a stand-in", "seconds": seconds / len(specs), "together": len(specs),
+                "created": "2026-01-01T00:00:00+00:00",
+            },
+        )  # fmt: skip
+        outcomes.append(Outcome(blob=result.to_bytes()))
+    _log("end", keys)
+    return outcomes
 
 
 @functools.cache
@@ -165,19 +176,19 @@ def _noise(frames: int, height: int, width: int) -> np.ndarray:
     return np.random.default_rng(0).integers(0, 256, (frames, height, width, 3), dtype=np.uint8)
 
 
-def _log(event: str, key: str) -> None:
-    line = json.dumps({"event": event, "key": key, "pid": os.getpid()}) + "\n"
+def _log(event: str, keys: list[str]) -> None:
+    lines = [json.dumps({"event": event, "key": key, "pid": os.getpid(), "together": len(keys)}) + "\n" for key in keys]
     with Path(os.environ["STAND_IN_LOG"]).open("ab", buffering=0) as file:
-        file.write(line.encode())  # one write: lines of several processes do not mix
+        file.write("".join(lines).encode())  # one write: lines of several processes do not mix
 
 
 def main() -> None:
     """Serve as a worker whose renders sleep."""
-    import c3dvis
     from c3dvis.queue import task, worker
 
-    c3dvis.render = render
-    task._load = lambda: {"device": "a stand-in", "versions": {}}
+    kind = os.environ["STAND_IN_KIND"]
+    task.rendered = rendered
+    task._load = lambda: {"device": "a stand-in", "kind": kind, "precision": "bfloat16", "versions": {}}
     worker.main()
 
 

@@ -104,7 +104,7 @@ def measure(network: Network, layer: str, size: Size, precision: str, count: int
     views = tuple(map(tf.constant, search.parametrization.prepare(random_views(steps, 4, 1, 0))))
 
     def step() -> None:
-        rates = tf.fill((steps,), 0.07)
+        rates = tf.fill((steps, count), 0.07)
         search.advance(numbers, search.slots(), tensors, tf.constant(0), views, rates)[2].numpy()
 
     calls = [lambda: bare(clips).numpy(), lambda: own(clips).numpy(), step]

@@ -120,7 +120,7 @@ class Filling:
     def _submit(self, spec: RenderSpec) -> RenderJob:
         if self._queue is None:
             self._queue = self._make_queue()
-        return self._queue.submit(spec)
+        return self._queue.submit(spec, background=True)
 
     def _take_stored(self, spec: RenderSpec, waiting: deque[tuple[RenderSpec, int]]) -> None:
         result = self._store.get(spec)

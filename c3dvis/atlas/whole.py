@@ -60,7 +60,7 @@ def build(
     failures: list[Failure] = []
     try:
         with ResultStore(cache_dir()) as store:
-            failures = Filling(plan.specs, store, lambda: RenderQueue(store), site.add, note).run()
+            failures = Filling(plan.specs, store, lambda: RenderQueue(store, patient=True), site.add, note).run()
     finally:
         site.finish(failures)  # after Ctrl-C too: what is there can be looked at
     return AtlasReport(folder, standing, site.written, tuple(failures))

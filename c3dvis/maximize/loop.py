@@ -1,11 +1,12 @@
 """The search itself: one compiled step per (network, layer, canvas size), run on the device many steps at a time.
 
 energy = −activation_weight·objective + lp_weight·Lp + tv_space_weight·TV_space + tv_time_weight·TV_time
-         + selectivity_weight·|objective|·rivalry + |objective|·likeness (of several volumes to each other),
+         + selectivity_weight·|objective|·rivalry + |objective|·likeness (of clips of one filter to each other),
 
 of the volume as the network sees it through each step's random view. What differs between two renders of one layer
 (filters, weights, learning rate, seed) goes in as tensors, so nothing is traced twice; a term whose weight is 0 is
-not traced at all, since the first picture waits for the tracing.
+not traced at all, since the first picture waits for the tracing. Several volumes searched at once share network and
+views; each has its filters and its learning rate, and nothing of one gets into another.
 """
 
 from collections.abc import Callable, Collection, Sequence
@@ -88,6 +89,7 @@ class Search:
         terms: of the energy beside the objective, as `Energy.terms` names them.
         whole_layer: maximise the mean square of the whole layer, in place of some filters' response.
         count: volumes searched at once.
+        diverse: they are clips of one filter, each to be unlike the others.
     """
 
     def __init__(
@@ -100,6 +102,7 @@ class Search:
         terms: Collection[str] = (),
         whole_layer: bool = False,
         count: int = 1,
+        diverse: bool = False,
     ) -> None:
         self._forward = forward
         low, high = domain.bounds(*parametrization.size[1:])
@@ -111,6 +114,7 @@ class Search:
         self._precision = precision
         self._terms = frozenset(terms)
         self._whole_layer = whole_layer
+        self._diverse = diverse
         self.shape = (count, *parametrization.shape)
         # A function of its own, and never inlined into the loop: in a graph with a cycle TensorFlow 2.21 misses,
         # from one build to the next, the fast kernels of some gradients (MaxPool3DGrad: ten times slower).
@@ -132,9 +136,9 @@ class Search:
         parts = parametrization.prepare(_PLAIN)
         one = tuple(tf.TensorSpec(part.shape[1:], part.dtype) for part in parts)
         many = tuple(tf.TensorSpec((None, *part.shape[1:]), part.dtype) for part in parts)
-        self.step = tf.function(self._step, autograph=False, input_signature=[*state, one, tf.TensorSpec(())])
+        self.step = tf.function(self._step, autograph=False, input_signature=[*state, one, tf.TensorSpec((count,))])
         self.advance = tf.function(  # any number of steps at once: traced once
-            self._advance, autograph=False, input_signature=[*state, many, tf.TensorSpec((None,))]
+            self._advance, autograph=False, input_signature=[*state, many, tf.TensorSpec((None, count))]
         )
 
     def slots(self) -> State:
@@ -187,7 +191,7 @@ class Search:
 
         Args:
             first: index of the first step, counted from 0.
-            views: of n steps, prepared by the parametrisation; rates: (n,) learning rates. n steps are done.
+            views: of n steps, prepared by the parametrisation; rates: (n, count) learning rates. n steps are done.
 
         Returns:
             The next numbers and slots, and (n, 2, count): objective and energy before each step.
@@ -240,16 +244,27 @@ class Search:
         value = -activation_weight * objective
         if "rivalry" in self._terms:
             weight = rivalry_weight * activation_weight * tf.abs(tf.stop_gradient(objective))
-            value += weight * rivalry(responses, filters, noise)
-        if self.shape[0] > 1:
+            value += weight * self._each(lambda one, its: rivalry(one, its, noise), responses, filters)
+        if self._diverse:
             value += activation_weight * tf.abs(tf.stop_gradient(objective)) * likeness(after)
         around_grey = volumes - 0.5
         if "lp" in self._terms:
-            value += lp_weight * lp_norm(around_grey, lp_p)
+            value += lp_weight * self._each(lambda one: lp_norm(one, lp_p), around_grey)
         if "tv" in self._terms:
             space, time = total_variation(around_grey, beta)
             value += space_weight * space + time_weight * time
         return objective, value
+
+    def _each(self, term: Callable[..., tf.Tensor], *tensors: tf.Tensor) -> tf.Tensor:
+        """A term (count,) of tensors (count, …), one volume at a time.
+
+        A logarithm or exponential of a few numbers is rounded otherwise than that of one; this way a volume's term does
+        not depend on how many there are.
+        """
+        if self.shape[0] == 1 or self._diverse:
+            return term(*tensors)
+        parts = [tf.split(tensor, self.shape[0]) for tensor in tensors]
+        return tf.concat([term(*of_one) for of_one in zip(*parts, strict=True)], 0)
 
     def _network_input(self, volumes: tf.Tensor) -> tf.Tensor:
         if self._channels < 3:

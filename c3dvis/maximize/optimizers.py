@@ -15,7 +15,13 @@ class Optimizer(Protocol):
     def step(
         self, numbers: tf.Tensor, gradient: tf.Tensor, slots: State, index: tf.Tensor, rate: tf.Tensor
     ) -> tuple[tf.Tensor, State]:
-        """The next numbers (N, …) and slots. `index` counts from 0; `slots` start as zeros of the numbers' shape."""
+        """The next numbers (N, …) and slots.
+
+        Args:
+            slots: zeros of the numbers' shape at the start.
+            index: of the step, counted from 0.
+            rate: (N,) learning rates.
+        """
         ...
 
 
@@ -38,7 +44,7 @@ class Adam:
         unbiased = square / (1 - tf.pow(self._square, count))
         floor = self._floor * tf.sqrt(tf.reduce_mean(unbiased, list(range(1, gradient.shape.rank)), keepdims=True))
         step = mean / (1 - tf.pow(self._mean, count)) / (tf.sqrt(unbiased) + floor + 1e-12)
-        return numbers - rate * step, (mean, square)
+        return numbers - _for_each(rate, numbers) * step, (mean, square)
 
 
 class KerasVisRMSProp:
@@ -55,4 +61,9 @@ class KerasVisRMSProp:
         power = tf.reduce_mean(tf.square(gradient), list(range(1, gradient.shape.rank)), keepdims=True)
         gradient = gradient / (tf.sqrt(power) + 1e-7)
         square = 0.95 * slots[0] + 0.05 * tf.square(gradient)
-        return numbers - rate * gradient / tf.sqrt(square + 1e-7), (square,)
+        return numbers - _for_each(rate, numbers) * gradient / tf.sqrt(square + 1e-7), (square,)
+
+
+def _for_each(rate: tf.Tensor, numbers: tf.Tensor) -> tf.Tensor:
+    """Rates (N,) in the shape that multiplies numbers (N, …)."""
+    return tf.reshape(rate, (-1, *[1] * (numbers.shape.rank - 1)))

@@ -32,6 +32,16 @@ SETTLE_SHARE = 0.5
 """Share of the steps at full size in which the learning rate falls linearly to 0, so that the last views leave no
 trace."""
 
+TOGETHER = 8
+"""Filters of a layer that are searched in one batch at most."""
+CPU_CONVOLUTION = 8e8
+"""Multiplications of a whole batch in the mean convolution up to a layer, on a CPU: one with more keeps the cores busy
+alone, and a larger batch leaves the caches."""
+REGISTER = 8
+"""Numbers that a CPU adds up at once: a sum over rows that are no multiple of it depends on where a row begins."""
+GPU_PASS = 4e11
+"""Multiplications of a forward pass of a whole batch on a GPU."""
+
 PATIENCE = 2
 """Looks without a rise by `RISE` after which the search settles early."""
 RISE = 1.01
@@ -80,6 +90,40 @@ def work(spec: RenderSpec, info: NetworkInfo) -> int:
     shapes = architecture.shapes(spec.frames, spec.height, spec.width)
     convolutions = [op for op in architecture.ancestry(spec.layer) if op.kind == "conv"]
     return sum(math.prod(shapes[op.name]) * math.prod(op.kernel) * shapes[op.inputs[0]][-1] for op in convolutions)
+
+
+def family(spec: RenderSpec) -> str | None:
+    """What a spec has in common with those that can be searched in one batch with it; None if it goes alone."""
+    if spec.engine != "fast" or spec.objective != "filter" or spec.variants > 1 or not isinstance(spec.filter, int):
+        return None
+    return spec.replace(filter=0).to_json()
+
+
+def together(spec: RenderSpec, info: NetworkInfo, kind: str, precision: str) -> int:
+    """How many of a spec's family to search in one batch, 1 to `TOGETHER`, a power of two.
+
+    Several at once keep the processors busy where one volume is too little work for them: late layers and small clips
+    on a CPU, nearly everything on a GPU. The same spec is to give the same bytes in a batch and alone; on a CPU it does
+    in bfloat16, with numbers that fill its vector registers. In float32 some products are rounded otherwise.
+
+    Args:
+        kind: of device, `CPU` or `GPU`.
+        precision: that the device takes for `auto`.
+    """
+    if family(spec) is None:
+        return 1
+    if kind == "GPU":
+        return _power_of_two(GPU_PASS / work(spec, info))
+    if spec.frames % REGISTER or (precision if spec.precision == "auto" else spec.precision) == "float32":
+        return 1
+    convolutions = sum(op.kind == "conv" for op in info.architecture.ancestry(spec.layer))
+    count = _power_of_two(CPU_CONVOLUTION * convolutions / work(spec, info))
+    return count if count > 2 else 1  # two gain nothing
+
+
+def _power_of_two(number: float) -> int:
+    """The largest that is not above a number, within 1 to `TOGETHER`: each size of a batch is compiled anew."""
+    return 2 ** int(math.log2(max(1.0, min(TOGETHER, number))))
 
 
 def small_canvas(spec: RenderSpec, info: NetworkInfo) -> tuple[int, int, int] | None:

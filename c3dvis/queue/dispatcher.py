@@ -1,19 +1,23 @@
-"""`Dispatcher`: the one thread that talks to Dask, with an event loop in which every render is one coroutine.
+"""`Dispatcher`: the one thread that talks to Dask, with an event loop in which every run is one coroutine.
 
-A render goes to Dask only when a device is free for it. Dask could hold the whole queue itself, but it hands
-tasks to a busy worker ahead of time, and when one kills that worker it blames all of them.
+A run is one render, or a batch of one layer's filters. It goes to Dask only when a device is free for it. Dask could
+hold the whole queue itself, but it hands tasks to a busy worker ahead of time, and when one kills that worker it blames
+all of them.
 """
 
 import asyncio
 import contextlib
 import functools
 import logging
+import math
 import threading
 import uuid
-from collections.abc import Callable, Collection, Mapping
+from collections.abc import Callable, Collection, Mapping, Sequence
+from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from c3dvis.errors import C3dvisError, RenderFailed, WeightsMissing, WorkerLost
+from c3dvis.maximize.schedule import together
 from c3dvis.networks.registry import NetworkInfo, describe
 from c3dvis.queue.job import RenderJob
 from c3dvis.queue.status import DEVICE, METRIC
@@ -29,8 +33,23 @@ logger = logging.getLogger(__name__)
 _LOOK_EVERY = 0.5  # seconds between looks at the workers
 _LONGEST_PAUSE = 30.0  # seconds between attempts to reach a scheduler
 
-NextJob = Callable[[Collection[RenderJob]], RenderJob | None]
+NextJobs = Callable[[Collection[RenderJob]], list[RenderJob]]
 Deliver = Callable[[RenderJob, "Outcome"], None]
+
+
+@dataclass(eq=False)
+class _Run:
+    """Jobs that are with a worker together, or on their way there or back.
+
+    Attributes:
+        jobs: the renders; one, or some of one family.
+        task: the coroutine that sees to it.
+        returning: no device works on it any more.
+    """
+
+    jobs: Sequence[RenderJob]
+    task: asyncio.Task[None] | None = None
+    returning: bool = False
 
 
 class Dispatcher:
@@ -38,7 +57,9 @@ class Dispatcher:
 
     Args:
         scheduler: address of a Dask scheduler, or None for a cluster of our own.
-        next_job: the job to run next that is not among those given.
+        next_jobs: the job to run next that is not among those given, and after it those that may go in one batch with
+            it, in their order; nothing if none waits.
+        patient: batches may take as long as they do on a CPU.
         deliver: takes a job's outcome; called from some thread, may block.
 
     Attributes:
@@ -48,17 +69,17 @@ class Dispatcher:
         problem: a sentence on what is wrong now, or None.
     """
 
-    def __init__(self, scheduler: str | None, *, next_job: NextJob, deliver: Deliver) -> None:
+    def __init__(self, scheduler: str | None, *, next_jobs: NextJobs, deliver: Deliver, patient: bool = False) -> None:
         self.workers: Mapping[str, Mapping[str, Any]] = {}
         self.connected = False
         self.had_workers = False
         self.problem: str | None = None
         self._scheduler = scheduler
-        self._next_job = next_job
+        self._next_jobs = next_jobs
         self._deliver = deliver
-        self._runs: dict[str, RenderJob] = {}  # Dask's key of a run -> its job
-        self._tasks: dict[RenderJob, asyncio.Task[None]] = {}
-        self._returning: set[RenderJob] = set()  # of those, the ones that no device works on any more
+        self._patient = patient
+        self._runs: dict[RenderJob, _Run] = {}
+        self._keys: dict[str, _Run] = {}  # by Dask's key
         self._wake = asyncio.Event()
         self._closing = False
         self._main_task: asyncio.Task[None] | None = None
@@ -69,15 +90,23 @@ class Dispatcher:
     @property
     def taken(self) -> tuple[RenderJob, ...]:
         """Jobs that are with a worker, or on their way there or back."""
-        return tuple(self._tasks)
+        return tuple(self._runs)
 
     def wake(self) -> None:
         """There may be something to do; from any thread."""
         self._in_loop(self._wake.set)
 
     def stop(self, job: RenderJob) -> None:
-        """Take a job that is finished for its callers away from its worker; from any thread."""
-        self._in_loop(lambda: job in self._tasks and self._tasks[job].cancel())
+        """Take a job that is finished for its callers away from its worker; from any thread.
+
+        A batch goes on for the others that are in it.
+        """
+        self._in_loop(functools.partial(self._stop, job))
+
+    def _stop(self, job: RenderJob) -> None:
+        run = self._runs.get(job)
+        if run and run.task and all(other.is_finished for other in run.jobs):
+            run.task.cancel()
 
     def close(self) -> None:
         """Take all jobs from the workers, and end those of our own; returns when that is done."""
@@ -145,16 +174,17 @@ class Dispatcher:
             raise ConnectionError("the scheduler closed the connection")
         finally:
             self.connected, self.workers = False, {}
+            tasks = {run.task for run in self._runs.values() if run.task}
             if self._closing:
-                for task in self._tasks.values():
+                for task in tasks:
                     task.cancel()
-            if self._tasks:
-                await asyncio.wait(self._tasks.values())
+            if tasks:
+                await asyncio.wait(tasks)
 
     def _see(self, workers: Mapping[str, Mapping[str, Any]]) -> None:
         self.workers = workers
         self.had_workers = self.had_workers or bool(workers)
-        for job in self._tasks:
+        for job in self._runs:
             if job.worker and job.worker not in workers:
                 job.lost_worker()
         if self._scheduler and not self._devices():
@@ -170,56 +200,83 @@ class Dispatcher:
 
     def _give_out(self, client: "Client") -> None:
         devices = self._devices()
-        # One result per device may be on its way back; more would be lost together if this process were killed.
-        while len(self._tasks) - min(len(self._returning), devices) < devices:
-            job = self._next_job(self._tasks)
-            if job is None:
+        # One run per device may be on its way back; more would be lost together if this process were killed.
+        while True:
+            runs = set(self._runs.values())
+            if len(runs) - min(sum(run.returning for run in runs), devices) >= devices:
                 return
-            task = self._tasks[job] = asyncio.create_task(self._run(client, job))
-            task.add_done_callback(functools.partial(self._run_over, job))
+            jobs = self._next_jobs(self._runs)
+            if not jobs:
+                return
+            run = _Run(jobs[: self._together(jobs, devices)])
+            self._runs.update(dict.fromkeys(run.jobs, run))
+            run.task = asyncio.create_task(self._see_to(client, run))
+            run.task.add_done_callback(functools.partial(self._run_over, run))
 
-    def _run_over(self, job: RenderJob, _: asyncio.Task[None]) -> None:
-        del self._tasks[job]
-        self._returning.discard(job)
+    def _together(self, jobs: Sequence[RenderJob], devices: int) -> int:
+        """How many of the jobs that may go in one batch are to: as many as pay on any worker, and no device is idle."""
+        reports = [worker["metrics"].get(METRIC, {}) for worker in self.workers.values()]
+        kinds = ("GPU", "CPU") if self._patient else ("GPU",)
+        if len(jobs) == 1 or not all(report.get("kind") in kinds for report in reports):
+            return 1
+        spec = jobs[0].spec
+        info = describe(spec.network)
+        pays = min(together(spec, info, report["kind"], report["precision"]) for report in reports)
+        share = math.ceil(len(jobs) / devices)
+        while pays > share:
+            pays //= 2
+        return pays
+
+    def _run_over(self, run: _Run, _: asyncio.Task[None]) -> None:
+        for job in run.jobs:
+            del self._runs[job]
         self._wake.set()
 
-    async def _run(self, client: "Client", job: RenderJob) -> None:
-        """One job from here to the worker and back; again, once a worker that lacks the weights has them."""
+    async def _see_to(self, client: "Client", run: _Run) -> None:
+        """One run from here to the worker and back; again, once a worker that lacks the weights has them."""
         from distributed.client import FutureCancelledError
         from distributed.scheduler import KilledWorker
 
         from c3dvis.queue.task import Outcome
 
+        jobs = run.jobs
         try:
-            outcome = await self._run_once(client, job)
-            while outcome.wants and not job.is_finished:
-                await self._provide(client, outcome.worker, outcome.wants)
-                self._returning.discard(job)
-                outcome = await self._run_once(client, job)
+            outcomes = await self._run_once(client, run)
+            while (wants := outcomes[0].wants) and not all(job.is_finished for job in jobs):
+                await self._provide(client, outcomes[0].worker, wants)
+                run.returning = False
+                outcomes = await self._run_once(client, run)
         except FutureCancelledError:  # the scheduler is lost
-            job.requeued()
+            for job in jobs:
+                job.requeued()
+            return
         except KilledWorker:
-            await self._hand_over(job, Outcome(error=WorkerLost(_killed(job))))
+            outcomes = [Outcome(error=WorkerLost(_killed(job)), unexpected=True) for job in jobs]
         except C3dvisError as error:
-            await self._hand_over(job, Outcome(error=error))
+            outcomes = [Outcome(error=error)] * len(jobs)
         except Exception as error:
             logger.exception("A worker could not take a render.")
-            await self._hand_over(job, Outcome(error=RenderFailed(_refused(error))))
-        else:
-            await self._hand_over(job, outcome)
+            outcomes = [Outcome(error=RenderFailed(_refused(error)))] * len(jobs)
+        for job, outcome in zip(jobs, outcomes, strict=True):
+            if outcome.unexpected and len(jobs) > 1:  # by one of them, or by their being many
+                job.requeued(alone=True)
+            elif not job.is_finished:
+                await asyncio.to_thread(self._deliver, job, outcome)
 
-    async def _run_once(self, client: "Client", job: RenderJob) -> "Outcome":
+    async def _run_once(self, client: "Client", run: _Run) -> "list[Outcome]":
         from c3dvis.queue.task import render
 
-        run = f"c3dvis-{uuid.uuid4().hex}"  # no key of Dask's twice: it would hand a cancelled run to the next
-        self._runs[run] = job
-        fingerprint = describe(job.spec.network).fingerprint()
+        key = f"c3dvis-{uuid.uuid4().hex}"  # none of Dask's twice: it would hand a cancelled run to the next
+        self._keys[key] = run
+        specs = [job.spec for job in run.jobs]
+        fingerprint = describe(specs[0].network).fingerprint()
+        texts = [spec.to_json() for spec in specs]
         future = client.submit(
-            render, job.spec.to_json(), ALGORITHM_VERSION, fingerprint, key=run, resources={DEVICE: 1}, pure=False
+            render, texts, ALGORITHM_VERSION, fingerprint, key=key, resources={DEVICE: 1}, pure=False
         )
         try:
             await future.exception()  # type: ignore[misc]  # it has ended; what it returned is not here yet
-            self._returning.add(job)
+            run.returning = True
             self._give_out(client)  # before that, its device gets the next one
             return await future
         except asyncio.CancelledError:
@@ -227,7 +284,7 @@ class Dispatcher:
             raise
         finally:
             future.release()
-            del self._runs[run]
+            del self._keys[key]
 
     async def _provide(self, client: "Client", worker: str, network: str) -> None:
         """Send a worker the weights that it lacks.
@@ -250,16 +307,14 @@ class Dispatcher:
             if error is not None:
                 raise error
 
-    async def _hand_over(self, job: RenderJob, outcome: "Outcome") -> None:
-        await asyncio.to_thread(self._deliver, job, outcome)
-
     def _on_event(self, event: tuple[float, Mapping[str, Any]]) -> None:
         message = event[1]
-        if job := self._runs.get(message["run"]):
+        if run := self._keys.get(message["run"]):
             if message["kind"] == "started":
-                job.started(message["worker"])
+                for job in run.jobs:
+                    job.started(message["worker"], len(run.jobs))
             else:
-                job.progressed(message)
+                run.jobs[message["index"]].progressed(message)
 
 
 def weights_bytes(info: NetworkInfo) -> bytes:

@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any, Literal
 import numpy as np
 
 from c3dvis.errors import C3dvisError
-from c3dvis.maximize.schedule import Schedule
+from c3dvis.maximize.schedule import Schedule, family
 from c3dvis.networks.registry import describe
 from c3dvis.spec import RenderSpec
 
@@ -45,6 +45,7 @@ class JobSnapshot:
         error: of a failed render, a sentence.
         warning: something to know about a render that is not failed, a sentence.
         attempt: 1, or more once a worker was lost and the render started again.
+        together: renders in the batch that it is or was in, itself included; its seconds are those of the batch.
     """
 
     state: JobState
@@ -60,6 +61,7 @@ class JobSnapshot:
     error: str | None
     warning: str | None
     attempt: int
+    together: int
 
     @property
     def finished(self) -> bool:
@@ -90,6 +92,7 @@ class RenderJob:
         spec: what is rendered.
         number: of the request for it, counted by the queue.
         background: nobody waits for it at a page, so those that someone waits for go first.
+        alone: it is to go in no batch.
     """
 
     def __init__(
@@ -107,6 +110,7 @@ class RenderJob:
         self.spec = spec
         self.number = number
         self.background = False
+        self.alone = False
         self._position = position
         self._stop = stop
         self._fetch = fetch
@@ -118,6 +122,7 @@ class RenderJob:
         self._error: C3dvisError | None = None
         self._warning: str | None = None
         self._attempt = 0
+        self._together = 1
         self._worker = ""
         self._preview: tuple[int, bytes] | None = None
         self._forget_progress()
@@ -151,6 +156,7 @@ class RenderJob:
                 error=str(self._error) if self._error else None,
                 warning=self._warning,
                 attempt=max(1, self._attempt),
+                together=self._together,
             )
 
     @property
@@ -213,15 +219,15 @@ class RenderJob:
         """Address of the worker that renders it; empty unless it is running."""
         return self._worker if self._state == "running" else ""
 
-    def started(self, worker: str) -> None:
-        """A worker has taken it up, for the first time or again after another was lost."""
+    def started(self, worker: str, together: int = 1) -> None:
+        """A worker has taken it up, for the first time or again after another was lost, as one of so many."""
         with self._lock:
             if self._finished.is_set():
                 return
             if self._attempt:
                 self._warning = "The worker process was lost; the render started again on a new one."
             self._forget_progress()
-            self._state, self._worker = "running", worker
+            self._state, self._worker, self._together = "running", worker, together
             self._attempt += 1
             self._began = time.monotonic()
 
@@ -232,9 +238,10 @@ class RenderJob:
                 self._worker = ""
                 self._warning = "The worker process was lost; the render starts again on a new one."
 
-    def requeued(self) -> None:
-        """The scheduler was lost; it waits for another turn."""
+    def requeued(self, alone: bool = False) -> None:
+        """The scheduler was lost, or its batch failed and it is to go `alone`; it waits for another turn."""
         with self._lock:
+            self.alone = self.alone or alone
             if not self._finished.is_set():
                 self._state = "queued"
                 self._forget_progress()
@@ -278,6 +285,11 @@ class RenderJob:
 
     def _seconds(self) -> float:
         return (self._ended or time.monotonic()) - self._began if self._began else 0.0
+
+    @cached_property
+    def family(self) -> str | None:
+        """Those of one family can be rendered in one batch; None if it goes alone."""
+        return family(self.spec)
 
     @cached_property
     def _schedule(self) -> Schedule:

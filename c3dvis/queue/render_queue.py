@@ -37,9 +37,11 @@ class RenderQueue:
         store: where results go and are looked for first.
         scheduler: address of a Dask scheduler; None takes `C3DVIS_SCHEDULER`, and if that is unset too the queue
             starts a cluster of its own on this machine.
+        patient: no page waits behind these renders, so that those of one layer go in batches on a CPU too, where that
+            is faster. On a GPU, where a batch takes seconds, all do that nobody waits for.
     """
 
-    def __init__(self, store: "ResultStore", *, scheduler: str | None = None) -> None:
+    def __init__(self, store: "ResultStore", *, scheduler: str | None = None, patient: bool = False) -> None:
         self._store = store
         self._lock = threading.RLock()
         # Held while a new request is compared with the store, so that two of the same spec cannot both miss;
@@ -52,7 +54,9 @@ class RenderQueue:
         self._unsaved: OrderedDict[str, RenderResult] = OrderedDict()
         self._after_steps = AfterSteps()
         self._closed = False
-        self._dispatcher = Dispatcher(scheduler or scheduler_address(), next_job=self._next_job, deliver=self._deliver)
+        self._dispatcher = Dispatcher(
+            scheduler or scheduler_address(), next_jobs=self._next_jobs, deliver=self._deliver, patient=patient
+        )
         atexit.register(self.close)
 
     def submit(self, spec: RenderSpec, *, background: bool = False) -> RenderJob:
@@ -165,10 +169,17 @@ class RenderQueue:
         started = sum(other.rank < job.rank and other.state == "running" for other in self._dispatcher.taken)
         return before - started + 1
 
-    def _next_job(self, taken: Collection[RenderJob]) -> RenderJob | None:
+    def _next_jobs(self, taken: Collection[RenderJob]) -> list[RenderJob]:
+        """The next one, and after it what may go in one batch with it: the rest of its family that nobody waits for."""
         with self._lock:
             waiting = [job for job in self._active.values() if job not in taken]
-            return min(waiting, key=lambda job: job.rank, default=None)
+            first = min(waiting, key=lambda job: job.rank, default=None)
+            if first is None:
+                return []
+            if first.alone or not (first.background and first.family):
+                return [first]
+            mates = [job for job in waiting if job.background and not job.alone and job.family == first.family]
+            return sorted(mates, key=lambda job: job.rank)
 
     def _bring_forward(self, job: RenderJob) -> None:
         """Someone waits for a background job now: it goes after those that were waited for before."""

@@ -1,4 +1,4 @@
-"""What runs inside a worker: warming up, and one render with its reports.
+"""What runs inside a worker: warming up, and renders with their reports.
 
 Everything here is submitted by reference, so a worker of another machine needs this package too. TensorFlow
 is imported inside functions alone: the dashboard imports this module to name them.
@@ -13,6 +13,7 @@ import sys
 import threading
 import time
 import traceback
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
@@ -44,6 +45,7 @@ class Outcome:
     Attributes:
         wants: the network whose weights this worker lacks; nothing was rendered.
         worker: address of the worker that wants them.
+        unexpected: the error is none that a spec can be blamed for; of several in a batch, each deserves a try alone.
     """
 
     blob: bytes | None = None
@@ -51,43 +53,62 @@ class Outcome:
     details: str = ""
     wants: str = ""
     worker: str = ""
+    unexpected: bool = False
 
 
-def render(spec_json: str, algorithm: int, fingerprint: str) -> Outcome:
-    """Render one spec in this worker; never raises, so that what comes back is always one sentence.
+def render(specs_json: Sequence[str], algorithm: int, fingerprint: str) -> list[Outcome]:
+    """Render specs in this worker, several as one batch; never raises, so that what comes back is always sentences.
 
     Args:
-        spec_json: canonical JSON of the spec.
-        algorithm: version that the asking side would store the result under.
+        specs_json: canonical JSON of each spec; several are of one `schedule.family`.
+        algorithm: version that the asking side would store the results under.
         fingerprint: of the network that the asking side means.
+
+    Returns:
+        How each ended, in their order.
     """
     worker = get_worker()
-    reporter = Reporter(worker)
+    run = Run(worker)
+    reporters = [Reporter(run, index, len(specs_json)) for index in range(len(specs_json))]
     try:
-        reporter.started()
+        run.started()
         if algorithm != ALGORITHM_VERSION:
             raise RenderFailed(
                 f"This worker renders by version {ALGORITHM_VERSION} of the algorithm, the dashboard asked "
                 f"for version {algorithm}. Install the same c3dvis on both."
             )
-        spec = RenderSpec.from_json(spec_json)
-        if not describe(spec.network).weights_installed():
-            return Outcome(wants=spec.network, worker=worker.address)
-        _check_weights(spec.network, fingerprint)
+        specs = [RenderSpec.from_json(text) for text in specs_json]
+        network = specs[0].network
+        if not describe(network).weights_installed():
+            return [Outcome(wants=network, worker=worker.address)] * len(specs)
+        _check_weights(network, fingerprint)
         while not _warm.wait(0.1):
-            reporter.raise_if_cancelled()
-        import c3dvis
-
-        result = c3dvis.render(spec, on_progress=reporter)
-        return Outcome(blob=result.to_bytes())
+            run.raise_if_cancelled()
+        return rendered(specs, reporters)
     except C3dvisError as error:
-        return Outcome(error=error)
+        return [Outcome(error=error)] * len(specs_json)
     except Exception as error:
-        reason = " ".join(str(error).split())[:200] or "no message"
-        sentence = f"The render stopped on an unexpected {type(error).__name__}: {reason}. The log has the details."
-        return Outcome(error=RenderFailed(sentence), details=traceback.format_exc())
+        return [_unexpected(error)] * len(specs_json)
     finally:
         _release_memory()
+
+
+def rendered(specs: Sequence[RenderSpec], reporters: Sequence["Reporter"]) -> list[Outcome]:
+    """Have specs rendered; an error that ends all of them is raised."""
+    import c3dvis
+
+    if len(specs) == 1:
+        return [Outcome(blob=c3dvis.render(specs[0], on_progress=reporters[0]).to_bytes())]
+    from c3dvis.maximize.render import render_together
+
+    ended = render_together(specs, reporters)
+    return [Outcome(error=one) if isinstance(one, C3dvisError) else Outcome(blob=one.to_bytes()) for one in ended]
+
+
+def _unexpected(error: Exception) -> Outcome:
+    reason = " ".join(str(error).split())[:200] or "no message"
+    sentence = f"The render stopped on an unexpected {type(error).__name__}: {reason}. The log has the details."
+    return Outcome(error=RenderFailed(sentence), details=traceback.format_exc(), unexpected=True)
 
 
 def receive_weights(network: str, data: bytes) -> C3dvisError | None:
@@ -122,21 +143,16 @@ def _release_memory() -> None:
         library.malloc_trim(0)
 
 
-class Reporter:
-    """The `on_progress` of a render: reports a few times a second, and stops the render once it is cancelled.
-
-    Every step's numbers travel, gathered between reports; previews travel less often, the first at once.
-    """
+class Run:
+    """What Dask runs, one spec or a batch of them, and its way to tell of itself."""
 
     def __init__(self, worker: Worker) -> None:
         self._worker = worker
-        self._run = worker.get_current_task()
-        self._points: list[list[float | None]] = []
-        self._sent = self._preview_sent = float("-inf")
+        self._key = worker.get_current_task()
 
     def started(self) -> None:
         """Tell that this run has a device now."""
-        self._send(kind="started")
+        self.send(kind="started")
 
     def raise_if_cancelled(self) -> None:
         """Raises `Cancelled` when no one wants this run any more.
@@ -144,30 +160,47 @@ class Reporter:
         Dask then marks the task as cancelled in the worker's own state and lets its body run; so it also is
         when the dashboard that asked has gone.
         """
-        task = self._worker.state.tasks.get(self._run)
+        task = self._worker.state.tasks.get(self._key)
         if task is None or task.state == "cancelled":
             raise Cancelled("The render was cancelled.")
 
+    def send(self, **message: Any) -> None:
+        """Have a message arrive at the side that asked."""
+        self._worker.log_event(TOPIC, {"run": self._key, **message})
+
+
+class Reporter:
+    """The `on_progress` of one spec of a run: reports a few times a second, and stops it once the run is cancelled.
+
+    Every step's numbers travel, gathered between reports; previews travel less often, the first at once. Those of a
+    batch take turns, so that it sends no more than a single render.
+    """
+
+    def __init__(self, run: Run, index: int = 0, count: int = 1) -> None:
+        self._run = run
+        self._index = index
+        self._count = count
+        self._points: list[list[float | None]] = []
+        self._sent = self._preview_sent = float("-inf")
+
     def __call__(self, progress: "Progress") -> None:
-        self.raise_if_cancelled()
+        self._run.raise_if_cancelled()
         if progress.step:  # at step 0 there is a clip to show and nothing measured yet
             shown = None if progress.shown_activation is None else float(progress.shown_activation)
             seconds, objective = float(progress.seconds), float(progress.objective)
             self._points.append([int(progress.step), seconds, objective, shown])
         now = time.monotonic()
-        with_preview = progress.preview is not None and now - self._preview_sent >= PREVIEW_EVERY
-        if not with_preview and now - self._sent < PROGRESS_EVERY and progress.step < progress.steps:
+        with_preview = progress.preview is not None and now - self._preview_sent >= PREVIEW_EVERY * self._count
+        recent = now - self._sent < PROGRESS_EVERY * self._count
+        if not with_preview and recent and progress.step < progress.steps:
             return
         message: dict[str, Any] = {"kind": "progress", "steps": int(progress.steps), "points": self._points}
         if with_preview and progress.preview is not None:
             message["frames"], message["preview"] = preview.encode(progress.preview)
             self._preview_sent = now
-        self._send(**message)
+        self._run.send(index=self._index, **message)
         self._points = []
         self._sent = now
-
-    def _send(self, **message: Any) -> None:
-        self._worker.log_event(TOPIC, {"run": self._run, **message})
 
 
 class WarmUp(WorkerPlugin):
@@ -199,7 +232,7 @@ def _warm_up() -> None:
 
 
 def _load() -> dict[str, Any]:
-    """Import and build what most renders need; returns `device` and `versions`."""
+    """Import and build what most renders need; returns what this worker is, as `status.WorkerStatus` has it."""
     import c3dvis
     from c3dvis.networks.device import describe_device
 
@@ -213,5 +246,7 @@ def _load() -> dict[str, Any]:
     versions = {name: importlib.metadata.version(name) for name in ("tensorflow", "keras", "keras-vis", "distributed")}
     return {
         "device": device["device"],
+        "kind": device["kind"],
+        "precision": device["precision"],
         "versions": {"c3dvis": c3dvis.__version__, "python": platform.python_version(), **versions},
     }

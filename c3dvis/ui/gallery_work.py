@@ -123,9 +123,9 @@ def seconds_left(shared: Services, layer: Layer) -> float | None:
     finished = (job for job in shared.queue.jobs() if job.state == "done" and job.spec.layer == layer.specs[0].layer)
     took: list[float] = []
     for job in finished:
-        seconds = job.snapshot().seconds
-        if seconds:
-            took.append(seconds)
+        snapshot = job.snapshot()
+        if snapshot.seconds:
+            took.append(snapshot.seconds / snapshot.together)
         if len(took) == _PACE_OVER:
             break
     if not took:

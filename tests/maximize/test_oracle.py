@@ -102,7 +102,7 @@ class Case:
             self.energy(**changes),
             tf.constant(0),
             _still(STEPS),
-            tf.ones(STEPS),
+            tf.ones((STEPS, 1)),
         )
         return float(np.sqrt(np.square(ours.numpy()[0] - self.theirs.volumes[STEPS]).mean()))
 
@@ -118,7 +118,7 @@ class Case:
                 energy,
                 tf.constant(i),
                 _still(1),
-                tf.ones(1),
+                tf.ones((1, 1)),
             )
             low, high = (before - _their_step(gradient + sign * slack, memory) for sign in (1, -1))
             inside = (ours[0].numpy() >= low - ROUNDING) & (ours[0].numpy() <= high + ROUNDING)

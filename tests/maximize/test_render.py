@@ -6,7 +6,7 @@ import tensorflow as tf
 
 import c3dvis
 from c3dvis.errors import Cancelled, InvalidSpec, UnknownLayer, UnknownNetwork
-from c3dvis.maximize import fast
+from c3dvis.maximize import fast, run
 from c3dvis.networks.device import describe_device, resolve_precision
 
 SMALL = c3dvis.RenderSpec(layer="Conv3d_2c_3x3", filter=10, frames=8, height=48, width=48, iterations=16)
@@ -18,14 +18,14 @@ def _weights(weights):
 
 
 def test_a_layer_and_size_is_compiled_once_whatever_else_changes():
-    fast._searches.clear()
+    run._searches.clear()
     changes = [
         {}, {"filter": 3}, {"seed": 9}, {"iterations": 21}, {"tv_space_weight": 2.0}, {"tv_time_weight": 90.0},
         {"selectivity_weight": 3.0}, {"jitter_pixels": 0}, {"learning_rate": 0.2},
     ]  # fmt: skip
     clips = [c3dvis.render(SMALL.replace(**change)).clip for change in changes]
-    assert len(fast._searches) == 2  # the small canvas, and full size
-    for search in fast._searches.values():  # a step of the one, a loop of the other, each traced once
+    assert len(run._searches) == 2  # the small canvas, and full size
+    for search in run._searches.values():  # a step of the one, a loop of the other, each traced once
         traced = search.step.experimental_get_tracing_count() + search.advance.experimental_get_tracing_count()
         assert traced == 1
     assert len({clip.tobytes() for clip in clips}) == len(changes)  # and every change shows

@@ -222,8 +222,8 @@ def test_an_error_of_the_worker_arrives_as_its_sentence(queue: RenderQueue, monk
 
 def test_an_unexpected_error_becomes_a_sentence_with_details(worker: psutil.Process) -> None:
     with Client(worker.cmdline()[-1], set_as_default=False) as client:
-        future = client.submit(task.render, 3, task.ALGORITHM_VERSION, "", resources={"device": 1}, pure=False)
-        outcome = future.result(timeout=60)
+        future = client.submit(task.render, [3], task.ALGORITHM_VERSION, "", resources={"device": 1}, pure=False)
+        (outcome,) = future.result(timeout=60)
     assert outcome.blob is None
     assert "unexpected TypeError" in str(outcome.error)
     assert "\n" not in str(outcome.error)

@@ -1,0 +1,135 @@
+"""Filters that are searched in one batch: each comes out as it does alone, and nothing of one gets into another."""
+
+import numpy as np
+import pytest
+
+import c3dvis
+from c3dvis.errors import Cancelled
+from c3dvis.maximize.progress import Progress
+from c3dvis.maximize.render import render_together
+from c3dvis.maximize.schedule import TOGETHER, family, together
+from c3dvis.networks.device import describe_device
+from c3dvis.networks.registry import describe
+from c3dvis.results import RenderResult
+
+I3D, C3D = describe("i3d-kinetics400"), describe("c3d-sports1m")
+BASE = c3dvis.RenderSpec(layer="Mixed_4d", frames=8, height=64, width=64, iterations=80)
+LEVELS = {"layer": "Mixed_3c", "iterations": 144}
+"""With these filter 3 levels before filter 40 does."""
+SILENT = 489
+"""Noise leaves this filter silent, so it does not race against the others: another energy than theirs."""
+
+
+def ignore(progress: Progress) -> None:
+    """Listens to nothing."""
+
+
+def results_of(specs: list[c3dvis.RenderSpec]) -> list[RenderResult]:
+    ended = render_together(specs, [ignore] * len(specs))
+    results = [result for result in ended if isinstance(result, RenderResult)]
+    assert len(results) == len(specs), ended
+    return results
+
+
+@pytest.mark.parametrize(
+    "changes",
+    [
+        {"height": 48, "width": 48},  # without a small canvas
+        LEVELS,
+        {"layer": "Conv3d_2c_3x3", "parametrization": "pixel", "iterations": 20},
+        {"lp_weight": 3.0, "tv_space_weight": 2.0, "tv_beta": 1.5, "iterations": 30},
+    ],
+)
+def test_each_comes_out_as_it_does_alone(weights, changes):
+    specs = [BASE.replace(filter=number, **changes) for number in (3, 40, 7, 12)]
+    alone = [c3dvis.render(spec) for spec in specs]
+    for one, other in zip(alone, results_of(specs), strict=True):
+        assert other.spec == one.spec
+        assert other.provenance["together"] == 4
+        assert other.history[-1]["step"] == one.history[-1]["step"]
+        if describe_device()["kind"] == "CPU" and other.provenance["precision"] == "bfloat16":
+            np.testing.assert_array_equal(other.clip, one.clip)
+            assert other.metrics == one.metrics
+        else:  # several at once may be rounded otherwise
+            assert other.metrics["shown_activation"] == pytest.approx(one.metrics["shown_activation"], rel=0.1)
+
+
+def test_one_levels_before_the_others(weights):
+    """What the second case above is for."""
+    first, other = results_of([BASE.replace(filter=number, **LEVELS) for number in (3, 40)])
+    assert first.history[-1]["step"] < other.history[-1]["step"] == 144
+
+
+def test_a_filter_that_noise_leaves_silent_is_searched_beside_the_others(weights):
+    specs = [BASE.replace(filter=number, iterations=24) for number in (SILENT, 3)]
+    silent, other = results_of(specs)
+    assert silent.metrics["selectivity"] is None
+    assert other.metrics["selectivity"] is not None
+    assert silent.clip.std() > 20
+
+
+def test_one_that_is_cancelled_leaves_the_others_alone(weights):
+    specs = [BASE.replace(filter=number, iterations=24) for number in (3, 40)]
+    seen: list[int] = []
+
+    def cancel(progress: Progress) -> None:
+        seen.append(progress.step)
+        raise Cancelled("The render was stopped.")
+
+    whole = results_of(specs)
+    cancelled, left = render_together(specs, [cancel, ignore])
+    assert isinstance(cancelled, Cancelled)
+    assert len(seen) == 1
+    assert isinstance(left, RenderResult)
+    np.testing.assert_array_equal(left.clip, whole[1].clip)
+    seen.clear()
+    assert all(isinstance(end, Cancelled) for end in render_together(specs, [cancel, cancel]))
+    assert len(seen) == 2  # it was given up, not gone through to its end
+
+
+def test_progress_comes_to_each(weights):
+    specs = [BASE.replace(filter=number, iterations=24) for number in (3, 40)]
+    seen: list[list[Progress]] = [[], []]
+    ended = render_together(specs, [seen[0].append, seen[1].append])
+    for heard, result in zip(seen, ended, strict=True):
+        assert isinstance(result, RenderResult)
+        assert [progress.step for progress in heard] == [row["step"] for row in result.history]
+        assert heard[-1].preview is not None
+        np.testing.assert_array_equal(heard[-1].preview, result.clip)
+        assert heard[-1].shown_activation == pytest.approx(result.metrics["shown_activation"], rel=1e-5)
+
+
+@pytest.mark.parametrize(
+    ("size", "layer", "count"),
+    [
+        ((16, 112, 112), "Conv3d_2c_3x3", 1),
+        ((16, 112, 112), "Mixed_3c", 1),
+        ((16, 112, 112), "Mixed_4d", 4),
+        ((16, 112, 112), "Mixed_5b", 4),
+        ((16, 56, 56), "Mixed_4d", 8),
+        ((64, 224, 224), "Mixed_5b", 1),
+    ],
+)
+def test_as_many_go_together_as_pay_on_a_cpu(size, layer, count):
+    spec = BASE.replace(layer=layer, frames=size[0], height=size[1], width=size[2])
+    assert together(spec, I3D, "CPU", "bfloat16") == count
+    assert together(spec, I3D, "CPU", "float32") == 1
+    assert together(spec.replace(precision="float32"), I3D, "CPU", "bfloat16") == 1
+    assert together(spec.replace(frames=size[0] - 4), I3D, "CPU", "bfloat16") == 1  # sums would be rounded otherwise
+
+
+def test_a_gpu_takes_more_of_what_is_light():
+    assert together(c3dvis.RenderSpec(), I3D, "GPU", "bfloat16") == TOGETHER
+    heavy = c3dvis.RenderSpec(network="c3d-sports1m", layer="conv5b", frames=32, height=224, width=224)
+    assert together(heavy, C3D, "GPU", "bfloat16") == 1
+
+
+def test_a_family_differs_in_its_filters_alone():
+    assert family(BASE) == family(BASE.replace(filter=3))
+    assert family(BASE) != family(BASE.replace(seed=3))
+    alone = [
+        {"variants": 2}, {"objective": "neuron"}, {"objective": "layer"}, {"filter": ((1, 1.0), (2, 0.5))},
+        {"engine": "keras-vis"},
+    ]  # fmt: skip
+    assert [family(BASE.replace(**changes)) for changes in alone] == [None] * len(alone)
+    assert together(BASE.replace(variants=2), I3D, "GPU", "bfloat16") == 1

@@ -16,10 +16,10 @@ from typing import Any
 import numpy as np
 import tensorflow as tf
 
-from c3dvis.maximize.objectives import likeness, mean_square, per_filter, rivalry, weighted_response
+from c3dvis.maximize.objectives import likeness, mean_square, per_filter, rivalry, slopes_of_means, weighted_response
 from c3dvis.maximize.optimizers import Optimizer, State
 from c3dvis.maximize.parametrization import Parametrization
-from c3dvis.maximize.regularizers import lp_norm, total_variation
+from c3dvis.maximize.regularizers import lp_norm, squared_variation, total_variation
 from c3dvis.networks.domain import InputDomain
 from c3dvis.networks.forward import Response
 
@@ -27,7 +27,7 @@ Forward = Callable[[tf.Tensor], Response]
 
 _PLAIN = np.zeros((1, 6), np.float32)  # one view of the volume as it is
 
-_TERMS = {"lp_weight": "lp", "tv_space_weight": "tv", "tv_time_weight": "tv", "selectivity_weight": "rivalry"}
+_TERMS = {"lp_weight": "lp", "tv_space_weight": "space", "tv_time_weight": "time", "selectivity_weight": "rivalry"}
 
 
 @dataclass(frozen=True)
@@ -57,8 +57,11 @@ class Energy:
 
     @property
     def terms(self) -> frozenset[str]:
-        """The terms beside the objective whose weight is not 0."""
-        return frozenset(term for name, term in _TERMS.items() if getattr(self, name))
+        """The terms beside the objective whose weight is not 0; total variation of a power other than 2 is one term."""
+        terms = frozenset(term for name, term in _TERMS.items() if getattr(self, name))
+        if self.tv_beta == 2 or not terms & {"space", "time"}:
+            return terms
+        return terms - {"space", "time"} | {"variation"}
 
     def tensors(self) -> tuple[tf.Tensor, tf.Tensor, tf.Tensor, tf.Tensor]:
         """(positions, filters, noise, the eight scalars)."""
@@ -88,6 +91,7 @@ class Search:
         precision: of the network's arithmetic, `float32` or `bfloat16`.
         terms: of the energy beside the objective, as `Energy.terms` names them.
         whole_layer: maximise the mean square of the whole layer, in place of some filters' response.
+        neuron: positions do not all count alike.
         count: volumes searched at once.
         diverse: they are clips of one filter, each to be unlike the others.
     """
@@ -101,6 +105,7 @@ class Search:
         precision: str = "float32",
         terms: Collection[str] = (),
         whole_layer: bool = False,
+        neuron: bool = False,
         count: int = 1,
         diverse: bool = False,
     ) -> None:
@@ -114,6 +119,7 @@ class Search:
         self._precision = precision
         self._terms = frozenset(terms)
         self._whole_layer = whole_layer
+        self._neuron = neuron
         self._diverse = diverse
         self.shape = (count, *parametrization.shape)
         # A function of its own, and never inlined into the loop: in a graph with a cycle TensorFlow 2.21 misses,
@@ -219,38 +225,44 @@ class Search:
             volumes = self._sample(numbers, view)
             clips = self._network_input(volumes)
         response = self._forward(clips)
-        of = [response.before, response.after, volumes]
+        before, after = per_filter(response.before, energy[0]), per_filter(response.after, energy[0])
+        of = [before, after, response.after, volumes]
         with tf.GradientTape() as judging:
             judging.watch(of)
-            objective, value = self._energy(response.before, response.after, volumes, energy)
+            objective, value = self._energy(before, after, response.after, volumes, energy)
         slopes: Any = judging.gradient(value, of)
-        before, after, direct = slopes
-        by = [response.pull_back(before, after)]
+        by_before, by_after, whole, direct = slopes
+        if by_before is None:  # of a whole layer, means do not matter
+            by = [response.pull_back(None, whole)]
+        else:
+            held, shown = slopes_of_means(response, by_before, by_after, energy[0] if self._neuron else None)
+            parts = [part for part in (shown, whole) if part is not None]
+            by = [response.pull_back(held, tf.add_n(parts) if parts else None)]
         if direct is None:  # no term looks at the volumes themselves
             return sampling.gradient([clips], numbers, by), objective, value
         return sampling.gradient([clips, volumes], numbers, [*by, direct]), objective, value
 
     def _energy(
-        self, before: tf.Tensor, after: tf.Tensor, volumes: tf.Tensor, energy: EnergyTensors
+        self, before: tf.Tensor, after: tf.Tensor, response: tf.Tensor, volumes: tf.Tensor, energy: EnergyTensors
     ) -> tuple[tf.Tensor, tf.Tensor]:
-        """(objective, energy), (count,) each, of the volumes that a layer responds to."""
-        positions, filters, noise, scalars = energy
+        """(objective, energy), (count,) each, of volumes, a layer's response to them and its means per filter."""
+        _, filters, noise, scalars = energy
         activation_weight, lp_weight, lp_p, space_weight, time_weight, beta, rivalry_weight, leak = tf.unstack(scalars)
-        responses = per_filter(after, positions)
-        if self._whole_layer:
-            objective = mean_square(after)
-        else:
-            objective = weighted_response(per_filter(before, positions), responses, filters, leak)
+        objective = mean_square(response) if self._whole_layer else weighted_response(before, after, filters, leak)
         value = -activation_weight * objective
         if "rivalry" in self._terms:
             weight = rivalry_weight * activation_weight * tf.abs(tf.stop_gradient(objective))
-            value += weight * self._each(lambda one, its: rivalry(one, its, noise), responses, filters)
+            value += weight * self._each(lambda one, its: rivalry(one, its, noise), after, filters)
         if self._diverse:
-            value += activation_weight * tf.abs(tf.stop_gradient(objective)) * likeness(after)
+            value += activation_weight * tf.abs(tf.stop_gradient(objective)) * likeness(response)
         around_grey = volumes - 0.5
         if "lp" in self._terms:
             value += lp_weight * self._each(lambda one: lp_norm(one, lp_p), around_grey)
-        if "tv" in self._terms:
+        if "space" in self._terms:
+            value += space_weight * (squared_variation(around_grey, 2) + squared_variation(around_grey, 3))
+        if "time" in self._terms:
+            value += time_weight * squared_variation(around_grey, 1)
+        if "variation" in self._terms:
             space, time = total_variation(around_grey, beta)
             value += space_weight * space + time_weight * time
         return objective, value

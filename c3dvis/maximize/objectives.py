@@ -6,6 +6,7 @@ from typing import Any
 import numpy as np
 import tensorflow as tf
 
+from c3dvis.networks.forward import Response
 from c3dvis.spec import RenderSpec
 
 # Below zero the objective still rises a little with the pre-activation, so that a filter that starts silent gets
@@ -18,6 +19,11 @@ _MARGIN = 0.1
 _SOFTNESS = 0.1
 # Standardised responses below this are as good as silent.
 _SILENT = 0.05
+
+# A response of more numbers than this is added up in blocks in its own precision: to cast it would take longer than the
+# network takes for it. The rounded sums of blocks are themselves added up in float32.
+_LARGE = 2**22
+_BLOCK = 512
 
 
 def positions(spec: RenderSpec, shape: tuple[int, int, int, int]) -> np.ndarray:
@@ -42,8 +48,41 @@ def per_filter(response: tf.Tensor, positions: tf.Tensor) -> tf.Tensor:
     """Weighted mean over positions of every filter, (N, filters) float32, of a response (N, t, h, w, filters)."""
     shape: Any = response.shape
     places = math.prod(shape[1:-1])  # a dense layer has one
-    features = tf.reshape(tf.cast(response, tf.float32), (-1, places, shape[-1]))
-    return tf.squeeze(tf.matmul(tf.reshape(positions, (1, 1, places)), features), 1)
+    if response.dtype == tf.float32 or places * shape[-1] < _LARGE:
+        features = tf.reshape(tf.cast(response, tf.float32), (-1, places, shape[-1]))
+        return tf.squeeze(tf.matmul(tf.reshape(positions, (1, 1, places)), features), 1)
+    block = next(size for size in range(_BLOCK, 0, -1) if places % size == 0)
+    peak = tf.reduce_max(positions)  # the weights in units of it are 0 and 1
+    weights = tf.cast(tf.reshape(positions / peak, (1, places // block, 1, block)), response.dtype)
+    sums = tf.matmul(weights, tf.reshape(response, (-1, places // block, block, shape[-1])))
+    return peak * tf.reduce_sum(tf.cast(sums, tf.float32), [1, 2])
+
+
+def slopes_of_means(
+    response: Response, by_before: tf.Tensor, by_after: tf.Tensor, positions: tf.Tensor | None = None
+) -> tuple[tf.Tensor, tf.Tensor | None]:
+    """What `Response.pull_back` takes, of the gradients (N, filters) by the means of `before` and `after`.
+
+    Args:
+        positions: (t, h, w) float32 weights of `per_filter`; None where all count alike.
+    """
+    before: Any = response.before
+    places = math.prod(before.shape[1:-1])
+    scale = tf.constant(1 / places) if positions is None else tf.reduce_max(positions)
+    per_place: Any = (-1, *[1] * (before.shape.rank - 2), before.shape[-1])
+
+    def at_each_place(by: tf.Tensor) -> tf.Tensor:
+        return tf.cast(tf.reshape(scale * by, per_place), before.dtype)
+
+    def weighed(slope: tf.Tensor) -> tf.Tensor:
+        if positions is None:
+            return tf.broadcast_to(slope, tf.shape(before))
+        return slope * tf.cast(tf.reshape(positions / scale, (1, *before.shape[1:-1], 1)), before.dtype)
+
+    if not response.rectified:
+        return weighed(at_each_place(by_before)), weighed(at_each_place(by_after))
+    slope = tf.where(before > 0, at_each_place(by_before + by_after), at_each_place(by_before))
+    return (slope if positions is None else weighed(slope)), None
 
 
 def weighted_response(before: tf.Tensor, after: tf.Tensor, filters: tf.Tensor, leak: float | tf.Tensor) -> tf.Tensor:

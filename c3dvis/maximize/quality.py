@@ -51,10 +51,11 @@ class Quality:
         self._batch = max(1, min(_BATCH, _LARGEST // _numbers(network, spec)))
         self._positions = tf.constant(positions(spec, shape))
         self._filters = filter_weights(spec, shape)
+        self._latest: tuple[np.ndarray, np.ndarray] | None = None
 
     def shown_activation(self, clip: np.ndarray) -> float:
         """The target's mean response, after its activation function, to a clip (T, H, W, 3) uint8."""
-        return float(self._target(self._responses([clip], "float32"))[0])
+        return float(self._target(self._response(clip))[0])
 
     def measure(self, clip: np.ndarray, canvas: tuple[int, int, int] | None = None) -> dict[str, Metric]:
         """All measures of a clip (T, H, W, 3) uint8; docs/method.md says what each means.
@@ -62,8 +63,9 @@ class Quality:
         Args:
             canvas: (frames, height, width) of the small canvas that the search began on, if it had one.
         """
-        response = self._responses([clip], "float32")
+        response = self._response(clip)
         shown = float(self._target(response)[0])
+        robustness, motion = self._ratios(clip, shown)
         noise = self.noise_responses()
         floor = self._target(noise)
         average, deviation = float(floor.mean()), float(floor.std())
@@ -73,8 +75,8 @@ class Quality:
             "noise_deviation": deviation,
             "gain": shown / average if average > 0 else None,
             "selectivity": self._selectivity(response[0]),
-            "robustness": self._ratio(shown, self._disturbed(clip), clip),
-            "motion": self._motion(clip),
+            "robustness": robustness,
+            "motion": motion,
             "coherence": coherence(clip),
             "repetition": repetition(clip, canvas[1:] if canvas else None),
             "dead": self._dead(clip, shown),
@@ -95,6 +97,12 @@ class Quality:
             while len(_noise_responses) > 64:
                 _noise_responses.popitem(last=False)
         return _noise_responses[key]
+
+    def _response(self, clip: np.ndarray) -> np.ndarray:
+        """The same as `_responses` for one clip in float32; that of the latest is kept, since a search ends with it."""
+        if self._latest is None or not np.array_equal(self._latest[0], clip):
+            self._latest = clip, self._responses([clip], "float32")
+        return self._latest[1]
 
     def _responses(self, clips: list[np.ndarray], precision: str) -> np.ndarray:
         """Weighted mean over positions of every filter's response, (clips, filters) float32."""
@@ -129,18 +137,14 @@ class Quality:
         score = (response - average) * scale
         return int((score > score[self._spec.filter]).sum()) + 1 if scale[self._spec.filter] else None
 
-    def _ratio(self, shown: float, others: list[np.ndarray], clip: np.ndarray) -> float | None:
-        if shown <= 0:
-            return None
-        values = self._target(self._responses([clip, *others], self._precision))
-        return float(values[1:].mean() / values[0]) if values[0] > 0 else None
-
-    def _motion(self, clip: np.ndarray) -> float | None:
-        """Against the best single frame held still."""
+    def _ratios(self, clip: np.ndarray, shown: float) -> tuple[float | None, float | None]:
+        """Robustness, against the clip disturbed, and motion, against the best single frame held still."""
         stills = [np.repeat(frame[np.newaxis], len(clip), axis=0) for frame in clip]
-        values = self._target(self._responses([clip, *stills], self._precision))
-        best = float(values[1:].max())
-        return float(values[0]) / best if best > 0 else None
+        disturbed = self._disturbed(clip) if shown > 0 else []
+        value, *others = map(float, self._target(self._responses([clip, *disturbed, *stills], self._precision)))
+        best = max(others[len(disturbed) :])
+        robustness = float(np.mean(others[: len(disturbed)])) / value if disturbed and value > 0 else None
+        return robustness, value / best if best > 0 else None
 
     def _disturbed(self, clip: np.ndarray) -> list[np.ndarray]:
         indices, palette = quantize(clip)

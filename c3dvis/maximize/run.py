@@ -28,10 +28,11 @@ def parametrization_of(network: Network, spec: RenderSpec, canvas: Size) -> Four
 
 def search_of(network: Network, spec: RenderSpec, canvas: Size, precision: str, energy: Energy) -> Search:
     """The compiled search on a canvas, built once per layer, size and kind of energy, and kept for the next."""
-    whole_layer, diverse, count = spec.objective == "layer", spec.variants > 1, len(energy.filters)
+    whole_layer, neuron = spec.objective == "layer", spec.objective == "neuron"
+    diverse, count = spec.variants > 1, len(energy.filters)
     key = (
-        network.fingerprint, spec.layer, canvas, precision, spec.parametrization, whole_layer, energy.terms,
-        count, diverse,
+        network.fingerprint, spec.layer, canvas, precision, spec.parametrization, whole_layer, neuron,
+        energy.terms, count, diverse,
     )  # fmt: skip
     with _lock:
         if key not in _searches:
@@ -43,6 +44,7 @@ def search_of(network: Network, spec: RenderSpec, canvas: Size, precision: str, 
                 precision,
                 energy.terms,
                 whole_layer,
+                neuron,
                 count,
                 diverse,
             )

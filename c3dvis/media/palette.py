@@ -12,6 +12,7 @@ MAX_COLOURS = 256
 _REFINEMENTS = 6
 _HISTOGRAM_BITS = 5
 _CHUNK = 1 << 15
+_SAMPLE = 1 << 14
 
 
 def quantize(clip: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
@@ -39,8 +40,9 @@ def quantize(clip: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
 
 
 def _median_cut(clip: np.ndarray) -> np.ndarray:
-    """A first palette, (n, 3) uint8, from every second pixel each way: enough to start from."""
-    sample = clip[:, ::2, ::2]
+    """A first palette, (n, 3) uint8, from some of the pixels: enough to start from."""
+    step = max(1, int((clip.size / 3 / _SAMPLE) ** 0.5))
+    sample = clip[:, ::step, ::step]
     tall = Image.fromarray(np.ascontiguousarray(sample.reshape(-1, sample.shape[2], 3)))
     reduced = tall.quantize(MAX_COLOURS, method=Image.Quantize.MEDIANCUT, dither=Image.Dither.NONE)
     return np.array(reduced.getpalette(), dtype=np.uint8).reshape(-1, 3)[:MAX_COLOURS]

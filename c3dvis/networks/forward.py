@@ -51,11 +51,13 @@ class Response:
     Attributes:
         before, after: (N, t, h, w, filters) or (N, units), before and after its activation function. For a block that
             joins branches, `before` joins what its branches hold before theirs.
+        rectified: `after` is `before` cut off at zero.
         pull_back: from the gradients by `before` and `after`, either of which may be None, to that by the clips.
     """
 
     before: tf.Tensor
     after: tf.Tensor
+    rectified: bool
     pull_back: Callable[[tf.Tensor | None, tf.Tensor | None], tf.Tensor]
 
 
@@ -69,7 +71,8 @@ def forward(architecture: Architecture, parts: Parts, clips: tf.Tensor, layer: s
     """
     way = _Way(parts, clips)
     needed = architecture.ancestry(layer)
-    wanted = {layer, *(needed[-1].inputs if needed[-1].kind == "concat" else ())}  # `before` of these is asked for
+    ends = needed[-1].inputs if needed[-1].kind == "concat" else (layer,)
+    wanted = {layer, *ends}  # `before` of these is asked for
     for group in together(needed):
         way.go(group, wanted)
     if needed[-1].kind == "concat":
@@ -77,7 +80,8 @@ def forward(architecture: Architecture, parts: Parts, clips: tf.Tensor, layer: s
     before, after = way.values[way.before(layer)], way.values[layer]
     if before is after:  # a tape would take two names of one tensor for one, and give both the whole gradient
         before = tf.identity(before)
-    return Response(before, after, lambda *by: way.back(layer, *by))
+    rectified = all(_is_rectified(op) for op in needed if op.name in ends)
+    return Response(before, after, rectified, lambda *by: way.back(layer, *by))
 
 
 def together(operations: Sequence[Op]) -> list[list[Op]]:
@@ -97,6 +101,10 @@ def _window(op: Op) -> Any:
 
 def _is_plain_convolution(op: Op) -> bool:
     return op.kind == "conv" and op.groups == 1 and op.dilation == (1, 1, 1)
+
+
+def _is_rectified(op: Op) -> bool:
+    return op.relu and op.kind in WEIGHTED and not op.activation
 
 
 def has_one_tap(op: Op) -> bool:
@@ -139,7 +147,7 @@ class _Way:
     def go(self, group: list[Op], wanted: set[str]) -> None:
         """Do operations as one, the activation function with them, and part what they make."""
         op, name = group[0], _AND.join(each.name for each in group)
-        relu = op.relu and op.kind in WEIGHTED and not op.activation
+        relu = _is_rectified(op)
         held = name + _BEFORE if relu or op.activation else name
         self._operation(op, [each.name for each in group], held)
         if relu:

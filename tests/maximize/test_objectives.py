@@ -5,7 +5,16 @@ import pytest
 import tensorflow as tf
 
 import c3dvis
-from c3dvis.maximize.objectives import filter_weights, mean_square, per_filter, positions, rivalry, weighted_response
+from c3dvis.maximize.objectives import (
+    filter_weights,
+    mean_square,
+    per_filter,
+    positions,
+    rivalry,
+    slopes_of_means,
+    weighted_response,
+)  # fmt: skip
+from c3dvis.networks.forward import Response
 
 SHAPE = (2, 3, 3, 4)
 RESPONSE = np.random.RandomState(0).normal(size=(2, *SHAPE)).astype(np.float32)
@@ -21,6 +30,39 @@ def test_a_filter_is_its_mean_and_a_neuron_one_position():
     one = positions(spec(objective="neuron", position=(1, 0, 2)), SHAPE)
     np.testing.assert_allclose(per_filter(tf.constant(RESPONSE), tf.constant(one)), RESPONSE[:, 1, 0, 2], rtol=1e-6)
     assert positions(spec(objective="neuron"), SHAPE)[1, 1, 1] == 1  # the centre
+
+
+def test_a_large_response_is_added_up_as_exactly_as_a_small_one():
+    large = np.random.RandomState(1).normal(0.5, 1, (2, 8, 56, 56, 192)).astype(np.float32)
+    rounded = tf.cast(large, tf.bfloat16)
+    for weights in (np.full((8, 56, 56), 1 / (8 * 56 * 56), np.float32), np.eye(8 * 56 * 56, dtype=np.float32)[777]):
+        exact = np.einsum("ntf,t->nf", rounded.numpy().astype(np.float64).reshape(2, -1, 192), weights.ravel())
+        got = per_filter(rounded, tf.constant(weights.reshape(8, 56, 56)))
+        np.testing.assert_allclose(got, exact, rtol=1e-3, atol=1e-3)
+
+
+@pytest.mark.parametrize("objective", ["filter", "neuron"])
+@pytest.mark.parametrize("rectified", [True, False])
+def test_slopes_of_means_are_their_gradient(objective, rectified):
+    weights = tf.constant(positions(spec(objective=objective), SHAPE))
+    before = tf.constant(RESPONSE)
+    after = tf.nn.relu(before) if rectified else tf.tanh(before)
+    by_before, by_after = (tf.constant(np.random.RandomState(seed).normal(size=(2, 4)), tf.float32) for seed in (1, 2))
+    with tf.GradientTape(persistent=True) as tape:
+        tape.watch([before, after])
+        activated = tf.nn.relu(before) if rectified else tf.tanh(before)
+        total = tf.reduce_sum(by_before * per_filter(before, weights) + by_after * per_filter(activated, weights))
+    expected = np.asarray(tape.gradient(total, before))
+
+    def pull_back(slope, slope_after):
+        if slope_after is None:
+            return slope
+        return slope + slope_after * (1 - tf.square(after))
+
+    response = Response(before, after, rectified, pull_back)
+    slopes = slopes_of_means(response, by_before, by_after, weights if objective == "neuron" else None)
+    assert (slopes[1] is None) == rectified
+    np.testing.assert_allclose(pull_back(*slopes), expected, rtol=1e-5, atol=1e-8)
 
 
 def test_a_weighted_sum_leaks_below_zero_by_the_slope():

@@ -21,7 +21,7 @@ import pytest
 import tensorflow as tf
 
 from c3dvis.maximize.keras_vis import visualize
-from c3dvis.maximize.loop import Energy, EnergyTensors, Search
+from c3dvis.maximize.loop import Energy, Search
 from c3dvis.maximize.optimizers import KerasVisRMSProp
 from c3dvis.maximize.parametrization import PixelVolume
 from c3dvis.maximize.transforms import random_views
@@ -61,7 +61,7 @@ class Case:
 
     def __init__(self, weights: tuple[float, float], seed: int = 0) -> None:
         self.weights = weights
-        self._search: Search | None = None
+        self._searches: dict[Any, Search] = {}
         self.network = small_c3d(seed)
         self.start = np.random.default_rng(seed + 100).normal(0, 0.05 * RANGE, (*SIZE, 3)).astype(np.float32)
         self.theirs = Recorder()
@@ -71,17 +71,18 @@ class Case:
         )  # fmt: skip
         assert np.abs(self.theirs.volumes).max() < 127  # our bounds, which keras-vis has not, are not reached
 
-    def search(self, optimizer: Any = None) -> Search:
-        """Our search; the one with keras-vis's own update is compiled once."""
-        if optimizer is None and self._search:
-            return self._search
-        forward = partial(self.network.forward, layer=LAYER)
-        search = Search(forward, PLAIN, PixelVolume(SIZE, PLAIN), optimizer or KerasVisRMSProp(), terms=("lp", "tv"))
-        if optimizer is None:
-            self._search = search
-        return search
+    def search(self, energy: Energy, optimizer: Any = None) -> Search:
+        """Our search, compiled once for each kind of energy."""
+        kind = energy.terms, type(optimizer)
+        if kind not in self._searches:
+            forward = partial(self.network.forward, layer=LAYER)
+            parametrization = PixelVolume(SIZE, PLAIN)
+            self._searches[kind] = Search(
+                forward, PLAIN, parametrization, optimizer or KerasVisRMSProp(), terms=energy.terms
+            )
+        return self._searches[kind]
 
-    def energy(self, **changes: float) -> EnergyTensors:
+    def energy(self, **changes: float) -> Energy:
         t, h, w, filters = self.network.info.output_shape(LAYER, *SIZE)
         lp, tv = self.weights
         numbers = {
@@ -91,15 +92,16 @@ class Case:
         }  # fmt: skip
         positions = np.full((t, h, w), 1 / (t * h * w), np.float32)
         one, noise = np.eye(filters, dtype=np.float32)[[FILTER]], np.zeros((2, filters), np.float32)
-        return Energy(positions, one, noise, **{**numbers, **changes}).tensors()
+        return Energy(positions, one, noise, **{**numbers, **changes})
 
     def end(self, optimizer: Any = None, **changes: float) -> float:
         """Root mean square between our volume and keras-vis's after all steps, in network units."""
-        search = self.search(optimizer)
+        energy = self.energy(**changes)
+        search = self.search(energy, optimizer)
         ours, _, _ = search.advance(
             tf.constant(self.start[np.newaxis]),
             search.slots(),
-            self.energy(**changes),
+            energy.tensors(),
             tf.constant(0),
             _still(STEPS),
             tf.ones((STEPS, 1)),
@@ -108,14 +110,15 @@ class Case:
 
     def steps_apart(self, slack: float, optimizer: Any = None, **changes: float) -> int:
         """At how many steps any voxel of ours leaves what keras-vis's gradient ± `slack` allows (its RMS is 1)."""
-        search, energy = self.search(optimizer), self.energy(**changes)
+        energy = self.energy(**changes)
+        search = self.search(energy, optimizer)
         memory, apart = np.zeros(self.start.shape), 0
         for i in range(STEPS):
             before, gradient = self.theirs.volumes[i], self.theirs.gradients[i].astype(np.float64)
             ours, _, log = search.advance(
                 tf.constant(before[np.newaxis]),
                 (tf.constant(memory[np.newaxis], tf.float32),),
-                energy,
+                energy.tensors(),
                 tf.constant(i),
                 _still(1),
                 tf.ones((1, 1)),

@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 import tensorflow as tf
 
-from c3dvis.maximize.regularizers import lp_norm, total_variation
+from c3dvis.maximize.regularizers import lp_norm, squared_variation, total_variation
 
 VOLUME = np.random.RandomState(0).uniform(-0.5, 0.5, (5, 7, 6, 3)).astype(np.float32)
 
@@ -23,6 +23,23 @@ def test_total_variation_is_the_published_sum(beta):
     got = np.stack(total_variation(tf.constant(np.stack([VOLUME, other])), tf.constant(beta)))
     np.testing.assert_allclose(got[:, 0], [space / VOLUME.size, time / VOLUME.size], rtol=1e-4)
     assert np.all(got[:, 1] != got[:, 0])  # each volume has its own
+
+
+@pytest.mark.parametrize("shape", [(2, 5, 7, 6, 3), (1, 1, 8, 8, 3), (1, 4, 1, 6, 3)])
+def test_the_squared_variations_are_those_of_each_axis_and_so_are_their_gradients(shape):
+    volume = tf.constant(np.random.RandomState(1).uniform(-0.5, 0.5, shape).astype(np.float32))
+    with tf.GradientTape(persistent=True) as tape:
+        tape.watch(volume)
+        space, time = total_variation(volume, tf.constant(2.0))
+        ours = squared_variation(volume, 2) + squared_variation(volume, 3), squared_variation(volume, 1)
+    for one, other in zip(ours, (space, time), strict=True):
+        np.testing.assert_allclose(one, other, rtol=1e-5, atol=1e-9)
+        weights = tf.range(1.0, shape[0] + 1.0)  # each volume's own
+        zero = tf.UnconnectedGradients.ZERO
+        ours_slope, their_slope = (
+            np.asarray(tape.gradient(value, volume, weights, unconnected_gradients=zero)) for value in (one, other)
+        )
+        np.testing.assert_allclose(ours_slope, their_slope, rtol=1e-4, atol=1e-8)
 
 
 def test_a_still_volume_has_no_temporal_variation_and_a_flat_one_none_at_all():

@@ -11,7 +11,7 @@ from PIL import Image
 MAX_COLOURS = 256
 _REFINEMENTS = 6
 _HISTOGRAM_BITS = 5
-_CHUNK = 1 << 15
+_CHUNK = 1 << 11  # pixels at once, so that what is compared stays in the cache
 _SAMPLE = 1 << 14
 
 

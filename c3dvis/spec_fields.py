@@ -67,7 +67,7 @@ FIELDS: dict[str, Field] = {field.name: field for field in _TABLE}
 
 ENGINE_DEFAULTS: dict[str, dict[str, Any]] = {
     "fast": {
-        "iterations": 144,
+        "iterations": 176,
         "activation_weight": 1.0,
         "selectivity_weight": 0.3,
         "lp_weight": 0.0,

@@ -11,6 +11,7 @@ from c3dvis import media
 from c3dvis.commands.say import Say
 from c3dvis.errors import C3dvisError, InvalidSpec, OutputFailed, ResultDamaged, StoreError
 from c3dvis.files import write_whole
+from c3dvis.maximize.schedule import Schedule
 from c3dvis.media.formats import MAX_FPS, MIN_FPS
 from c3dvis.networks import provision, registry
 from c3dvis.results import RenderResult, ResultStore
@@ -128,13 +129,14 @@ def _render(spec: RenderSpec, say: Say) -> RenderResult:
         say.tensorflow()
         from c3dvis.maximize.render import render
 
-        detail = ""
+        schedule, detail = Schedule.of(spec, registry.describe(spec.network)), ""
 
         def report(progress: "Progress") -> None:
             nonlocal detail
             if progress.shown_activation is not None:  # not measured at every step
                 detail = f"shown activation {progress.shown_activation:.3g}"
-            bar.update(progress.step, progress.steps, detail)
+            work = schedule.cost(progress.step), schedule.cost(progress.steps)  # the small canvas is quick
+            bar.update(progress.step, progress.steps, detail, work)
 
         return render(spec, on_progress=report)
 

@@ -100,9 +100,7 @@ class Say:
     @contextmanager
     def progress(self, title: str, in_bytes: bool = False, unit: str = "steps") -> Iterator["Bar"]:
         """A progress bar on standard error while the block runs."""
-        amount: list[ProgressColumn] = (
-            [DownloadColumn()] if in_bytes else [TextColumn("{task.completed:.0f}/{task.total:.0f} " + unit)]
-        )
+        amount: list[ProgressColumn] = [DownloadColumn()] if in_bytes else [TextColumn("{task.fields[amount]} " + unit)]
         columns = [
             TextColumn("{task.description}"),
             BarColumn(),
@@ -118,11 +116,17 @@ class Bar:
 
     def __init__(self, progress: Progress, title: str) -> None:
         self._progress = progress
-        self._task = progress.add_task(title, total=1, detail="", visible=False)
+        self._task = progress.add_task(title, total=1, detail="", amount="", visible=False)
 
-    def update(self, done: int, total: int, detail: str = "") -> None:
-        """`done` of `total`, with a few words beside the bar."""
-        self._progress.update(self._task, completed=done, total=total, detail=detail, visible=True)
+    def update(self, done: int, total: int, detail: str = "", work: tuple[float, float] | None = None) -> None:
+        """`done` of `total`, with a few words beside the bar.
+
+        Args:
+            work: done and in all, where the parts do not take equally long; the bar and the time left go by it.
+        """
+        completed, whole = work or (done, total)
+        amount = f"{done}/{total}"
+        self._progress.update(self._task, completed=completed, total=whole, amount=amount, detail=detail, visible=True)
 
 
 def table(title: str, columns: Sequence[str], rows: Sequence[Sequence[str]], right: Sequence[str] = ()) -> Table:

@@ -11,6 +11,7 @@ from c3dvis.errors import C3dvisError, InvalidSpec, UnknownLayer, UnknownNetwork
 from c3dvis.networks import registry
 from c3dvis.spec import RenderSpec
 from c3dvis.spec_fields import ENGINE_DEFAULTS
+from c3dvis.ui.titles import within_a_sentence
 
 
 def read(query: Mapping[str, str]) -> tuple[RenderSpec, list[str]]:
@@ -118,7 +119,7 @@ def differences(old: RenderSpec, new: RenderSpec) -> list[str]:
         return "centre" if value is None else str(value)
 
     return [
-        f"{name.replace('_', ' ')} {text(before[name])} → {text(after[name])}"
+        f"{within_a_sentence(name)} {text(before[name])} → {text(after[name])}"
         for name in before
         if before[name] != after[name] and not follows(name)
     ]

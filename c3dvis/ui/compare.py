@@ -11,10 +11,10 @@ from c3dvis.ui.compare_view import MOST, SWEEPS, CompareView, current
 from c3dvis.ui.guard import guarded
 from c3dvis.ui.progress import headline
 from c3dvis.ui.services import Services, services
+from c3dvis.ui.titles import within_a_sentence
 from c3dvis.ui.wall import Cell, wall, whole
-from c3dvis.ui.weights_panel import TITLES
 
-_SETTINGS = {name: TITLES.get(name, {"iterations": "Steps"}.get(name, name.capitalize())) for name in SWEEPS}
+_SETTINGS = {name: (title := within_a_sentence(name))[0].upper() + title[1:] for name in SWEEPS}
 _ROW = 760  # CSS pixels that are there for all beside each other, on a small laptop
 _POLL = 0.6  # seconds between two looks at renders under way
 

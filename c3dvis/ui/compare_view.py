@@ -168,7 +168,9 @@ def current() -> CompareView:
     for text in texts[:MOST]:
         spec, lost = address.read(dict(parse_qsl(text)))
         problems += lost
-        if spec not in pinned:
+        if spec in pinned:
+            problems.append(f"The link names {spec.title} twice, with equal settings; it stands here once.")
+        else:
             pinned.append(spec)
     if len(texts) > MOST:
         problems.append(f"The link names {len(texts)} specs; {MOST} fit beside each other, and the rest was dropped.")

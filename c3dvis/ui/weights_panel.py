@@ -7,18 +7,10 @@ import streamlit as st
 
 from c3dvis.errors import InvalidSpec
 from c3dvis.spec import FIELDS, MOTION_PRESETS, PRESETS, RenderSpec
+from c3dvis.ui.titles import TITLES
 
 # Weights are felt by factors, so the sliders move in steps of about three.
 _WEIGHTS = (0.0, 0.01, 0.03, 0.1, 0.2, 0.3, 1.0, 3.0, 10.0, 30.0, 100.0)
-TITLES = {
-    "activation_weight": "Activation",
-    "selectivity_weight": "Selectivity",
-    "lp_weight": "Lp norm",
-    "tv_space_weight": "Spatial TV",
-    "tv_time_weight": "Temporal TV",
-    "jitter_pixels": "Jitter in space",
-    "jitter_frames": "Jitter in time",
-}
 _MOST_JITTER = {"jitter_pixels": 24, "jitter_frames": 8}
 _FREE = {
     "iterations",

@@ -90,7 +90,7 @@ def test_differences_are_named_and_what_follows_the_engine_is_not() -> None:
     spec = RenderSpec()
     assert address.differences(spec, spec) == []
     changed = spec.replace(tv_time_weight=77.0, seed=2)
-    assert address.differences(spec, changed) == ["seed 0 → 2", f"tv time weight {spec.tv_time_weight:g} → 77"]
+    assert address.differences(spec, changed) == ["seed 0 → 2", f"Temporal TV {spec.tv_time_weight:g} → 77"]
     assert address.differences(spec, spec.replace(engine="keras-vis")) == ["engine fast → keras-vis"]
     assert (
         address.differences(spec, spec.replace(objective="neuron", position=(1, 2, 3)))[1]

@@ -51,13 +51,19 @@ def test_specs_of_a_link_side_by_side_with_what_sets_them_apart(
     assert [cell["state"] for cell in cells(page)] == ["stored", "stored", "absent"]
     first = cells(page)[0]["picture"]
     assert (first["shape"], first["columns"], first["to"] - first["from"]) == ([8, 32, 32], 0, 8 * 32 * 32 * 3)
-    assert "**2** differs from **1** in filter 1 → 2, tv space weight 0 → 10" in said(page)
+    assert "**2** differs from **1** in filter 1 → 2, Spatial TV 0 → 10" in said(page)
     assert "**3** differs from **1** in seed 0 → 4" in said(page)
     assert "| Gain | ×16.8 | ×16.8 | – |" in said(page)
     assert page.button(key="k.render").label == "Render what is missing (1)"
     assert page.query_params["spec"] == [query_text(spec) for spec in specs]
     page.button(key="k.drop.1").click().run()
     assert page.query_params["spec"] == [query_text(specs[0]), query_text(specs[2])]
+
+
+def test_a_link_that_names_a_spec_twice_says_so(open_compare: Callable[..., AppTest]) -> None:
+    page = open_compare(BASE, BASE.replace(filter=2), BASE)
+    assert len(cells(page)) == 2
+    assert "The link names Mixed_4c · filter 1 · i3d-kinetics400 twice" in said(page)
 
 
 def test_a_sweep_shows_one_setting_in_its_values(open_compare: Callable[..., AppTest]) -> None:

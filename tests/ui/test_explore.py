@@ -94,7 +94,7 @@ def test_a_moved_slider_starts_nothing_and_says_that_the_picture_differs(open_pa
     page = open_page(filter="6")
     page.select_slider(key="c.tv_space_weight").set_value(100.0).run()
     assert asked(page) == spec.replace(tv_space_weight=100.0)
-    assert f"differ from this picture: **tv space weight {spec.tv_space_weight:g} → 100**" in text(page)
+    assert f"differ from this picture: **Spatial TV {spec.tv_space_weight:g} → 100**" in text(page)
     assert player_header(page)["key"] == result.key
     assert page.query_params == {"filter": "6"}
     assert not page.get("progress")

@@ -1,0 +1,17 @@
+"""What the pages call the fields of a spec."""
+
+TITLES = {
+    "activation_weight": "Activation",
+    "selectivity_weight": "Selectivity",
+    "lp_weight": "Lp norm",
+    "tv_space_weight": "Spatial TV",
+    "tv_time_weight": "Temporal TV",
+    "jitter_pixels": "Jitter in space",
+    "jitter_frames": "Jitter in time",
+}
+"""Titles of the weights' sliders."""
+
+
+def within_a_sentence(name: str) -> str:
+    """A field's name as it stands in a sentence: `Temporal TV`, `steps`, `learning rate`."""
+    return TITLES.get(name) or {"iterations": "steps"}.get(name, name.replace("_", " "))

@@ -124,7 +124,7 @@ def test_a_broken_link_keeps_its_good_parts_and_says_what_it_lost(open_gallery: 
 
 def test_other_settings_than_usual_are_said_and_can_be_left(open_gallery: Open) -> None:
     page = open_gallery()
-    assert any(f"iterations {RenderSpec().iterations} → 2" in caption.value for caption in page.caption)
+    assert any(f"steps {RenderSpec().iterations} → 2" in caption.value for caption in page.caption)
     page.button(key="g.usual").click().run()
     assert page.query_params == {"layer": "Mixed_4b"}
 

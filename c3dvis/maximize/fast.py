@@ -197,7 +197,8 @@ class _Search:
             self._advance(run, views[part], np.stack([self._rates(member)[part] for member in self._members], axis=1))
             self._look_at_full_size(run)
         for i, member in enumerate(self._members):  # where there is not one step at full size
-            member.outcome = Outcome(self._shown(run, i), member.history, self._precision)
+            if not member.is_over:
+                member.outcome = Outcome(self._shown(run, i), member.history, self._precision)
 
     def _rates(self, member: Member) -> np.ndarray:
         """Its learning rate at each step at full size: 0 once it is over."""

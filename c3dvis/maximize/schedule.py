@@ -110,14 +110,15 @@ def together(spec: RenderSpec, info: NetworkInfo, kind: str, precision: str) -> 
         kind: of device, `CPU` or `GPU`.
         precision: that the device takes for `auto`.
     """
-    if family(spec) is None:
+    cost = work(spec, info)
+    if family(spec) is None or not cost:  # of a layer without a convolution before it, what it costs is not known
         return 1
     if kind == "GPU":
-        return _power_of_two(GPU_PASS / work(spec, info))
+        return _power_of_two(GPU_PASS / cost)
     if spec.frames % REGISTER or (precision if spec.precision == "auto" else spec.precision) == "float32":
         return 1
     convolutions = sum(op.kind == "conv" for op in info.architecture.ancestry(spec.layer))
-    count = _power_of_two(CPU_CONVOLUTION * convolutions / work(spec, info))
+    count = _power_of_two(CPU_CONVOLUTION * convolutions / cost)
     return count if count > 2 else 1  # two gain nothing
 
 

@@ -1,5 +1,7 @@
 """Filters that are searched in one batch: each comes out as it does alone, and nothing of one gets into another."""
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 
@@ -8,6 +10,7 @@ from c3dvis.errors import Cancelled
 from c3dvis.maximize.progress import Progress
 from c3dvis.maximize.render import render_together
 from c3dvis.maximize.schedule import TOGETHER, family, together
+from c3dvis.networks.architecture import Architecture, Op
 from c3dvis.networks.device import describe_device
 from c3dvis.networks.registry import describe
 from c3dvis.results import RenderResult
@@ -122,6 +125,25 @@ def test_a_gpu_takes_more_of_what_is_light():
     assert together(c3dvis.RenderSpec(), I3D, "GPU", "bfloat16") == TOGETHER
     heavy = c3dvis.RenderSpec(network="c3d-sports1m", layer="conv5b", frames=32, height=224, width=224)
     assert together(heavy, C3D, "GPU", "bfloat16") == 1
+
+
+@pytest.mark.parametrize("kind", ["CPU", "GPU"])
+def test_a_layer_without_a_convolution_goes_alone(kind):
+    """As a network of somebody's own may have one: what it costs is not known."""
+    up = Op("up", "transposed", ("input",), filters=4, kernel=(2, 2, 2), strides=(2, 2, 2))
+    info = replace(I3D, name="own", architecture=Architecture("own", (up,)))
+    assert together(BASE.replace(network="own", layer="up"), info, kind, "bfloat16") == 1
+
+
+def test_without_a_step_each_shows_its_start_but_for_one_that_is_cancelled(weights):
+    def cancel(progress: Progress) -> None:
+        raise Cancelled("The render was stopped.")
+
+    specs = [BASE.replace(filter=number, iterations=0) for number in (3, 40)]
+    cancelled, left = render_together(specs, [cancel, ignore])
+    assert isinstance(cancelled, Cancelled)
+    assert isinstance(left, RenderResult)
+    np.testing.assert_array_equal(left.clip, c3dvis.render(specs[1]).clip)
 
 
 def test_a_family_differs_in_its_filters_alone():

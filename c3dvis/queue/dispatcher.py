@@ -220,7 +220,10 @@ class Dispatcher:
         if len(jobs) == 1 or not all(report.get("kind") in kinds for report in reports):
             return 1
         spec = jobs[0].spec
-        info = describe(spec.network)
+        try:
+            info = describe(spec.network)
+        except C3dvisError:  # the network is gone; each render fails with that sentence
+            return 1
         pays = min(together(spec, info, report["kind"], report["precision"]) for report in reports)
         share = math.ceil(len(jobs) / devices)
         while pays > share:

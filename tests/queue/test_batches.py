@@ -10,10 +10,11 @@ import pytest
 
 import c3dvis
 from bench.stand_in import Cluster
+from c3dvis.errors import UnknownNetwork
 from c3dvis.maximize.schedule import together
 from c3dvis.networks.device import describe_device
 from c3dvis.networks.registry import describe
-from c3dvis.queue import RenderJob, RenderQueue
+from c3dvis.queue import RenderJob, RenderQueue, dispatcher
 from c3dvis.results import ResultStore
 from tests.queue.conftest import SMALL, Until
 
@@ -100,6 +101,25 @@ def test_one_that_is_cancelled_leaves_the_others_and_all_leave_the_device(
     last = queue.submit(SMALL.replace(filter=30))
     assert last.wait(60)
     assert not {job.key for job in rest} & {key for key, _ in logged(log, "end")}
+
+
+def test_a_network_that_went_meanwhile_fails_its_renders_and_nothing_else(
+    queue: RenderQueue, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def gone(name: str) -> None:
+        raise UnknownNetwork(f"There is no network {name}.")
+
+    first, *jobs = submit(queue, range(10, 14))
+    monkeypatch.setattr(dispatcher, "describe", gone)
+    for job in jobs:
+        assert job.wait(60), (job.snapshot(), queue.status())
+        assert "There is no network i3d-kinetics400." in str(job.error)
+    monkeypatch.undo()
+    assert first.wait(60)
+    again = queue.submit(jobs[0].spec)
+    assert again.wait(60)
+    assert (first.state, again.state) == ("done", "done")
+    assert first.snapshot().attempt == 1
 
 
 def test_a_lost_workers_batch_is_rendered_elsewhere(

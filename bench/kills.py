@@ -1,6 +1,7 @@
 """Kill -9, over and over: of a worker, of the atlas command, of the dashboard, each so many times in a run.
 
     python bench/kills.py --times 20
+    python bench/kills.py --times 20 --batches --seconds 2 --layer Mixed_4d --victims atlas
 
 Renders are stand-ins that sleep; queue, transfer, store, command and dashboard are the real ones. Each kill comes at a
 moment of chance after four more results were stored. Afterwards the rest is rendered in peace, and then every result
@@ -43,6 +44,7 @@ def main() -> None:
     parser.add_argument("--seconds", type=float, default=0.25, help="that a stand-in render sleeps (default: 0.25)")
     parser.add_argument("--layer", default="Mixed_3b", help="whose filters are rendered (default: Mixed_3b, 256)")
     parser.add_argument("--victims", default="worker,atlas,dashboard")
+    parser.add_argument("--batches", action="store_true", help="devices that take eight filters at once, as a GPU does")
     args = parser.parse_args()
     victims: dict[str, Callable[..., None]] = {"worker": kill_workers, "atlas": kill_atlas, "dashboard": kill_dashboard}
     figures = []
@@ -61,7 +63,7 @@ def one_run(name: str, kill: Callable[..., None], args: argparse.Namespace, fold
     times, seconds = args.times, args.seconds
     filters = describe(RenderSpec().network).output_shape(args.layer, 16, 112, 112)[3]
     specs = [RenderSpec(layer=args.layer, filter=number) for number in range(filters)]
-    with Cluster(WORKERS, seconds, log=log) as cluster:
+    with Cluster(WORKERS, seconds, log=log, kind="GPU" if args.batches else "") as cluster:
         os.environ["C3DVIS_SCHEDULER"] = cluster.address
         kill(times, specs, cluster, seconds, folder)
         with ResultStore(folder / "cache", starter=None) as store:
@@ -116,7 +118,7 @@ def kill_workers(times: int, specs: list[RenderSpec], cluster: Cluster, seconds:
     """One of the workers each time; another is started in its place, as an orchestrator would."""
     with ResultStore(folder / "cache", starter=None) as store:
         queue = RenderQueue(store)
-        jobs = [queue.submit(spec) for spec in specs]
+        jobs = [queue.submit(spec, background=True) for spec in specs]  # as an atlas and a Gallery do
         for _ in range(times):
             wait_to_kill(folder, seconds, lambda: not all(job.is_finished for job in jobs))
             cluster.kill_worker(0)

@@ -5,7 +5,7 @@ from dataclasses import dataclass, field
 from typing import Any, Literal
 
 DEVICE = "device"
-"""Name of the Dask resource that a render takes: a worker has one, so it renders one clip at a time."""
+"""Name of the Dask resource that a run takes: a worker has one, so it has one run at a time."""
 
 METRIC = "c3dvis"
 """Name under which a worker's report on itself stands among the metrics that Dask's scheduler has of it."""

@@ -6,6 +6,7 @@ from pathlib import Path
 
 from c3dvis.commands.say import Say
 from c3dvis.errors import ResultDamaged
+from c3dvis.queue.outbox import Outbox
 from c3dvis.results import ResultStore
 from c3dvis.settings import cache_dir
 
@@ -52,6 +53,7 @@ def clear(arguments: argparse.Namespace, say: Say) -> int:
     """Removes every result; those that come with c3dvis stay."""
     with ResultStore(cache_dir()) as store:
         count = store.clear()
+    Outbox().clear()
     folder = str(cache_dir().absolute())
     say.result({"removed": count, "path": folder}, f"Removed {count} results from {folder}.")
     return 0

@@ -19,7 +19,9 @@ from typing import TYPE_CHECKING, Any
 from c3dvis.errors import C3dvisError, RenderFailed, WeightsMissing, WorkerLost
 from c3dvis.maximize.schedule import together
 from c3dvis.networks.registry import NetworkInfo, describe
+from c3dvis.queue.complaints import killed, refused, unreachable, without_devices
 from c3dvis.queue.job import RenderJob
+from c3dvis.queue.outbox import Receipts
 from c3dvis.queue.status import DEVICE, METRIC
 from c3dvis.spec import ALGORITHM_VERSION
 
@@ -80,6 +82,7 @@ class Dispatcher:
         self._patient = patient
         self._runs: dict[RenderJob, _Run] = {}
         self._keys: dict[str, _Run] = {}  # by Dask's key
+        self._receipts = Receipts()
         self._wake = asyncio.Event()
         self._closing = False
         self._main_task: asyncio.Task[None] | None = None
@@ -139,22 +142,13 @@ class Dispatcher:
             except Exception as error:
                 if not threading.main_thread().is_alive():
                     return  # the interpreter is ending, and nothing can be started any more
-                self._note(self._unreachable(error))
+                self._note(unreachable(self._scheduler, error))
                 logger.warning("%s", self.problem, exc_info=not isinstance(error, OSError))
             await asyncio.sleep(pause)
             pause = min(2 * pause, _LONGEST_PAUSE)
 
     def _note(self, problem: str) -> None:
         self.problem = problem
-
-    def _unreachable(self, error: Exception) -> str:
-        reason = f"{type(error).__name__}: {error}"
-        if self._scheduler is None:
-            return f"This machine's workers could not be started ({reason}). It is tried again; renders wait."
-        return (
-            f"The Dask scheduler at {self._scheduler} cannot be used ({reason}). It is tried again, and renders "
-            "wait; check that it runs, that C3DVIS_SCHEDULER is its address and that its workers have c3dvis."
-        )
 
     async def _serve(self, client: "Client") -> None:
         """Look at the workers and give them jobs, until cancelled or the scheduler is lost."""
@@ -168,18 +162,21 @@ class Dispatcher:
                 scheduler: Any = client.scheduler
                 self._see((await scheduler.identity(n_workers=-1))["workers"])
                 self._give_out(client)
+                self._receipts.send(client, self.workers)
                 with contextlib.suppress(TimeoutError):
                     await asyncio.wait_for(self._wake.wait(), _LOOK_EVERY)
                 self._wake.clear()
             raise ConnectionError("the scheduler closed the connection")
         finally:
-            self.connected, self.workers = False, {}
-            tasks = {run.task for run in self._runs.values() if run.task}
-            if self._closing:
-                for task in tasks:
+            workers, self.connected, self.workers = self.workers, False, {}
+            tasks = {run.task: run for run in self._runs.values() if run.task}
+            for task, run in tasks.items():
+                if self._closing and not run.returning:  # what is done is worth the moment that storing it takes
                     task.cancel()
             if tasks:
                 await asyncio.wait(tasks)
+            if client.status == "running":
+                await self._receipts.finish(client, workers)
 
     def _see(self, workers: Mapping[str, Mapping[str, Any]]) -> None:
         self.workers = workers
@@ -188,10 +185,7 @@ class Dispatcher:
             if job.worker and job.worker not in workers:
                 job.lost_worker()
         if self._scheduler and not self._devices():
-            self._note(
-                f"The Dask scheduler at {self._scheduler} has no worker with a device. Start one: "
-                f"dask worker {self._scheduler} --nthreads 1 --memory-limit 0 --resources {DEVICE}=1"
-            )
+            self._note(without_devices(self._scheduler))
         elif any(worker["metrics"].get(METRIC, {}).get("ready") for worker in workers.values()):
             self.problem = None
 
@@ -201,7 +195,7 @@ class Dispatcher:
     def _give_out(self, client: "Client") -> None:
         devices = self._devices()
         # One run per device may be on its way back; more would be lost together if this process were killed.
-        while True:
+        while not self._closing:
             runs = set(self._runs.values())
             if len(runs) - min(sum(run.returning for run in runs), devices) >= devices:
                 return
@@ -246,25 +240,27 @@ class Dispatcher:
         try:
             outcomes = await self._run_once(client, run)
             while (wants := outcomes[0].wants) and not all(job.is_finished for job in jobs):
-                await self._provide(client, outcomes[0].worker, wants)
                 run.returning = False
+                await self._provide(client, outcomes[0].worker, wants)
                 outcomes = await self._run_once(client, run)
         except FutureCancelledError:  # the scheduler is lost
             for job in jobs:
                 job.requeued()
             return
         except KilledWorker:
-            outcomes = [Outcome(error=WorkerLost(_killed(job)), unexpected=True) for job in jobs]
+            outcomes = [Outcome(error=WorkerLost(killed(job.spec)), unexpected=True) for job in jobs]
         except C3dvisError as error:
             outcomes = [Outcome(error=error)] * len(jobs)
         except Exception as error:
             logger.exception("A worker could not take a render.")
-            outcomes = [Outcome(error=RenderFailed(_refused(error)))] * len(jobs)
+            outcomes = [Outcome(error=RenderFailed(refused(error)))] * len(jobs)
         for job, outcome in zip(jobs, outcomes, strict=True):
             if outcome.unexpected and len(jobs) > 1:  # by one of them, or by their being many
                 job.requeued(alone=True)
             elif not job.is_finished:
                 await asyncio.to_thread(self._deliver, job, outcome)
+            if outcome.blob is not None:
+                self._receipts.add(outcome.worker, job.key)
 
     async def _run_once(self, client: "Client", run: _Run) -> "list[Outcome]":
         from c3dvis.queue.task import render
@@ -333,19 +329,3 @@ def weights_bytes(info: NetworkInfo) -> bytes:
             f"A worker lacks the weights of {info.name}, and this machine cannot send them: expected a readable "
             f"{info.weights_path} ({error.strerror or error}). Install them on either machine."
         ) from None
-
-
-def _killed(job: RenderJob) -> str:
-    spec = job.spec
-    return (
-        f"The worker process ended twice while rendering {spec.title} at {spec.frames} × {spec.height} × "
-        f"{spec.width}, so the render was given up; most often memory ran out. Make frames, height or width "
-        "smaller, and see the program's log for how the process ended."
-    )
-
-
-def _refused(error: Exception) -> str:
-    return (
-        f"The worker could not take the render ({type(error).__name__}: {error}). A worker needs the same "
-        "c3dvis as the program that asks; the program's log has the details."
-    )

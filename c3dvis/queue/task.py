@@ -14,7 +14,7 @@ import threading
 import time
 import traceback
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any
 
 from distributed import Worker, WorkerPlugin, get_worker
@@ -22,6 +22,7 @@ from distributed import Worker, WorkerPlugin, get_worker
 from c3dvis.errors import C3dvisError, Cancelled, RenderFailed
 from c3dvis.networks.registry import describe
 from c3dvis.queue import preview
+from c3dvis.queue.outbox import Outbox
 from c3dvis.queue.status import METRIC
 from c3dvis.spec import ALGORITHM_VERSION, RenderSpec
 
@@ -44,7 +45,7 @@ class Outcome:
 
     Attributes:
         wants: the network whose weights this worker lacks; nothing was rendered.
-        worker: address of the worker that wants them.
+        worker: address of the worker.
         unexpected: the error is none that a spec can be blamed for; of several in a batch, each deserves a try alone.
     """
 
@@ -84,13 +85,31 @@ def render(specs_json: Sequence[str], algorithm: int, fingerprint: str) -> list[
         _check_weights(network, fingerprint)
         while not _warm.wait(0.1):
             run.raise_if_cancelled()
-        return rendered(specs, reporters)
+        return _kept_or_rendered(specs, fingerprint, reporters, worker.address)
     except C3dvisError as error:
         return [Outcome(error=error)] * len(specs_json)
     except Exception as error:
         return [_unexpected(error)] * len(specs_json)
     finally:
         _release_memory()
+
+
+def _kept_or_rendered(
+    specs: Sequence[RenderSpec], fingerprint: str, reporters: Sequence["Reporter"], worker: str
+) -> list[Outcome]:
+    """From the outbox what an earlier run made and nobody could store; the others rendered, and kept until stored."""
+    outbox = Outbox()
+    keys = [spec.key(fingerprint) for spec in specs]
+    found = {i: blob for i, key in enumerate(keys) if (blob := outbox.find(key)) is not None}
+    outcomes = {i: Outcome(blob=blob, worker=worker) for i, blob in found.items()}
+    left = [i for i in range(len(specs)) if i not in found]
+    if left:
+        made = rendered([specs[i] for i in left], [reporters[i] for i in left])
+        for i, outcome in zip(left, made, strict=True):
+            if outcome.blob is not None:
+                outbox.keep(keys[i], outcome.blob)
+            outcomes[i] = replace(outcome, worker=worker)
+    return [outcomes[i] for i in range(len(specs))]
 
 
 def rendered(specs: Sequence[RenderSpec], reporters: Sequence["Reporter"]) -> list[Outcome]:

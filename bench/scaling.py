@@ -65,7 +65,11 @@ def numbers(text: str) -> list[int]:
 def stand_in(workers: int, per_worker: int, seconds: float) -> dict[str, Any]:
     """Renders that sleep, through the queue into the store."""
     count = workers * per_worker
-    with tempfile.TemporaryDirectory() as folder, ResultStore(folder) as store, Cluster(workers, seconds) as cluster:
+    with (
+        tempfile.TemporaryDirectory() as folder,
+        ResultStore(folder, starter=None) as store,
+        Cluster(workers, seconds) as cluster,
+    ):
         took = timed(store, cluster, workers, [RenderSpec(filter=number) for number in range(count)])
         assert len(store.keys()) >= count
     row = {
@@ -92,7 +96,7 @@ def real(workers: int, renders: int, iterations: int) -> dict[str, Any]:
     specs = [RenderSpec(layer="Mixed_3b", filter=number, iterations=iterations) for number in range(renders)]
     with (
         tempfile.TemporaryDirectory() as folder,
-        ResultStore(folder) as store,
+        ResultStore(folder, starter=None) as store,
         Cluster(workers, real=True, environment=environment) as cluster,
     ):
         took = timed(store, cluster, workers, specs)

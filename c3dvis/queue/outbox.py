@@ -24,7 +24,7 @@ logger = logging.getLogger(__name__)
 
 _LONGEST = 24 * 3600.0  # seconds that an unconfirmed result stays
 _LARGEST = 256 * 2**20  # bytes of all together; the oldest go first
-_CONFIRM_EVERY = 0.5  # seconds
+_CONFIRM_EVERY = 2.0  # seconds
 _FAREWELL = 2.0  # seconds to wait for workers that are told for the last time
 
 
@@ -108,7 +108,7 @@ class Receipts:
         self._keys.setdefault(worker, []).append(key)
 
     def send(self, client: "Client", workers: Collection[str]) -> None:
-        """Confirm what has come, a few times a second, without waiting for the workers; those there are."""
+        """Confirm what has come, every other second, without waiting for the workers; those there are."""
         if time.monotonic() - self._sent >= _CONFIRM_EVERY:
             self._send(client, workers)
 

@@ -19,7 +19,7 @@ import tensorflow as tf
 from c3dvis.maximize.objectives import likeness, mean_square, per_filter, rivalry, slopes_of_means, weighted_response
 from c3dvis.maximize.optimizers import Optimizer, State
 from c3dvis.maximize.parametrization import Parametrization
-from c3dvis.maximize.regularizers import lp_norm, squared_variation, total_variation
+from c3dvis.maximize.regularizers import lp_norm, squared_variation, temporal_variation, total_variation
 from c3dvis.networks.domain import InputDomain
 from c3dvis.networks.forward import Response
 
@@ -57,11 +57,14 @@ class Energy:
 
     @property
     def terms(self) -> frozenset[str]:
-        """The terms beside the objective whose weight is not 0; total variation of a power other than 2 is one term."""
+        """The terms beside the objective whose weight is not 0.
+
+        Total variation of a power other than 2 is one term, `variation`, unless it is of time alone: `movement`.
+        """
         terms = frozenset(term for name, term in _TERMS.items() if getattr(self, name))
         if self.tv_beta == 2 or not terms & {"space", "time"}:
             return terms
-        return terms - {"space", "time"} | {"variation"}
+        return terms - {"space", "time"} | {"variation" if "space" in terms else "movement"}
 
     def tensors(self) -> tuple[tf.Tensor, tf.Tensor, tf.Tensor, tf.Tensor]:
         """(positions, filters, noise, the eight scalars)."""
@@ -225,7 +228,8 @@ class Search:
             volumes = self._sample(numbers, view)
             clips = self._network_input(volumes)
         response = self._forward(clips)
-        before, after = per_filter(response.before, energy[0]), per_filter(response.after, energy[0])
+        places = energy[0] if self._neuron else None
+        before, after = per_filter(response.before, places), per_filter(response.after, places)
         of = [before, after, response.after, volumes]
         with tf.GradientTape() as judging:
             judging.watch(of)
@@ -235,7 +239,7 @@ class Search:
         if by_before is None:  # of a whole layer, means do not matter
             by = [response.pull_back(None, whole)]
         else:
-            held, shown = slopes_of_means(response, by_before, by_after, energy[0] if self._neuron else None)
+            held, shown = slopes_of_means(response, by_before, by_after, places)
             parts = [part for part in (shown, whole) if part is not None]
             by = [response.pull_back(held, tf.add_n(parts) if parts else None)]
         if direct is None:  # no term looks at the volumes themselves
@@ -255,15 +259,16 @@ class Search:
             value += weight * self._each(lambda one, its: rivalry(one, its, noise), after, filters)
         if self._diverse:
             value += activation_weight * tf.abs(tf.stop_gradient(objective)) * likeness(response)
-        around_grey = volumes - 0.5
         if "lp" in self._terms:
-            value += lp_weight * self._each(lambda one: lp_norm(one, lp_p), around_grey)
+            value += lp_weight * self._each(lambda one: lp_norm(one, lp_p), volumes - 0.5)
         if "space" in self._terms:
-            value += space_weight * (squared_variation(around_grey, 2) + squared_variation(around_grey, 3))
+            value += space_weight * (squared_variation(volumes, 2) + squared_variation(volumes, 3))
         if "time" in self._terms:
-            value += time_weight * squared_variation(around_grey, 1)
+            value += time_weight * squared_variation(volumes, 1)
+        if "movement" in self._terms:
+            value += time_weight * temporal_variation(volumes, beta)
         if "variation" in self._terms:
-            space, time = total_variation(around_grey, beta)
+            space, time = total_variation(volumes, beta)
             value += space_weight * space + time_weight * time
         return objective, value
 

@@ -20,10 +20,10 @@ _SOFTNESS = 0.1
 # Standardised responses below this are as good as silent.
 _SILENT = 0.05
 
-# A response of more numbers than this is added up in blocks in its own precision: to cast it would take longer than the
-# network takes for it. The rounded sums of blocks are themselves added up in float32.
+# A response of more numbers than this is averaged over blocks of positions in its own precision: to cast it would take
+# longer than the network takes for it. The rounded means of blocks are themselves averaged in float32.
 _LARGE = 2**22
-_BLOCK = 512
+_BLOCK = (4, 16, 16)
 
 
 def positions(spec: RenderSpec, shape: tuple[int, int, int, int]) -> np.ndarray:
@@ -44,18 +44,24 @@ def filter_weights(spec: RenderSpec, shape: tuple[int, int, int, int]) -> np.nda
     return weights
 
 
-def per_filter(response: tf.Tensor, positions: tf.Tensor) -> tf.Tensor:
-    """Weighted mean over positions of every filter, (N, filters) float32, of a response (N, t, h, w, filters)."""
+def per_filter(response: tf.Tensor, positions: tf.Tensor | None) -> tf.Tensor:
+    """Weighted mean over positions of every filter, (N, filters) float32, of a response (N, t, h, w, filters).
+
+    Args:
+        positions: (t, h, w) float32 weights that sum to 1; None where all count alike.
+    """
     shape: Any = response.shape
     places = math.prod(shape[1:-1])  # a dense layer has one
-    if response.dtype == tf.float32 or places * shape[-1] < _LARGE:
-        features = tf.reshape(tf.cast(response, tf.float32), (-1, places, shape[-1]))
-        return tf.squeeze(tf.matmul(tf.reshape(positions, (1, 1, places)), features), 1)
-    block = next(size for size in range(_BLOCK, 0, -1) if places % size == 0)
-    peak = tf.reduce_max(positions)  # the weights in units of it are 0 and 1
-    weights = tf.cast(tf.reshape(positions / peak, (1, places // block, 1, block)), response.dtype)
-    sums = tf.matmul(weights, tf.reshape(response, (-1, places // block, block, shape[-1])))
-    return peak * tf.reduce_sum(tf.cast(sums, tf.float32), [1, 2])
+    if positions is None and response.dtype != tf.float32 and places * shape[-1] >= _LARGE:
+        block = [
+            next(length for length in range(most, 0, -1) if size % length == 0)
+            for size, most in zip(shape[1:-1], _BLOCK, strict=True)
+        ]
+        means = tf.nn.avg_pool3d(response, block, block, "VALID")
+        return tf.reduce_mean(tf.cast(means, tf.float32), [1, 2, 3])
+    weights = tf.constant(np.full(places, 1 / places, np.float32)) if positions is None else positions
+    features = tf.reshape(tf.cast(response, tf.float32), (-1, places, shape[-1]))
+    return tf.squeeze(tf.matmul(tf.reshape(weights, (1, 1, places)), features), 1)
 
 
 def slopes_of_means(

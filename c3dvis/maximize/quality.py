@@ -175,13 +175,15 @@ class Quality:
     def _forward(self, precision: str) -> Any:
         """Compiled response (clips, filters) to a batch of clips, given the weights of the positions."""
         network, layer, size = self._network, self._spec.layer, self._size
-        key = (network.fingerprint, layer, size, precision)
+        alike = self._spec.objective != "neuron"
+        key = (network.fingerprint, layer, size, precision, alike)
         if key not in _forwards:
             clips = tf.TensorSpec((None, *size, network.architecture.channels))
 
             @tf.function(autograph=False, input_signature=[clips, tf.TensorSpec((None, None, None))])
             def forward(batch: tf.Tensor, weights: tf.Tensor) -> tf.Tensor:
-                return per_filter(network.forward(tf.cast(batch, precision), layer).after, weights)
+                after = network.forward(tf.cast(batch, precision), layer).after
+                return per_filter(after, None if alike else weights)
 
             _forwards[key] = forward
             while len(_forwards) > _FORWARDS_KEPT:

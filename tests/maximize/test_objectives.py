@@ -32,13 +32,17 @@ def test_a_filter_is_its_mean_and_a_neuron_one_position():
     assert positions(spec(objective="neuron"), SHAPE)[1, 1, 1] == 1  # the centre
 
 
-def test_a_large_response_is_added_up_as_exactly_as_a_small_one():
-    large = np.random.RandomState(1).normal(0.5, 1, (2, 8, 56, 56, 192)).astype(np.float32)
+@pytest.mark.parametrize("shape", [(2, 8, 56, 56, 192), (1, 7, 53, 60, 192)])
+def test_a_large_response_is_averaged_as_exactly_as_a_small_one(shape):
+    large = np.random.RandomState(1).normal(0.5, 1, shape).astype(np.float32)
     rounded = tf.cast(large, tf.bfloat16)
-    for weights in (np.full((8, 56, 56), 1 / (8 * 56 * 56), np.float32), np.eye(8 * 56 * 56, dtype=np.float32)[777]):
-        exact = np.einsum("ntf,t->nf", rounded.numpy().astype(np.float64).reshape(2, -1, 192), weights.ravel())
-        got = per_filter(rounded, tf.constant(weights.reshape(8, 56, 56)))
-        np.testing.assert_allclose(got, exact, rtol=1e-3, atol=1e-3)
+    exact = rounded.numpy().astype(np.float64)
+    np.testing.assert_allclose(per_filter(rounded, None), exact.mean((1, 2, 3)), rtol=1e-3, atol=1e-3)
+    weights = np.zeros(shape[1:4], np.float32)
+    weights[3, 20, 30] = 1
+    np.testing.assert_allclose(per_filter(rounded, tf.constant(weights)), exact[:, 3, 20, 30], rtol=1e-6)
+    small = tf.constant(RESPONSE)
+    np.testing.assert_array_equal(per_filter(small, None), per_filter(small, tf.constant(positions(spec(), SHAPE))))
 
 
 @pytest.mark.parametrize("objective", ["filter", "neuron"])

@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 import tensorflow as tf
 
-from c3dvis.maximize.regularizers import lp_norm, squared_variation, total_variation
+from c3dvis.maximize.regularizers import lp_norm, squared_variation, temporal_variation, total_variation
 
 VOLUME = np.random.RandomState(0).uniform(-0.5, 0.5, (5, 7, 6, 3)).astype(np.float32)
 
@@ -40,6 +40,23 @@ def test_the_squared_variations_are_those_of_each_axis_and_so_are_their_gradient
             np.asarray(tape.gradient(value, volume, weights, unconnected_gradients=zero)) for value in (one, other)
         )
         np.testing.assert_allclose(ours_slope, their_slope, rtol=1e-4, atol=1e-8)
+
+
+@pytest.mark.parametrize("beta", [1.0, 1.5, 2.5])
+@pytest.mark.parametrize("shape", [(2, 5, 7, 6, 3), (1, 1, 8, 8, 3), (1, 4, 1, 6, 3)])
+def test_the_temporal_variation_is_its_part_of_the_total_one_and_so_is_its_gradient(shape, beta):
+    volume = tf.constant(np.random.RandomState(1).uniform(-0.5, 0.5, shape).astype(np.float32))
+    with tf.GradientTape(persistent=True) as tape:
+        tape.watch(volume)
+        _, expected = total_variation(volume, tf.constant(beta))
+        got = temporal_variation(volume, tf.constant(beta))
+    np.testing.assert_allclose(got, expected, rtol=1e-5, atol=1e-9)
+    weights = tf.range(1.0, shape[0] + 1.0)  # each volume's own
+    slope, expected = (
+        np.asarray(tape.gradient(value, volume, weights, unconnected_gradients=tf.UnconnectedGradients.ZERO))
+        for value in (got, expected)
+    )
+    np.testing.assert_allclose(slope, expected, rtol=1e-4, atol=1e-8)
 
 
 def test_a_still_volume_has_no_temporal_variation_and_a_flat_one_none_at_all():

@@ -20,15 +20,18 @@ def _weights(weights):
 def test_a_layer_and_size_is_compiled_once_whatever_else_changes():
     run._searches.clear()
     changes = [
-        {}, {"filter": 3}, {"seed": 9}, {"iterations": 21}, {"tv_space_weight": 2.0}, {"tv_time_weight": 90.0},
-        {"selectivity_weight": 3.0}, {"jitter_pixels": 0}, {"learning_rate": 0.2},
+        {}, {"filter": 3}, {"seed": 9}, {"iterations": 21}, {"tv_time_weight": 90.0}, {"selectivity_weight": 3.0},
+        {"jitter_pixels": 0}, {"learning_rate": 0.2},
     ]  # fmt: skip
     clips = [c3dvis.render(SMALL.replace(**change)).clip for change in changes]
     assert len(run._searches) == 2  # the small canvas, and full size
+    terms = [{"tv_space_weight": 2.0}, {"tv_space_weight": 3.0, "filter": 3}]
+    clips += [c3dvis.render(SMALL.replace(**change)).clip for change in terms]
+    assert len(run._searches) == 3  # full size with another term
     for search in run._searches.values():  # a step of the one, a loop of the other, each traced once
         traced = search.step.experimental_get_tracing_count() + search.advance.experimental_get_tracing_count()
         assert traced == 1
-    assert len({clip.tobytes() for clip in clips}) == len(changes)  # and every change shows
+    assert len({clip.tobytes() for clip in clips}) == len(clips)  # and every change shows
 
 
 def test_it_renders_on_the_gpu_where_there_is_one():

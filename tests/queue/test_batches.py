@@ -104,12 +104,13 @@ def test_one_that_is_cancelled_leaves_the_others_and_all_leave_the_device(
 
 
 def test_a_network_that_went_meanwhile_fails_its_renders_and_nothing_else(
-    queue: RenderQueue, monkeypatch: pytest.MonkeyPatch
+    queue: RenderQueue, until: Until, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     def gone(name: str) -> None:
         raise UnknownNetwork(f"There is no network {name}.")
 
     first, *jobs = submit(queue, range(10, 14))
+    until(lambda: first.state == "running", state=first.snapshot)
     monkeypatch.setattr(dispatcher, "describe", gone)
     for job in jobs:
         assert job.wait(60), (job.snapshot(), queue.status())

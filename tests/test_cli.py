@@ -23,6 +23,7 @@ from c3dvis.commands.render import ENDINGS, spec_of
 from c3dvis.networks import registry
 from c3dvis.networks.weights.read import open_weights
 from c3dvis.networks.weights.sources import sha256_of
+from c3dvis.queue.outbox import Outbox
 from c3dvis.results import RenderResult, ResultStore
 from c3dvis.spec import FIELDS, MOTION_PRESETS, PRESETS, RenderSpec
 from c3dvis.ui.address import command
@@ -572,9 +573,11 @@ def test_cache_commands(run: Callable[..., tuple[int, str, str]], small: RenderR
     assert told["free"] > 0
     assert "1 results" in run("cache", "info")[1]
     assert json.loads(run("cache", "verify", "--json")[1]) == {"checked": 1 + starters, "damaged": []}
+    Outbox().keep(small.key, small.to_bytes())
     code, out, err = run("cache", "clear", "--json")
     assert code == 0, err
     assert json.loads(out)["removed"] == 1
+    assert Outbox().find(small.key) is None
     with ResultStore(cache) as store:
         assert store.get(small.spec) is None
 
@@ -598,6 +601,9 @@ def test_store_that_is_no_folder(fails: Callable[..., str], cache: Path) -> None
     cache.mkdir()
     (cache / "results").write_text("a file where the folder should be")
     fails(7, "cache", "clear")
+    (cache / "results").unlink()
+    (cache / "outbox" / "a folder").mkdir(parents=True)
+    assert "finished renders could not be removed" in fails(7, "cache", "clear")
 
 
 def test_doctor_on_a_sound_machine(run: Callable[..., tuple[int, str, str]], weights: Path, cache: Path) -> None:

@@ -36,7 +36,7 @@ _LOOK_EVERY = 0.5  # seconds between looks at the workers
 _LONGEST_PAUSE = 30.0  # seconds between attempts to reach a scheduler
 
 NextJobs = Callable[[Collection[RenderJob]], list[RenderJob]]
-Deliver = Callable[[RenderJob, "Outcome"], None]
+Deliver = Callable[[RenderJob, "Outcome"], bool]
 
 
 @dataclass(eq=False)
@@ -62,7 +62,8 @@ class Dispatcher:
         next_jobs: the job to run next that is not among those given, and after it those that may go in one batch with
             it, in their order; nothing if none waits.
         patient: batches may take as long as they do on a CPU.
-        deliver: takes a job's outcome; called from some thread, may block.
+        deliver: takes a job's outcome, and says whether the worker may let go of it; called from some thread, may
+            block.
 
     Attributes:
         workers: what the scheduler says of each worker, by address. Replaced as a whole, never changed.
@@ -255,11 +256,12 @@ class Dispatcher:
             logger.exception("A worker could not take a render.")
             outcomes = [Outcome(error=RenderFailed(refused(error)))] * len(jobs)
         for job, outcome in zip(jobs, outcomes, strict=True):
+            is_held = True
             if outcome.unexpected and len(jobs) > 1:  # by one of them, or by their being many
                 job.requeued(alone=True)
             elif not job.is_finished:
-                await asyncio.to_thread(self._deliver, job, outcome)
-            if outcome.blob is not None:
+                is_held = await asyncio.to_thread(self._deliver, job, outcome)
+            if outcome.blob is not None and is_held:
                 self._receipts.add(outcome.worker, job.key)
 
     async def _run_once(self, client: "Client", run: _Run) -> "list[Outcome]":

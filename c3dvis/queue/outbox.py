@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING
 
 from c3dvis.errors import OutputFailed, ResultDamaged
 from c3dvis.files import write_whole
+from c3dvis.results.complaints import cannot_write
 from c3dvis.settings import cache_dir
 
 if TYPE_CHECKING:
@@ -50,14 +51,17 @@ class Outbox:
         path = self._folder / key
         try:
             blob = path.read_bytes()
+        except FileNotFoundError:
+            return None
+        except OSError as error:
+            logger.warning("A finished render cannot be read, and is rendered again: %s", error)
+            return None
+        try:
             if RenderResult.from_bytes(blob).key == key:
                 return blob
-            path.unlink(missing_ok=True)
         except ResultDamaged as error:
             logger.warning("A finished render was damaged before it was stored, and is rendered again: %s", error)
-            path.unlink(missing_ok=True)
-        except OSError:  # most often it is not there
-            return None
+        self.forget([key])
         return None
 
     def forget(self, keys: Iterable[str]) -> None:
@@ -66,8 +70,11 @@ class Outbox:
             (self._folder / key).unlink(missing_ok=True)
 
     def clear(self) -> None:
-        """Let go of all."""
-        self.forget([path.name for path in self._held()])
+        """Let go of all. Raises StoreError if the folder cannot be written."""
+        try:
+            self.forget([path.name for path in self._held()])
+        except OSError as error:
+            raise cannot_write("finished renders could not be removed", self._folder, error) from error
 
     def _held(self) -> list[Path]:
         return list(self._folder.iterdir()) if self._folder.is_dir() else []

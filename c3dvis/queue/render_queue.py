@@ -201,10 +201,16 @@ class RenderQueue:
             unsaved = self._unsaved.get(job.key)
         return unsaved or self._store.get_key(job.key)
 
-    def _deliver(self, job: RenderJob, outcome: "Outcome") -> None:
-        """Take what a worker returned; in a thread, since the store writes to disk."""
+    def _deliver(self, job: RenderJob, outcome: "Outcome") -> bool:
+        """Take what a worker returned; in a thread, since the store writes to disk.
+
+        Returns:
+            Whether the worker need not keep it any longer; it does if the store refused it.
+        """
         try:
-            self._finish(job, "done", warning=self._keep(job, outcome))
+            warning = self._keep(job, outcome)
+            self._finish(job, "done", warning=warning)
+            return warning is None
         except Cancelled:
             self._finish(job, "cancelled")
         except C3dvisError as error:
@@ -214,6 +220,7 @@ class RenderQueue:
             reason = f"{type(error).__name__}: {error}"
             sentence = f"The result could not be taken ({reason}). The program's log has details."
             self._finish(job, "failed", RenderFailed(sentence))
+        return True
 
     def _keep(self, job: RenderJob, outcome: "Outcome") -> str | None:
         """Put the outcome's result into the store, or into memory with a sentence that says why."""

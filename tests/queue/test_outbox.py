@@ -99,9 +99,12 @@ def test_an_asking_side_that_is_killed_before_it_has_stored_costs_no_second_rend
     ):
         command = [sys.executable, "-c", ASKS_AND_NEVER_STORES, str(tmp_path / "cache"), cluster.address]
         killed = subprocess.Popen(command, cwd=Path(__file__).parents[2])
-        until(lambda: len(held()) == 9 or killed.poll() is not None, state=held)  # one alone, then eight together
-        killed.kill()
-        killed.wait()
+        try:
+            until(lambda: len(held()) == 9 or killed.poll() is not None, state=held)  # one alone, then eight together
+        finally:
+            killed.kill()
+            killed.wait()
+        assert len(held()) == 9
         assert store.stats().count == 0
         queue = RenderQueue(store, scheduler=cluster.address)
         jobs = [queue.submit(SMALL.replace(filter=number), background=True) for number in range(10)]

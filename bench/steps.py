@@ -32,7 +32,7 @@ from c3dvis.maximize.loop import Energy, Search
 from c3dvis.maximize.optimizers import Adam
 from c3dvis.maximize.parametrization import FourierVolume, Size
 from c3dvis.maximize.quality import Quality
-from c3dvis.maximize.schedule import Schedule
+from c3dvis.maximize.schedule import Schedule, longest_wave
 from c3dvis.maximize.transforms import random_views
 from c3dvis.networks.device import configure, describe_device, resolve_precision
 from c3dvis.networks.network import Network, load_network
@@ -96,15 +96,15 @@ def measure(network: Network, layer: str, size: Size, precision: str, count: int
         np.ones((2, shape[3]), np.float32), spec.activation_weight, spec.lp_weight, spec.lp_p, spec.tv_space_weight,
         spec.tv_time_weight, spec.tv_beta, spec.selectivity_weight, 0.1,
     )  # fmt: skip
-    search = Search(
-        forward, network.input_domain, FourierVolume(size), Adam(), precision, energy.terms, count=count
-    )  # fmt: skip
+    volume = FourierVolume(size, longest_wave(spec.replace(network=network.name, layer=layer), network.info))
+    search = Search(forward, network.input_domain, volume, Adam(), precision, energy.terms, count=count)
     numbers = tf.constant(np.stack([search.parametrization.start(seed) for seed in range(count)]))
     tensors, steps = energy.tensors(), 4
-    views = tuple(map(tf.constant, search.parametrization.prepare(random_views(steps, 4, 1, 0))))
+    chosen = random_views(steps, spec.jitter_pixels, spec.jitter_frames, spec.seed)
+    views = tuple(map(tf.constant, search.parametrization.prepare(chosen)))
 
     def step() -> None:
-        rates = tf.fill((steps, count), 0.07)
+        rates = tf.fill((steps, count), spec.learning_rate)
         search.advance(numbers, search.slots(), tensors, tf.constant(0), views, rates)[2].numpy()
 
     calls = [lambda: bare(clips).numpy(), lambda: own(clips).numpy(), step]

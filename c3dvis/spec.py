@@ -17,7 +17,7 @@ from c3dvis.spec_values import checked, invalid, parse_field, shortened
 
 __all__ = ["ALGORITHM_VERSION", "FIELDS", "MOTION_PRESETS", "PRESETS", "Field", "RenderSpec", "parse_field"]
 
-ALGORITHM_VERSION = 5
+ALGORITHM_VERSION = 6
 """Part of every cache key. Raise it whenever the same spec gives other bytes than before."""
 
 MAX_VOXELS = 64 * 256 * 256

@@ -73,12 +73,12 @@ ENGINE_DEFAULTS: dict[str, dict[str, Any]] = {
         "lp_weight": 0.0,
         "lp_p": 6.0,
         "tv_space_weight": 0.0,
-        "tv_time_weight": 30.0,
+        "tv_time_weight": 20.0,
         "tv_beta": 1.5,
         "jitter_pixels": 5,
         "jitter_frames": 1,
         "parametrization": "fourier",
-        "learning_rate": 0.05,
+        "learning_rate": 0.09,
         "precision": "auto",
     },
     # vis.visualization.visualize_activation's own defaults, and what its RMSProp and noise seed fix
@@ -116,7 +116,7 @@ PRESETS: dict[str, dict[str, Any]] = {
 
 MOTION_PRESETS: dict[str, dict[str, float]] = {
     "still": {"tv_time_weight": 600.0},
-    "slow": {"tv_time_weight": 30.0},
+    "slow": {"tv_time_weight": 20.0},
     "fast": {"tv_time_weight": 0.0},
 }
 """How much movement the picture may have, by its temporal weight."""

@@ -33,7 +33,7 @@ class Adam:
     """
 
     num_slots = 2
-    _mean, _square, _floor = 0.5, 0.99, 0.3
+    _mean, _square, _floor = 0.3, 0.99, 0.2
 
     def step(
         self, numbers: tf.Tensor, gradient: tf.Tensor, slots: State, index: tf.Tensor, rate: tf.Tensor

@@ -5,7 +5,8 @@ of each axis. It knows the canvas's size and nothing of networks beyond their in
 sampled at once, each from its own numbers.
 """
 
-from collections.abc import Sequence
+import itertools
+from collections.abc import Iterator, Sequence
 from typing import Protocol
 
 import numpy as np
@@ -24,10 +25,9 @@ COLOUR_CORRELATION = _COLOUR / np.linalg.norm(_COLOUR, axis=0).max()
 # Share of the spectrum that is searched on each spatial axis. What lies above is the finest grain, which pictures
 # of filters do not need and which does not survive being encoded.
 BANDWIDTH = 0.72
-# Natural images' amplitude falls as 1/f. A steeper fall keeps grain out where the filter does not care; beyond a
-# wavelength of 24 pixels it stops, or slow washes of colour would outweigh what the filter looks for.
+# Natural images' amplitude falls as 1/f. A steeper fall keeps grain out where the filter does not care; it stops at the
+# longest wave that a volume is asked for, or slow washes of colour would outweigh what the filter looks for.
 FREQUENCY_FALL = 2.0
-LONGEST_WAVE = 24
 # Amplitude of the starting noise, in units of the spectrum's own scale.
 START_DEVIATION = 0.01
 
@@ -76,14 +76,15 @@ class FourierVolume:
 
     Args:
         size: (frames, height, width).
+        longest_wave: in frames or pixels; longer ones are there, and are no stronger than this one.
     """
 
-    def __init__(self, size: Size) -> None:
+    def __init__(self, size: Size, longest_wave: float) -> None:
         self.size = size
         frames, height, width = size
         self.counts = (frames, _odd(height * BANDWIDTH, height), _odd(width * BANDWIDTH, width))
         self.shape = (*self.counts, 3)
-        self._scale = self._frequency_scale()[..., np.newaxis].astype(np.float32)
+        self._scale = self._frequency_scale(longest_wave)[..., np.newaxis].astype(np.float32)
 
     def start(self, seed: int) -> np.ndarray:
         generator = np.random.Generator(np.random.PCG64(seed))
@@ -120,10 +121,10 @@ class FourierVolume:
             volume = np.tensordot(volume, matrix, axes=(0, 1))
         return np.moveaxis(volume, 0, -1)
 
-    def _frequency_scale(self) -> np.ndarray:
+    def _frequency_scale(self, longest_wave: float) -> np.ndarray:
         axes = [_frequencies(size, count) for size, count in zip(self.size, self.counts, strict=True)]
         t, h, w = np.meshgrid(*axes, indexing="ij")
-        frequency = np.maximum(np.sqrt(t**2 + h**2 + w**2), 1 / LONGEST_WAVE)
+        frequency = np.maximum(np.sqrt(t**2 + h**2 + w**2), 1 / longest_wave)
         scale = frequency**-FREQUENCY_FALL
         return scale / np.sqrt(np.square(scale).sum())
 
@@ -169,21 +170,30 @@ class PixelVolume:
 def spread(small: Parametrization, state: np.ndarray, large: Parametrization, seed: int) -> np.ndarray:
     """Numbers (*large.shape) of a larger canvas that is laid with copies of a smaller one.
 
-    Every copy is rolled by chance in height and width, so that the large canvas does not repeat itself at the small
-    one's period, and neighbours fade into each other over half a copy, so that no seam is left. Both canvases are
-    equally long.
+    Every copy is rolled in height and width, so that the large canvas does not repeat itself at the small one's period,
+    and neighbours fade into each other over half a copy, so that no seam is left. Both canvases are equally long. The
+    first roll is by chance; from copy to copy they follow a sequence that spreads points evenly over a plane, since of
+    two chance rolls some are nearly alike, and their copies then show the period.
     """
     volume = small.unfold(state)
-    generator = np.random.Generator(np.random.PCG64([seed, 2]))
+    rolls = _evenly_spread(np.random.Generator(np.random.PCG64([seed, 2])).random(2))
     laid = np.zeros((*large.size, volume.shape[-1]), np.float32)
     rows, columns = (_fades(large.size[axis], small.size[axis]) for axis in (1, 2))
     for row in rows:
         for column in columns:
-            rolled = np.roll(volume, generator.integers(0, small.size[1:]), (1, 2))
+            roll = np.floor(next(rolls) * small.size[1:]).astype(int)
+            rolled = np.roll(volume, roll, (1, 2))
             for axis in (1, 2):
                 rolled = np.take(rolled, np.arange(large.size[axis]) % small.size[axis], axis=axis)
             laid += row[:, np.newaxis, np.newaxis] * column[:, np.newaxis] * rolled
     return large.fold(laid)
+
+
+def _evenly_spread(first: np.ndarray) -> Iterator[np.ndarray]:
+    """Points (2,) of the unit square, the additive recurrence of the plastic number (Roberts 2018, "R2")."""
+    plastic = 1.324717957244746  # x³ = x + 1
+    for i in itertools.count():
+        yield (first + i / np.array([plastic, plastic**2])) % 1
 
 
 def _fades(whole: int, part: int) -> np.ndarray:

@@ -11,6 +11,7 @@ import tensorflow as tf
 from c3dvis.maximize.loop import Energy, Search
 from c3dvis.maximize.optimizers import Adam, KerasVisRMSProp
 from c3dvis.maximize.parametrization import FourierVolume, PixelVolume, Size
+from c3dvis.maximize.schedule import longest_wave
 from c3dvis.networks.network import Network
 from c3dvis.spec import RenderSpec
 
@@ -22,7 +23,7 @@ _lock = threading.Lock()
 def parametrization_of(network: Network, spec: RenderSpec, canvas: Size) -> FourierVolume | PixelVolume:
     """The numbers that a spec searches on a canvas."""
     if spec.parametrization == "fourier":
-        return FourierVolume(canvas)
+        return FourierVolume(canvas, longest_wave(spec, network.info))
     return PixelVolume(canvas, network.input_domain)
 
 

@@ -13,8 +13,8 @@ from c3dvis.maximize.transforms import random_views
 from c3dvis.networks.registry import NetworkInfo
 from c3dvis.spec import RenderSpec
 
-SKETCH_STEPS = 24
-"""Steps on the small canvas, and at most this share of all:"""
+SKETCH_STEPS = 12
+"""Steps on the small canvas, and at most this share of all; more would settle what the full canvas shows:"""
 SKETCH_SHARE = 0.25
 SKETCH_RATE = 4.0
 """Learning rate on the small canvas, in units of the spec's."""
@@ -28,9 +28,13 @@ POSITIONS = 4
 as the clip: a cut in time would show."""
 CANVAS_BOUNDS = (32, 64)
 
-SETTLE_SHARE = 0.5
+SETTLE_SHARE = 0.3
 """Share of the steps at full size in which the learning rate falls linearly to 0, so that the last views leave no
 trace."""
+
+LONGEST_WAVE = (1.5, 12)
+"""Longest wave of full strength, in strides of the layer and at least in pixels: a shape that a layer sees is some of
+its positions large, and what is much larger is a wash of colour."""
 
 TOGETHER = 8
 """Filters of a layer that are searched in one batch at most."""
@@ -139,6 +143,13 @@ def small_canvas(spec: RenderSpec, info: NetworkInfo) -> tuple[int, int, int] | 
     low, high = CANVAS_BOUNDS
     height, width = (min(full[i], max(low, least[i], min(high, POSITIONS * stride[i]))) for i in (1, 2))
     return (spec.frames, height, width) if spec.height * spec.width >= 2 * height * width else None
+
+
+def longest_wave(spec: RenderSpec, info: NetworkInfo) -> float:
+    """Pixels of the longest wave that a spec's volume has at full strength."""
+    _, stride = info.architecture.receptive_field(spec.layer)
+    strides, least = LONGEST_WAVE
+    return max(least, strides * max(stride[1:]))
 
 
 def sketch_views(spec: RenderSpec, steps: int) -> np.ndarray:

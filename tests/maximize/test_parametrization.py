@@ -12,6 +12,7 @@ from c3dvis.maximize.transforms import SCALE, random_views
 from c3dvis.networks.domain import InputDomain
 
 C3D_LIKE = InputDomain((-107.0, -102.0, -95.0), (148.0, 153.0, 160.0), "BGR")
+WAVE = 24.0
 
 
 def view(shift=(0, 0, 0), scale=(0, 0, 0)) -> np.ndarray:
@@ -35,14 +36,14 @@ def sampled(volume: Parametrization, numbers: tf.Tensor, through: np.ndarray = P
 
 @pytest.mark.parametrize("size", [(16, 112, 112), (5, 33, 18), (1, 8, 8), (2, 9, 64)])
 def test_fourier_volume_is_bounded_and_of_the_clips_size(size):
-    volume = FourierVolume(size)
+    volume = FourierVolume(size, WAVE)
     sample = sampled(volume, strong(volume))
     assert sample.shape == (*size, 3)
     assert 0 <= sample.min() < sample.max() <= 1
 
 
 def test_a_whole_shift_is_a_roll_of_the_periodic_volume():
-    volume = FourierVolume((8, 20, 14))
+    volume = FourierVolume((8, 20, 14), WAVE)
     plain = sampled(volume, strong(volume))
     moved = sampled(volume, strong(volume), view(shift=(2, -3, 5)))
     np.testing.assert_allclose(moved, np.roll(plain, (-2, 3, -5), (0, 1, 2)), atol=2e-5)
@@ -50,7 +51,7 @@ def test_a_whole_shift_is_a_roll_of_the_periodic_volume():
 
 def test_a_half_pixel_shift_twice_is_a_whole_one():
     """Sampling is exact between pixels: the waves themselves are moved, nothing is interpolated."""
-    volume = FourierVolume((1, 16, 16))
+    volume = FourierVolume((1, 16, 16), WAVE)
     numbers = strong(volume)
     once = sampled(volume, numbers, view(shift=(0, 0.5, 0)))
     rows = np.fft.fft(np.log(once / (1 - once)), axis=1)  # undo the sigmoid: waves again
@@ -61,7 +62,7 @@ def test_a_half_pixel_shift_twice_is_a_whole_one():
 
 
 def test_scale_keeps_the_centre():
-    volume = FourierVolume((1, 15, 15))
+    volume = FourierVolume((1, 15, 15), WAVE)
     plain = sampled(volume, strong(volume))
     scaled = sampled(volume, strong(volume), view(scale=(0, 0.1, 0.1)))
     np.testing.assert_allclose(scaled[0, 7, 7], plain[0, 7, 7], atol=1e-5)
@@ -69,7 +70,7 @@ def test_scale_keeps_the_centre():
 
 
 def test_fourier_gradient_agrees_with_finite_differences():
-    volume = FourierVolume((3, 8, 8))
+    volume = FourierVolume((3, 8, 8), WAVE)
     numbers = strong(volume)
     target = tf.random.stateless_uniform((3, 8, 8, 3), (1, 2))
 
@@ -99,7 +100,7 @@ def test_pixel_volume_starts_grey_and_stays_in_the_networks_range():
     np.testing.assert_array_equal(rolled, np.roll(sample, (-1, -2, 3), (0, 1, 2)))
 
 
-@pytest.mark.parametrize("make", [FourierVolume, lambda size: PixelVolume(size, C3D_LIKE)])
+@pytest.mark.parametrize("make", [lambda size: FourierVolume(size, WAVE), lambda size: PixelVolume(size, C3D_LIKE)])
 def test_the_start_depends_on_the_seed_alone(make):
     volume = make((4, 16, 16))
     np.testing.assert_array_equal(volume.start(5), make((4, 16, 16)).start(5))
@@ -107,14 +108,14 @@ def test_the_start_depends_on_the_seed_alone(make):
 
 
 def test_each_volume_is_sampled_from_its_own_numbers():
-    volume = FourierVolume((4, 12, 10))
+    volume = FourierVolume((4, 12, 10), WAVE)
     both = tf.concat([strong(volume), -strong(volume)], 0)
     samples = seen(volume, both, view(shift=(1, 2, 3))).numpy()
     np.testing.assert_allclose(samples[0], sampled(volume, both[:1], view(shift=(1, 2, 3))), atol=1e-6)
     np.testing.assert_allclose(samples[1], 1 - samples[0], atol=1e-5)
 
 
-@pytest.mark.parametrize("make", [FourierVolume, lambda size: PixelVolume(size, C3D_LIKE)])
+@pytest.mark.parametrize("make", [lambda size: FourierVolume(size, WAVE), lambda size: PixelVolume(size, C3D_LIKE)])
 def test_what_is_unfolded_folds_back(make):
     volume = make((4, 16, 14))
     numbers = volume.start(2)
@@ -122,7 +123,7 @@ def test_what_is_unfolded_folds_back(make):
 
 
 def test_copies_of_a_small_canvas_fill_a_large_one_without_its_period():
-    small, large = FourierVolume((4, 48, 48)), FourierVolume((4, 112, 96))
+    small, large = FourierVolume((4, 48, 48), WAVE), FourierVolume((4, 112, 96), WAVE)
     repeated, tiled = [], []
     for seed in range(8):  # one picture of few waves may resemble itself anywhere
         numbers = small.start(seed) * 200
@@ -135,6 +136,29 @@ def test_copies_of_a_small_canvas_fill_a_large_one_without_its_period():
     numbers = small.start(1)
     other = spread(small, numbers, large, seed=4)
     assert not np.array_equal(other, spread(small, numbers, large, seed=3))
+
+
+def test_no_two_neighbouring_copies_are_rolled_alike():
+    """One spot to a copy: wherever the rolls of neighbours come together, spots would stand one period apart."""
+    small, large = (PixelVolume((1, side, side), C3D_LIKE) for side in (32, 112))
+    across = np.exp(-np.square(np.arange(32) - 16) / 18)
+    spot = (across[:, np.newaxis] * across)[np.newaxis, ..., np.newaxis] * np.full(3, 200)
+    for seed in range(24):
+        laid = np.clip(spread(small, spot, large, seed), 0, 255).astype(np.uint8)
+        assert repetition(laid, (32, 32)) < 0
+
+
+def test_the_longest_wave_and_all_longer_ones_are_equally_strong():
+    for wave in (12, 48):
+        volume = FourierVolume((1, 96, 1), wave)
+        powers = []
+        for cycles in (1, 2, 4, 8, 16, 32):  # of 96 pixels each: waves of 96, 48, … 3
+            numbers = np.zeros(volume.shape, np.float32)
+            numbers[0, cycles] = 1
+            powers.append(np.square(volume.unfold(numbers)).sum())
+        levels = np.array(powers) / powers[0]
+        expected = [min(1.0, (96 / cycles / wave) ** 4) for cycles in (1, 2, 4, 8, 16, 32)]
+        np.testing.assert_allclose(levels, expected, rtol=1e-3)
 
 
 def test_views_stay_within_their_reach_and_do_not_depend_on_how_many_follow():

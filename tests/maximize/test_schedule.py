@@ -6,7 +6,16 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 import c3dvis
-from c3dvis.maximize.schedule import Schedule, full_views, has_levelled, settling_rates, sketch_views, work
+from c3dvis.maximize.schedule import (
+    SKETCH_STEPS,
+    Schedule,
+    full_views,
+    has_levelled,
+    longest_wave,
+    settling_rates,
+    sketch_views,
+    work,
+)
 from c3dvis.networks.registry import describe
 
 I3D, C3D = describe("i3d-kinetics400"), describe("c3d-sports1m")
@@ -63,9 +72,9 @@ def test_a_heavy_network_takes_more_steps_on_the_small_canvas():
 
 def test_a_sketch_is_seen_as_it_is_and_only_a_long_one_by_chance():
     views = sketch_views(spec(), 60)
-    assert not views[:24].any()
-    np.testing.assert_array_equal(views[24:], full_views(spec(), 60)[24:])
-    assert views[24:].any()
+    assert not views[:SKETCH_STEPS].any()
+    np.testing.assert_array_equal(views[SKETCH_STEPS:], full_views(spec(), 60)[SKETCH_STEPS:])
+    assert views[SKETCH_STEPS:].any()
 
 
 def test_the_rate_falls_to_nothing():
@@ -86,5 +95,13 @@ def test_a_search_has_levelled_when_two_looks_bring_less_than_a_hundredth():
 def test_a_step_on_the_small_canvas_costs_its_share_of_the_pixels(layer, cost):
     schedule = Schedule.of(spec(layer=layer), I3D)
     assert schedule.cost(10) == pytest.approx(10 * cost)
-    assert schedule.cost(144) == pytest.approx(24 * cost + 120)
+    assert schedule.cost(144) == pytest.approx(SKETCH_STEPS * cost + 144 - SKETCH_STEPS)
     assert Schedule.of(spec(parametrization="pixel"), I3D).cost(10) == 10
+
+
+@pytest.mark.parametrize(
+    ("layer", "wave"),
+    [("Conv3d_1a_7x7", 12), ("Mixed_3c", 12), ("Mixed_4d/Branch_1/Conv3d_0b_3x3", 24), ("Mixed_5b", 48)],
+)
+def test_the_longest_wave_grows_with_the_layers_stride(layer, wave):
+    assert longest_wave(spec(layer=layer), I3D) == wave

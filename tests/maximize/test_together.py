@@ -18,7 +18,7 @@ from c3dvis.results import RenderResult
 I3D, C3D = describe("i3d-kinetics400"), describe("c3d-sports1m")
 BASE = c3dvis.RenderSpec(layer="Mixed_4d", frames=8, height=64, width=64, iterations=80)
 LEVELS = {"layer": "Mixed_3c", "iterations": 144}
-"""With these filter 12 levels before filter 40 does."""
+"""With these filter 40 levels before filter 12 does."""
 SILENT = 489
 """Noise leaves this filter silent, so it does not race against the others: another energy than theirs."""
 
@@ -59,7 +59,7 @@ def test_each_comes_out_as_it_does_alone(weights, changes):
 
 def test_one_levels_before_the_others(weights):
     """What the second case above is for."""
-    first, other = results_of([BASE.replace(filter=number, **LEVELS) for number in (12, 40)])
+    first, other = results_of([BASE.replace(filter=number, **LEVELS) for number in (40, 12)])
     assert first.history[-1]["step"] < other.history[-1]["step"] == 144
 
 

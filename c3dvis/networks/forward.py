@@ -31,8 +31,8 @@ class Parts(Protocol):
         """(kernel, bias) of some operations, joined along their filters; a kernel of one tap is (in, out)."""
         ...
 
-    def phases(self, phases: Phases) -> tf.Tensor:
-        """Kernel by which a strided convolution goes back."""
+    def phases(self, names: tuple[str, ...], phases: Phases) -> tf.Tensor:
+        """Kernel by which some operations, joined along their filters, go back by blocks."""
         ...
 
     def layer(self, op: Op, inputs: list[tf.Tensor]) -> tf.Tensor:
@@ -201,7 +201,7 @@ class _Way:
                     phases = Phases(op, tuple(shape[1:4]))
 
                     def unconvolve(by: tf.Tensor) -> list[tf.Tensor]:
-                        return [phases.pull_back(by, self._parts.phases(phases))]
+                        return [phases.pull_back(by, self._parts.phases(tuple(names), phases))]
                 else:
 
                     def unconvolve(by: tf.Tensor) -> list[tf.Tensor]:

@@ -14,6 +14,7 @@ import tensorflow as tf
 from keras import layers as keras_layers
 
 from c3dvis.errors import WeightsMissing
+from c3dvis.networks import runtime
 from c3dvis.networks.architecture import WEIGHTED, Op
 from c3dvis.networks.device import configure, fast_precision
 from c3dvis.networks.forward import Response, forward, has_one_tap, together
@@ -169,8 +170,11 @@ class _Parts:
 
         return self._kept(names, joined)
 
-    def phases(self, phases: Phases) -> tf.Tensor:
-        return self._kept(phases, lambda: [phases.kernel(self._network.weights(phases.op.name)[0])])[0]
+    def phases(self, names: tuple[str, ...], phases: Phases) -> tf.Tensor:
+        def dealt() -> list[np.ndarray]:
+            return [phases.kernel(np.concatenate([self._network.weights(name)[0] for name in names], -1))]
+
+        return self._kept((names, phases), dealt)[0]
 
     def layer(self, op: Op, inputs: list[tf.Tensor]) -> tf.Tensor:
         made = self._network.keras_layer(op, self._precision, tuple(inputs[0].shape))
@@ -264,7 +268,7 @@ _loading = threading.Lock()
 
 
 def load_network(name: str) -> Network:
-    """The network of that name, read once per process and weights file, and put on the device.
+    """The network of that name, read once per process and weights file, and put on the device. Starts TensorFlow too.
 
     Raises:
         UnknownNetwork: no such network.
@@ -277,5 +281,6 @@ def load_network(name: str) -> Network:
             configure()
             network = Network(info)
             network.to_device(fast_precision())
+            runtime.start(fast_precision())
             _loaded[name] = network
         return network

@@ -103,10 +103,11 @@ def test_branches_that_are_done_as_one() -> None:
 
 
 axes = st.tuples(st.integers(1, 5), st.integers(1, 3), st.integers(5, 9))  # taps, stride, size
+plain = st.tuples(st.integers(1, 5), st.just(1), st.integers(5, 9))
 
 
-@settings(max_examples=30, deadline=None)
-@given(st.tuples(axes, axes, axes), st.sampled_from(["same", "valid"]))
+@settings(max_examples=60, deadline=None)
+@given(st.tuples(axes, axes, axes) | st.tuples(plain, plain, plain), st.sampled_from(["same", "valid"]))
 def test_the_way_back_by_phases(geometry: Any, padding: Any) -> None:
     kernel_size, strides, size = zip(*geometry, strict=True)
     op = Op("conv", "conv", ("input",), 2, kernel_size, strides, padding)

@@ -1,0 +1,41 @@
+"""TensorFlow is started with what a step is made of."""
+
+from typing import Any
+
+import pytest
+import tensorflow as tf
+
+import c3dvis
+from c3dvis.networks import runtime
+
+PLUMBING = {"Const", "Identity", "NoOp", "Pad", "Placeholder"}
+"""Kinds that move or name numbers and have no code to be generated."""
+
+
+def kinds(function: Any, *arguments: tf.TensorSpec) -> set[tuple[str, str]]:
+    """(operation, type of its first output) in the graph of a function."""
+    operations = tf.function(function, autograph=False).get_concrete_function(*arguments).graph.get_operations()
+    return {(op.type, op.outputs[0].dtype.name) for op in operations if op.outputs and op.type not in PLUMBING}
+
+
+@pytest.mark.parametrize("precision", ["float32", "bfloat16"])
+def test_every_kind_of_operation_of_a_pass_has_been_used(weights, precision):
+    network = c3dvis.load_network("i3d-kinetics400")
+
+    def way(clips: tf.Tensor) -> Any:
+        response = network.forward(clips, "Mixed_4b")
+        return response.pull_back(None, response.after)
+
+    pass_of_network = kinds(way, tf.TensorSpec((1, 8, 32, 32, 3), precision))
+    assert len(pass_of_network) > 8
+    numbers, count = tf.TensorSpec((32, 32)), tf.TensorSpec((), tf.int32)
+    assert pass_of_network <= kinds(runtime.every_kind(precision).python_function, numbers, count)
+
+
+@pytest.mark.parametrize("precision", ["float32", "bfloat16"])
+def test_starting_is_a_step_on_a_few_numbers(precision):
+    numbers = tf.ones((32, 32))
+    moved, objective = runtime.every_kind(precision)(numbers, tf.constant(0))
+    assert moved.shape == numbers.shape
+    assert bool(tf.reduce_all(tf.math.is_finite(moved)))
+    assert bool(tf.math.is_finite(objective[0]))

@@ -15,8 +15,8 @@ from typing import Any, Protocol
 import tensorflow as tf
 
 from c3dvis.networks.architecture import WEIGHTED, Architecture, Op
+from c3dvis.networks.blocks import Blocks, pay
 from c3dvis.networks.emit import emit
-from c3dvis.networks.phases import Phases, pay
 
 PullBack = Callable[..., Sequence[tf.Tensor]]
 
@@ -31,7 +31,7 @@ class Parts(Protocol):
         """(kernel, bias) of some operations, joined along their filters; a kernel of one tap is (in, out)."""
         ...
 
-    def phases(self, names: tuple[str, ...], phases: Phases) -> tf.Tensor:
+    def blocks(self, names: tuple[str, ...], blocks: Blocks) -> tf.Tensor:
         """Kernel by which some operations, joined along their filters, go back by blocks."""
         ...
 
@@ -198,10 +198,10 @@ class _Way:
                 kernel, bias = self._parts.weights(tuple(names))
                 result = emit("Conv3D", [value, kernel], kernel.dtype, **window)
                 if pay(op, shape[-1]):
-                    phases = Phases(op, tuple(shape[1:4]))
+                    blocks = Blocks(op, tuple(shape[1:4]))
 
                     def unconvolve(by: tf.Tensor) -> list[tf.Tensor]:
-                        return [phases.pull_back(by, self._parts.phases(tuple(names), phases))]
+                        return [blocks.pull_back(by, self._parts.blocks(tuple(names), blocks))]
                 else:
 
                     def unconvolve(by: tf.Tensor) -> list[tf.Tensor]:

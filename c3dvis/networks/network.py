@@ -16,9 +16,9 @@ from keras import layers as keras_layers
 from c3dvis.errors import WeightsMissing
 from c3dvis.networks import runtime
 from c3dvis.networks.architecture import WEIGHTED, Op
+from c3dvis.networks.blocks import Blocks
 from c3dvis.networks.device import configure, fast_precision
 from c3dvis.networks.forward import Response, forward, has_one_tap, together
-from c3dvis.networks.phases import Phases
 from c3dvis.networks.registry import NetworkInfo, Weights, describe
 
 _MODELS_KEPT = 10
@@ -170,11 +170,11 @@ class _Parts:
 
         return self._kept(names, joined)
 
-    def phases(self, names: tuple[str, ...], phases: Phases) -> tf.Tensor:
+    def blocks(self, names: tuple[str, ...], blocks: Blocks) -> tf.Tensor:
         def dealt() -> list[np.ndarray]:
-            return [phases.kernel(np.concatenate([self._network.weights(name)[0] for name in names], -1))]
+            return [blocks.kernel(np.concatenate([self._network.weights(name)[0] for name in names], -1))]
 
-        return self._kept((names, phases), dealt)[0]
+        return self._kept((names, blocks), dealt)[0]
 
     def layer(self, op: Op, inputs: list[tf.Tensor]) -> tf.Tensor:
         made = self._network.keras_layer(op, self._precision, tuple(inputs[0].shape))

@@ -14,9 +14,9 @@ import c3dvis
 from c3dvis.networks import network as networks
 from c3dvis.networks.add_network import add
 from c3dvis.networks.architecture import Architecture, Op
+from c3dvis.networks.blocks import Blocks
 from c3dvis.networks.domain import InputDomain
 from c3dvis.networks.network import Network
-from c3dvis.networks.phases import Phases
 from c3dvis.networks.registry import NetworkInfo
 from tests.maximize.small_c3d import ARCHITECTURE, PLAIN, SIZE, small_c3d
 from tests.networks.test_own_networks import RANGE, nested, plain, randomised, residual, save, unet
@@ -108,7 +108,7 @@ plain = st.tuples(st.integers(1, 5), st.just(1), st.integers(5, 9))
 
 @settings(max_examples=60, deadline=None)
 @given(st.tuples(axes, axes, axes) | st.tuples(plain, plain, plain), st.sampled_from(["same", "valid"]))
-def test_the_way_back_by_phases(geometry: Any, padding: Any) -> None:
+def test_the_way_back_by_blocks(geometry: Any, padding: Any) -> None:
     kernel_size, strides, size = zip(*geometry, strict=True)
     op = Op("conv", "conv", ("input",), 2, kernel_size, strides, padding)
     generator = np.random.default_rng(0)
@@ -118,8 +118,8 @@ def test_the_way_back_by_phases(geometry: Any, padding: Any) -> None:
         tape.watch(clips)
         response: Any = tf.nn.conv3d(clips, kernel, (1, *strides, 1), padding.upper())
     by: Any = tf.constant(generator.normal(size=response.shape).astype(np.float32))
-    phases = Phases(op, size)
-    mine = phases.pull_back(by, tf.constant(phases.kernel(kernel)))
+    blocks = Blocks(op, size)
+    mine = blocks.pull_back(by, tf.constant(blocks.kernel(kernel)))
     theirs: Any = tape.gradient(response, clips, by)
     np.testing.assert_allclose(mine, theirs, rtol=1e-4, atol=1e-4)
 

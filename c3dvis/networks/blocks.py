@@ -22,7 +22,7 @@ FEW = 8
 
 
 @dataclass(frozen=True)
-class Phases:
+class Blocks:
     """A convolution at one size of its input, seen from blocks of its input.
 
     Args:

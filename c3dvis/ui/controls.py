@@ -98,6 +98,7 @@ def _draw_target(carried: RenderSpec) -> None:
     st.selectbox(
         "Network",
         registry.names(),
+        registry.names().index(state[key("network")]),
         key=key("network"),
         format_func=registry.title,
         on_change=_on_network,
@@ -105,8 +106,8 @@ def _draw_target(carried: RenderSpec) -> None:
     info = registry.describe(state[key("network")])
     shapes = _shapes(info)
     layer_strip(info, _size(), state[key("layer")], key="strip", on_chosen=_on_strip)
-    st.selectbox("Layer", info.layers, key=key("layer"), on_change=_on_layer)
     layer = state[key("layer")]
+    st.selectbox("Layer", info.layers, info.layers.index(layer), key=key("layer"), on_change=_on_layer)
     st.caption(f"Output {shape_text(shapes[layer])}")
     _draw_filter(shapes[layer][-1])
     st.segmented_control(
@@ -124,10 +125,13 @@ def _draw_target(carried: RenderSpec) -> None:
 def _draw_filter(filters: int) -> None:
     state = st.session_state
     if isinstance(state[key("filter")], str):
-        st.text_input("Filters", key=key("filter"), help=FIELDS["filter"].help)
+        st.text_input("Filters", state[key("filter")], key=key("filter"), help=FIELDS["filter"].help)
         return
     with st.container(horizontal=True, vertical_alignment="bottom", gap="small"):
-        st.number_input("Filter", 0, filters - 1, step=1, key=key("filter"), help=f"0 to {filters - 1}", width=128)
+        number = state[key("filter")]
+        st.number_input(
+            "Filter", 0, filters - 1, number, step=1, key=key("filter"), help=f"0 to {filters - 1}", width=128
+        )
         for label, name, step in (("‹", "Previous filter", -1), ("›", "Next filter", 1)):
             st.button(label, key=f"filter{step}", help=name, on_click=_step_filter, args=(step, filters))
         st.button(
@@ -141,12 +145,14 @@ def _draw_filter(filters: int) -> None:
 
 
 def _draw_position(shape: tuple[int, ...]) -> None:
-    st.toggle("At the centre of the layer", key=key("centre"))
-    if st.session_state[key("centre")] or len(shape) != 4 or min(shape) < 1:
+    state = st.session_state
+    st.toggle("At the centre of the layer", state[key("centre")], key=key("centre"))
+    if state[key("centre")] or len(shape) != 4 or min(shape) < 1:
         return
     with st.container(horizontal=True, gap="small"):
         for axis, size in zip("thw", shape[:3], strict=True):
-            st.number_input(f"{axis}, 0 to {size - 1}", 0, size - 1, step=1, key=key(f"position.{axis}"), width=82)
+            name = key(f"position.{axis}")
+            st.number_input(f"{axis}, 0 to {size - 1}", 0, size - 1, state[name], step=1, key=name, width=82)
 
 
 def _collect(carried: RenderSpec) -> RenderSpec:

@@ -1,4 +1,8 @@
-"""The part of the sidebar that says how a volume is looked for: presets, weights, engine, size."""
+"""The part of the sidebar that says how a volume is looked for: presets, weights, engine, size.
+
+Each control is given the value that its key already holds as its default too. A slow browser may put a control on the
+page anew between two presses; it then starts from the default, and would send that as if the visitor had chosen it.
+"""
 
 from collections.abc import Callable
 from typing import Any, Literal
@@ -67,7 +71,7 @@ def draw_weights(engine: str) -> None:
         label = _label(title, FIELDS[name].help)
         if name in _MOST_JITTER:
             most = max(_MOST_JITTER[name], st.session_state[f"c.{name}"])
-            st.slider(label, 0, most, key=f"c.{name}")
+            st.slider(label, 0, most, st.session_state[f"c.{name}"], key=f"c.{name}")
         else:
             _weight(name, label)
 
@@ -83,7 +87,7 @@ def _weight(name: str, label: str) -> None:
     if value not in _WEIGHTS:
         brought.add(value)
     options = sorted({*_WEIGHTS, *brought})
-    st.select_slider(label, options, key=f"c.{name}", format_func=lambda weight: f"{weight:g}")
+    st.select_slider(label, options, value, key=f"c.{name}", format_func=lambda weight: f"{weight:g}")
 
 
 def draw_advanced(on_engine: Callable[[], None]) -> None:
@@ -106,13 +110,16 @@ def draw_advanced(on_engine: Callable[[], None]) -> None:
         _number("tv_beta", "TV exponent")
         _number("learning_rate", "Learning rate")
         for name in ("parametrization", "precision"):
-            st.selectbox(name.capitalize(), FIELDS[name].choices, key=f"c.{name}", help=FIELDS[name].help)
+            choices = FIELDS[name].choices
+            at = choices.index(st.session_state[f"c.{name}"])
+            st.selectbox(name.capitalize(), choices, at, key=f"c.{name}", help=FIELDS[name].help)
 
 
 def _number(name: str, label: str, width: int | Literal["stretch"] = "stretch") -> None:
     field = FIELDS[name]
     kind = int if field.kind == "int" else float
     st.number_input(
-        label, kind(field.minimum), kind(field.maximum), step=kind(field.step), key=f"c.{name}",
+        label, kind(field.minimum), kind(field.maximum), kind(st.session_state[f"c.{name}"]),
+        step=kind(field.step), key=f"c.{name}",
         help=field.help, width=width, format=None if kind is int else "%g",
     )  # fmt: skip

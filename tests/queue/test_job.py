@@ -68,16 +68,16 @@ def test_time_left_knows_that_the_small_canvas_is_quick_and_what_comes_after_is_
     sketched = new_job(AfterSteps(), RenderSpec(layer="Mixed_4d"))
     schedule = Schedule.of(sketched.spec, describe(sketched.spec.network))
     rest = 144 - schedule.sketch
-    assert schedule.sketch == 24
+    assert schedule.sketch == 12
     sketched.started("tcp://worker")
     quick = schedule.sketch_cost * 0.1
-    sketched.progressed({"steps": 144, "points": [[i, 3 + i * quick, 0.0, None] for i in range(2, 13, 2)]})
-    assert sketched.snapshot().seconds_left == pytest.approx(12 * quick + rest * 0.1, abs=0.5)
-    sketched.progressed({"steps": 144, "points": [[i, 3 + i * quick, 0.0, None] for i in range(14, 25, 2)]})
+    sketched.progressed({"steps": 144, "points": [[i, 3 + i * quick, 0.0, None] for i in range(1, 7)]})
+    assert sketched.snapshot().seconds_left == pytest.approx(6 * quick + rest * 0.1, abs=0.5)
+    sketched.progressed({"steps": 144, "points": [[i, 3 + i * quick, 0.0, None] for i in range(7, 13)]})
     assert sketched.snapshot().seconds_left == pytest.approx(rest * 0.1, abs=0.5)
-    sketched.progressed({"steps": 144, "points": [[32, 30.0, 0.0, None]]})  # the full size was built before
+    sketched.progressed({"steps": 144, "points": [[20, 30.0, 0.0, None]]})  # the full size was built before
     assert sketched.snapshot().seconds_left == pytest.approx((rest - 8) * 0.1, abs=0.5)
-    sketched.progressed({"steps": 144, "points": [[40, 30.0 + 8 * 0.2, 0.0, None]]})
+    sketched.progressed({"steps": 144, "points": [[28, 30.0 + 8 * 0.2, 0.0, None]]})
     assert sketched.snapshot().seconds_left == pytest.approx((rest - 16) * 0.2, abs=0.5)
 
 

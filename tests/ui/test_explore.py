@@ -240,3 +240,19 @@ def test_the_page_loads_neither_tensorflow_nor_pandas(weights: Path, tmp_path: P
     }
     done = subprocess.run([sys.executable, "-c", script], cwd=ROOT, env=environment, capture_output=True, text=True)
     assert done.returncode == 0, done.stderr[-2000:]
+
+
+def test_a_control_that_a_browser_makes_anew_starts_from_its_value(open_page: OpenPage) -> None:
+    """It starts from its default, and the next press anywhere on the page would send that."""
+    page = open_page(layer="Mixed_3c", filter="12", iterations="40", tv_time_weight="3", frames="8", lp_p="4").run()
+    defaults = {element.key: element.proto.default for element in page.sidebar.number_input}
+    assert {key: defaults[f"c.{key}"] for key in ("filter", "iterations", "frames", "lp_p")} == {
+        "filter": 12, "iterations": 40, "frames": 8, "lp_p": 4,
+    }  # fmt: skip
+    assert all(element.proto.default == element.value for element in page.sidebar.number_input)
+    assert all(list(element.proto.default) == [element.value] for element in page.sidebar.slider)
+    sliders = page.sidebar.select_slider
+    assert all(
+        [element.options[int(at)] for at in element.proto.default] == [f"{element.value:g}"] for element in sliders
+    )
+    assert [element.options[element.proto.default] for element in page.sidebar.selectbox[1:2]] == ["Mixed_3c"]

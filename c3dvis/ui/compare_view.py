@@ -19,7 +19,7 @@ MOST = 6
 
 SWEEPS: dict[str, tuple[float, ...]] = {
     "tv_space_weight": (0, 3, 10, 30, 100),
-    "tv_time_weight": (0, 3, 10, 30, 100),
+    "tv_time_weight": (0, 7, 20, 60, 200),
     "lp_weight": (0, 1, 3, 10, 30),
     "activation_weight": (0.1, 0.3, 1, 3, 10),
     "jitter_pixels": (0, 2, 4, 8, 16),

@@ -13,8 +13,8 @@ from c3dvis.errors import InvalidSpec
 from c3dvis.spec import FIELDS, MOTION_PRESETS, PRESETS, RenderSpec
 from c3dvis.ui.titles import TITLES
 
-# Weights are felt by factors, so the sliders move in steps of about three.
-_WEIGHTS = (0.0, 0.01, 0.03, 0.1, 0.2, 0.3, 1.0, 3.0, 10.0, 30.0, 100.0)
+# Weights are felt by factors, so the sliders move in steps of about three; the defaults are among them.
+_WEIGHTS = (0.0, 0.01, 0.03, 0.1, 0.2, 0.3, 1.0, 3.0, 10.0, 20.0, 30.0, 100.0)
 _MOST_JITTER = {"jitter_pixels": 24, "jitter_frames": 8}
 _FREE = {
     "iterations",

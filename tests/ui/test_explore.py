@@ -256,3 +256,11 @@ def test_a_control_that_a_browser_makes_anew_starts_from_its_value(open_page: Op
         [element.options[int(at)] for at in element.proto.default] == [f"{element.value:g}"] for element in sliders
     )
     assert [element.options[element.proto.default] for element in page.sidebar.selectbox[1:2]] == ["Mixed_3c"]
+
+
+def test_every_slider_leads_back_to_its_default(open_page: OpenPage) -> None:
+    """Also where a link brought other weights."""
+    weights = {name: 0.7 for name in RenderSpec().to_dict() if name.endswith("_weight")}
+    page = open_page(**RenderSpec(**weights).to_query())
+    for name in weights:
+        assert f"{getattr(RenderSpec(), name):g}" in page.select_slider(key=f"c.{name}").options

@@ -5,6 +5,7 @@ import subprocess
 import sys
 from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 import pytest
 from streamlit.testing.v1 import AppTest
@@ -260,7 +261,7 @@ def test_a_control_that_a_browser_makes_anew_starts_from_its_value(open_page: Op
 
 def test_every_slider_leads_back_to_its_default(open_page: OpenPage) -> None:
     """Also where a link brought other weights."""
-    weights = {name: 0.7 for name in RenderSpec().to_dict() if name.endswith("_weight")}
+    weights: dict[str, Any] = {name: 0.7 for name in RenderSpec().to_dict() if name.endswith("_weight")}
     page = open_page(**RenderSpec(**weights).to_query())
     for name in weights:
         assert f"{getattr(RenderSpec(), name):g}" in page.select_slider(key=f"c.{name}").options

@@ -4,8 +4,12 @@ from pathlib import Path
 
 import streamlit as st
 
-from c3dvis import ui
-from c3dvis.ui import compare, explore, gallery, network, places, status
+from c3dvis.ui.compare import page as compare
+from c3dvis.ui.explore import page as explore
+from c3dvis.ui.gallery import page as gallery
+from c3dvis.ui.network import page as network
+from c3dvis.ui.shared import navigation
+from c3dvis.ui.status import page as status
 
 # Drawn here because a named icon would be loaded from another host.
 ICON = (
@@ -21,7 +25,7 @@ st.set_page_config(
     layout="wide",
     initial_sidebar_state=330,
 )
-st.html(Path(ui.__file__).with_name("page.css"))
+st.html(Path(navigation.__file__).with_name("page.css"))
 PAGES = {
     "Explore": st.Page(explore.page, title="Explore", icon=":material/visibility:", url_path="explore", default=True),
     "Gallery": st.Page(gallery.page, title="Gallery", icon=":material/grid_view:", url_path="gallery"),
@@ -29,5 +33,5 @@ PAGES = {
     "Network": st.Page(network.page, title="Network", icon=":material/account_tree:", url_path="network"),
     "Status": st.Page(status.page, title="Status", icon=":material/monitor_heart:", url_path="status"),
 }
-places.remember(PAGES)
+navigation.remember(PAGES)
 st.navigation(list(PAGES.values()), position="hidden" if st.context.is_embedded else "top").run()

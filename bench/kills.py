@@ -28,6 +28,7 @@ sys.path.insert(0, str(ROOT))
 
 from bench.stand_in import Cluster
 from c3dvis.networks.registry import describe
+from c3dvis.networks.weights import installed_weights
 from c3dvis.queue import RenderQueue
 from c3dvis.results import ResultStore
 from c3dvis.spec import RenderSpec
@@ -73,7 +74,7 @@ def one_run(name: str, kill: Callable[..., None], args: argparse.Namespace, fold
                 if not job.wait(PATIENCE) or job.state != "done":
                     sys.exit(f"{job.spec.title} did not render afterwards: {job.snapshot().error}")
             queue.close()
-            fingerprint = describe(specs[0].network).fingerprint()
+            fingerprint = installed_weights.fingerprint(describe(specs[0].network))
             lost = [spec for spec in specs if store.get_key(spec.key(fingerprint)) is None]
             damaged = store.verify()
     ended = ends(log)

@@ -29,10 +29,11 @@ import numpy as np
 
 from bench.stand_in import Cluster
 from c3dvis.networks.registry import describe
+from c3dvis.networks.weights import installed_weights
 from c3dvis.queue import RenderQueue
 from c3dvis.results import RenderResult, ResultStore
-from c3dvis.results.disk import BlobCache
-from c3dvis.results.summaries import Summaries, Summary, summarize
+from c3dvis.results.diskcache_entries import BlobCache
+from c3dvis.results.thumbnails import Summaries, Summary, summarize
 from c3dvis.spec import ALGORITHM_VERSION, RenderSpec
 
 PAGE = 24
@@ -143,7 +144,7 @@ def until(condition: Callable[[], bool]) -> None:
 def fill_and_ask(results: int) -> dict[str, Any]:
     """A store of so many results, of which a layer's 512 have a page of their own, and how long questions take."""
     spec = RenderSpec()
-    fingerprint = describe(spec.network).fingerprint()
+    fingerprint = installed_weights.fingerprint(describe(spec.network))
     clip = np.random.default_rng(0).integers(0, 256, (spec.frames, spec.height, spec.width, 3), dtype=np.uint8)
 
     def made(filter_: int, seed: int = 0) -> RenderResult:

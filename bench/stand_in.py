@@ -1,7 +1,7 @@
 """A Dask cluster on this machine whose devices are stand-ins: they sleep as long as a GPU would work.
 
 What is left to measure, or to kill, is everything else: the queue, the transfer of a clip of real size, the store.
-The renders still pass through `c3dvis.queue.task.render`, in worker processes, with its checks and its reports.
+The renders still pass through `c3dvis.queue.worker_tasks.render`, in worker processes, with its checks and its reports.
 
     with Cluster(workers=2, seconds=1.0) as cluster:
         queue = RenderQueue(store, scheduler=cluster.address)
@@ -134,11 +134,12 @@ def rendered(specs: Any, listeners: Any) -> list[Any]:
     """
     from c3dvis.maximize.progress import Progress
     from c3dvis.networks.registry import describe
-    from c3dvis.queue.task import Outcome
+    from c3dvis.networks.weights import installed_weights
+    from c3dvis.queue.worker_tasks import Outcome
     from c3dvis.results import RenderResult
     from c3dvis.spec import ALGORITHM_VERSION
 
-    fingerprint = describe(specs[0].network).fingerprint()
+    fingerprint = installed_weights.fingerprint(describe(specs[0].network))
     keys = [spec.key(fingerprint) for spec in specs]
     began = time.perf_counter()
     _log("start", keys)
@@ -184,12 +185,12 @@ def _log(event: str, keys: list[str]) -> None:
 
 def main() -> None:
     """Serve as a worker whose renders sleep."""
-    from c3dvis.queue import task, worker
+    from c3dvis.queue import worker_process, worker_tasks
 
     kind = os.environ["STAND_IN_KIND"]
-    task.rendered = rendered
-    task._load = lambda: {"device": "a stand-in", "kind": kind, "precision": "bfloat16", "versions": {}}
-    worker.main()
+    worker_tasks.rendered = rendered
+    worker_tasks._load = lambda: {"device": "a stand-in", "kind": kind, "precision": "bfloat16", "versions": {}}
+    worker_process.main()
 
 
 if __name__ == "__main__":

@@ -27,16 +27,17 @@ from typing import Any
 import numpy as np
 import tensorflow as tf
 
-from c3dvis.maximize import fast
+from c3dvis.maximize import fast_engine
 from c3dvis.maximize.loop import Energy, Search
 from c3dvis.maximize.optimizers import Adam
 from c3dvis.maximize.parametrization import FourierVolume, Size
 from c3dvis.maximize.quality import Quality
 from c3dvis.maximize.schedule import Schedule, longest_wave
 from c3dvis.maximize.transforms import random_views
-from c3dvis.networks.device import configure, describe_device, resolve_precision
-from c3dvis.networks.network import Network, load_network
+from c3dvis.networks.compute.device import configure, describe_device, resolve_precision
+from c3dvis.networks.compute.network import Network, load_network
 from c3dvis.networks.registry import describe
+from c3dvis.networks.weights import installed_weights
 from c3dvis.spec import RenderSpec
 
 TURNS = 7
@@ -47,7 +48,7 @@ def network_of(layer: str) -> Network:
     info = describe("c3d-sports1m")
     if layer not in info.layers:
         return load_network("i3d-kinetics400")
-    if info.weights_installed():
+    if installed_weights.present(info):
         return load_network(info.name)
     generator = np.random.default_rng(0)
     shapes = info.architecture.shapes(*info.default_size)
@@ -126,7 +127,7 @@ def whole_render(layer: str) -> dict[str, float]:
     spec = RenderSpec(network=network.name, layer=layer, filter=3)
     began = time.perf_counter()
     quality = Quality(network, spec, resolve_precision(spec.precision))
-    outcome = fast.maximize(network, spec, quality, None, began)
+    outcome = fast_engine.maximize(network, spec, quality, None, began)
     searched = time.perf_counter() - began
     metrics = quality.measure(outcome.clip, Schedule.of(spec, network.info).canvas)
     seconds = time.perf_counter() - began

@@ -11,9 +11,9 @@ import tempfile
 import time
 from pathlib import Path
 
-from c3dvis.networks.c3d import architecture
-from c3dvis.networks.weights.convert import convert
-from c3dvis.networks.weights.read import open_weights
+from c3dvis.networks.graph.c3d import architecture
+from c3dvis.networks.weights.conversion import convert
+from c3dvis.networks.weights.weights_file import open_weights
 from tests.networks.layouts import SIZE, WRITERS, random_weights
 
 FORMS = ("caffe of c3d", "pytorch, old form", "pytorch, mmaction2", "keras 0, theano", "keras 2", "npz", "c3dvis")

@@ -8,9 +8,9 @@ from typing import TYPE_CHECKING, Any
 from c3dvis.spec import RenderSpec
 
 if TYPE_CHECKING:
-    from c3dvis.atlas.whole import visualize_all_activations_3d
+    from c3dvis.atlas.api import visualize_all_activations_3d
     from c3dvis.maximize.render import render
-    from c3dvis.networks.network import Network, load_network
+    from c3dvis.networks.compute.network import Network, load_network
     from c3dvis.results import RenderResult, ResultStore
 
 __version__ = "0.1.0"
@@ -25,12 +25,12 @@ __all__ = [
 ]
 
 _HOME = {
-    "Network": "c3dvis.networks.network",
-    "load_network": "c3dvis.networks.network",
+    "Network": "c3dvis.networks.compute.network",
+    "load_network": "c3dvis.networks.compute.network",
     "RenderResult": "c3dvis.results",
     "ResultStore": "c3dvis.results",
     "render": "c3dvis.maximize.render",
-    "visualize_all_activations_3d": "c3dvis.atlas.whole",
+    "visualize_all_activations_3d": "c3dvis.atlas.api",
 }
 
 

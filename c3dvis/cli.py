@@ -13,10 +13,10 @@ from collections.abc import Sequence
 from pathlib import Path
 
 import c3dvis
-from c3dvis.commands import atlas, cache, describe, doctor, networks, render, weights
-from c3dvis.commands.say import Say
+from c3dvis.commands import atlas, cache, change_networks, doctor, list_networks, render, weights
+from c3dvis.commands.console import Say
 from c3dvis.errors import C3dvisError
-from c3dvis.networks.weights import own
+from c3dvis.networks.weights.formats import kept_hdf5
 from c3dvis.spec import FIELDS, MOTION_PRESETS, PRESETS, Field
 
 _ENVIRONMENT = (
@@ -95,22 +95,22 @@ def make_parser() -> argparse.ArgumentParser:
         return group.add_parser(name, help=text, description=text, parents=[common], allow_abbrev=False)
 
     listing = add(commands, "networks", "List the networks that can be looked into; add your own.")
-    listing.set_defaults(run=describe.networks)
+    listing.set_defaults(run=list_networks.networks)
     group = listing.add_subparsers(dest="action", metavar="ACTION")
     adding = add(group, "add", "Add a Keras network of your own: video or medical volumes, any number of channels.")
     setting = add(group, "set", "Choose C3D's padding before pool5, and the mean it subtracts.")
-    networks.parser_arguments(adding, setting)
-    adding.set_defaults(run=networks.add)
-    setting.set_defaults(run=networks.configure)
+    change_networks.parser_arguments(adding, setting)
+    adding.set_defaults(run=change_networks.add)
+    setting.set_defaults(run=change_networks.configure)
     removing = add(group, "remove", "Take a network that was added off this machine.")
     removing.add_argument("name", metavar="NAME")
-    removing.set_defaults(run=networks.remove)
+    removing.set_defaults(run=change_networks.remove)
 
     layers = add(commands, "layers", "Print a network's layers, their output shapes and parameters.")
     layers.add_argument("network", metavar="NETWORK")
     for name in ("frames", "height", "width"):
         layers.add_argument(f"--{name}", metavar="N", help=f"{name} of the clip (default: the network's own)")
-    layers.set_defaults(run=describe.layers)
+    layers.set_defaults(run=list_networks.layers)
 
     _add_render(add(commands, "render", "Render one filter, or take it from the store, and write it to files."))
 
@@ -136,7 +136,7 @@ def make_parser() -> argparse.ArgumentParser:
     convert.add_argument("file", type=Path, metavar="FILE")
     convert.add_argument("-o", "--output", type=Path, required=True, metavar="FILE.h5", help="file to write")
     convert.add_argument("--network", default="c3d-sports1m", metavar="NAME", help=_FOR)
-    convert.add_argument("--dtype", choices=own.DTYPES, default="float32", help="of the written file")
+    convert.add_argument("--dtype", choices=kept_hdf5.DTYPES, default="float32", help="of the written file")
     convert.add_argument("--trust", action="store_true", help=_TRUST)
     convert.set_defaults(run=weights.convert_command)
 

@@ -21,12 +21,12 @@ from c3dvis import media
 from c3dvis.cli import main, make_parser
 from c3dvis.commands.render import ENDINGS, spec_of
 from c3dvis.networks import registry
-from c3dvis.networks.weights.read import open_weights
-from c3dvis.networks.weights.sources import sha256_of
+from c3dvis.networks.weights.fetch.sources import sha256_of
+from c3dvis.networks.weights.weights_file import open_weights
 from c3dvis.queue.outbox import Outbox
 from c3dvis.results import RenderResult, ResultStore
 from c3dvis.spec import FIELDS, MOTION_PRESETS, PRESETS, RenderSpec
-from c3dvis.ui.address import command
+from c3dvis.spec.text import command
 from tests.networks.address_server import AddressServer
 from tests.networks.layouts import convolutions
 

@@ -10,7 +10,7 @@ from typing import Any
 import pytest
 import yaml
 
-from c3dvis.queue.status import DEVICE
+from c3dvis.queue.queue_status import DEVICE
 
 SCALING = Path(__file__).resolve().parent.parent / "docs" / "scaling"
 TEXT = SCALING.with_suffix(".md").read_text()

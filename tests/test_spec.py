@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 
 from c3dvis.errors import InvalidSpec
 from c3dvis.spec import FIELDS, MOTION_PRESETS, PRESETS, RenderSpec
-from c3dvis.spec_fields import CHOICES
+from c3dvis.spec.fields import CHOICES
 
 
 def _spec(values: dict[str, Any]) -> RenderSpec:

@@ -8,9 +8,9 @@ from c3dvis import __version__
 from c3dvis.atlas.plan import AtlasPlan
 from c3dvis.networks import registry
 from c3dvis.results import RenderResult
-from c3dvis.results.readings import Metrics, number, readings
+from c3dvis.results.interpretation import Metrics, number, readings
 from c3dvis.spec import RenderSpec
-from c3dvis.ui.address import command, file_stem
+from c3dvis.spec.text import command, file_stem
 
 TABLE_COLUMNS = 4
 """Filters of each layer on the first page, as in the original project's table."""

@@ -15,8 +15,8 @@ from pathlib import Path
 
 from c3dvis import media
 from c3dvis.atlas import pages
-from c3dvis.atlas.fill import Failure
 from c3dvis.atlas.plan import AtlasPlan
+from c3dvis.atlas.rendering import Failure
 from c3dvis.errors import InvalidSpec, OutputFailed
 from c3dvis.files import write_whole
 from c3dvis.media.png import sheet_grid

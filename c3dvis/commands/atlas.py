@@ -5,13 +5,13 @@ import sys
 import time
 from pathlib import Path
 
-from c3dvis.atlas import plan, site, whole
-from c3dvis.atlas.fill import Standing
+from c3dvis.atlas import api, plan, site
+from c3dvis.atlas.rendering import Standing
+from c3dvis.commands.console import Say
 from c3dvis.commands.render import fps_of, spec_of
-from c3dvis.commands.say import Say
+from c3dvis.durations import duration
 from c3dvis.errors import AtlasIncomplete
-from c3dvis.networks import provision
-from c3dvis.words import duration
+from c3dvis.networks.weights import obtain
 
 _NOTE_EVERY = 30.0  # seconds between lines where there is no terminal to draw a bar on
 
@@ -22,7 +22,7 @@ def run(arguments: argparse.Namespace, say: Say) -> int:
     planned = plan.make_plan(spec_of(arguments), layers, arguments.filters)
     formats = [name.strip() for name in arguments.formats.split(",")]
     fps = fps_of(arguments.fps)
-    provision.check(planned.info)  # says what is wrong before the workers take their time
+    obtain.check(planned.info)  # says what is wrong before the workers take their time
     noted = time.monotonic()
     # What fails is named at the end, in a sentence each.
     with say.no_log(), say.progress("Rendering", unit="filters") as bar:
@@ -35,7 +35,7 @@ def run(arguments: argparse.Namespace, say: Say) -> int:
                 noted = time.monotonic()
                 say.note(f"{standing.done} of {standing.total} filters: {words}")
 
-        report = whole.build(planned, arguments.output, formats=formats, fps=fps, on_standing=on_standing)
+        report = api.build(planned, arguments.output, formats=formats, fps=fps, on_standing=on_standing)
     index = report.folder / "index.html"
     failed = [{"layer": f.spec.layer, "filter": f.spec.filter_text, "why": str(f.error)} for f in report.failures]
     standing = report.standing

@@ -4,7 +4,7 @@ import argparse
 import shutil
 from pathlib import Path
 
-from c3dvis.commands.say import Say
+from c3dvis.commands.console import Say
 from c3dvis.errors import ResultDamaged
 from c3dvis.queue.outbox import Outbox
 from c3dvis.results import ResultStore

@@ -14,9 +14,10 @@ from urllib.parse import urlsplit
 
 import numpy as np
 
-from c3dvis.commands.say import Say
+from c3dvis.commands.console import Say
 from c3dvis.errors import C3dvisError, WeightsMissing
-from c3dvis.networks import provision, registry
+from c3dvis.networks import registry
+from c3dvis.networks.weights import obtain
 from c3dvis.settings import cache_dir, scheduler_address
 from c3dvis.spec import RenderSpec
 
@@ -100,7 +101,7 @@ def _device(say: Say) -> list[Finding]:
     except ImportError as error:
         advice = "Run `python -m pip install -r requirements.txt`."
         return [Finding("device", "problem", f"TensorFlow does not load: {error}", advice)]
-    from c3dvis.networks.device import describe_device
+    from c3dvis.networks.compute.device import describe_device
 
     device = describe_device()
     if device["kind"] == "CPU" and (shutil.which("nvidia-smi") or Path("/dev/nvidia0").exists()):
@@ -115,7 +116,7 @@ def _weights() -> list[Finding]:
     for name in registry.names():
         try:
             info = registry.describe(name)
-            findings.append(Finding(f"weights of {name}", "ok", f"{provision.check(info)}, undamaged"))
+            findings.append(Finding(f"weights of {name}", "ok", f"{obtain.check(info)}, undamaged"))
         except WeightsMissing as error:
             needed = name == RenderSpec().network  # others are looked at by those who have them
             findings.append(Finding(f"weights of {name}", "problem" if needed else "note", str(error)))

@@ -8,12 +8,13 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from c3dvis import media
-from c3dvis.commands.say import Say
+from c3dvis.commands.console import Say
 from c3dvis.errors import C3dvisError, InvalidSpec, OutputFailed, ResultDamaged, StoreError
 from c3dvis.files import write_whole
 from c3dvis.maximize.schedule import Schedule
 from c3dvis.media.formats import MAX_FPS, MIN_FPS
-from c3dvis.networks import provision, registry
+from c3dvis.networks import registry
+from c3dvis.networks.weights import obtain
 from c3dvis.results import RenderResult, ResultStore
 from c3dvis.settings import cache_dir
 from c3dvis.spec import FIELDS, MOTION_PRESETS, PRESETS, RenderSpec, parse_field
@@ -123,7 +124,7 @@ def _number(value: float | int | bool | None) -> str:
 
 
 def _render(spec: RenderSpec, say: Say) -> RenderResult:
-    provision.check(registry.describe(spec.network))  # says what is wrong before TensorFlow takes its time
+    obtain.check(registry.describe(spec.network))  # says what is wrong before TensorFlow takes its time
     with say.progress("Rendering") as bar:
         bar.update(0, spec.iterations, "loading TensorFlow")
         say.tensorflow()

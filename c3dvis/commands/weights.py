@@ -5,13 +5,14 @@ import sys
 from dataclasses import asdict
 from pathlib import Path
 
-from c3dvis.commands.say import Say, table
+from c3dvis.commands.console import Say, table
 from c3dvis.errors import FetchFailed, OutputFailed, WeightsDamaged, WeightsMissing
-from c3dvis.networks import provision, registry
+from c3dvis.networks import registry
 from c3dvis.networks.registry import NetworkInfo
-from c3dvis.networks.weights.apart import Apart
-from c3dvis.networks.weights.read import WeightsReport
-from c3dvis.networks.weights.sources import ADDRESSES, SOURCES, sha256_of
+from c3dvis.networks.weights import obtain
+from c3dvis.networks.weights.fetch.sources import ADDRESSES, SOURCES, sha256_of
+from c3dvis.networks.weights.sandbox import Apart
+from c3dvis.networks.weights.weights_file import WeightsReport
 
 _MARKS = {"ok": "✓", "unknown": "·", "wrong": "✗"}
 
@@ -22,11 +23,11 @@ def fetch_command(arguments: argparse.Namespace, say: Say) -> int:
     say.note(f"{info.title}. Licence of the weights: {info.licence}.")
     if arguments.file is not None:
         with say.progress(f"Reading {arguments.file.name}", unit="layers") as bar:
-            path = provision.install(info, arguments.file, bar.update, arguments.trust)
+            path = obtain.install(info, arguments.file, bar.update, arguments.trust)
     else:
         accepted = info.name not in ADDRESSES or _accepted(info, arguments.accept_licence, say)
         with say.progress(f"Fetching {info.name}", in_bytes=True) as bar:
-            path = provision.obtain(info, bar.update, arguments.url, accepted, arguments.sha256)
+            path = obtain.obtain(info, bar.update, arguments.url, accepted, arguments.sha256)
         _fetch_labels(info, arguments.labels_url, say)
     _tell(path, info, say)
     return 0
@@ -44,7 +45,7 @@ def _fetch_labels(info: NetworkInfo, url: str | None, say: Say) -> None:
     """The class names too; without them classes have numbers, and nothing else is missing."""
     try:
         with say.progress(f"Fetching the class names of {info.name}", in_bytes=True) as bar:
-            path = provision.obtain_labels(info, bar.update, url)
+            path = obtain.obtain_labels(info, bar.update, url)
         if path:
             say.note(f"Class names: {path}; {ADDRESSES[info.name].labels_terms}.")
     except FetchFailed as error:
@@ -56,7 +57,7 @@ def check_command(arguments: argparse.Namespace, say: Say) -> int:
     target = arguments.target
     if target in registry.names() and not Path(target).is_file():
         info = registry.describe(target)
-        path = provision.check(info)
+        path = obtain.check(info)
         if info.name in SOURCES:
             _tell(path, info, say)
             return 0
@@ -67,7 +68,7 @@ def check_command(arguments: argparse.Namespace, say: Say) -> int:
                 f"{target[:200]} is neither a network nor a file: expected one of {', '.join(registry.names())}, or "
                 "the path of a weights file."
             )
-    report = provision.inspect(info, path)
+    report = obtain.inspect(info, path)
     _print(report, info, say)
     return WeightsDamaged.exit_code if report.doubts else 0
 

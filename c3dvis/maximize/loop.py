@@ -20,8 +20,8 @@ from c3dvis.maximize.objectives import likeness, mean_square, per_filter, rivalr
 from c3dvis.maximize.optimizers import Optimizer, State
 from c3dvis.maximize.parametrization import Parametrization
 from c3dvis.maximize.regularizers import lp_norm, squared_variation, temporal_variation, total_variation
-from c3dvis.networks.domain import InputDomain
-from c3dvis.networks.forward import Response
+from c3dvis.networks.compute.forward import Response
+from c3dvis.networks.graph.input_domain import InputDomain
 
 Forward = Callable[[tf.Tensor], Response]
 

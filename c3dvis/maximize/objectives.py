@@ -6,7 +6,7 @@ from typing import Any
 import numpy as np
 import tensorflow as tf
 
-from c3dvis.networks.forward import Response
+from c3dvis.networks.compute.forward import Response
 from c3dvis.spec import RenderSpec
 
 # Below zero the objective still rises a little with the pre-activation, so that a filter that starts silent gets

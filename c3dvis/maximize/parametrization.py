@@ -12,7 +12,7 @@ from typing import Protocol
 import numpy as np
 import tensorflow as tf
 
-from c3dvis.networks.domain import InputDomain
+from c3dvis.networks.graph.input_domain import InputDomain
 
 Size = tuple[int, int, int]
 Prepared = tuple[np.ndarray, ...]

@@ -14,7 +14,7 @@ from scipy import ndimage
 
 from c3dvis.maximize.objectives import filter_weights, per_filter, positions
 from c3dvis.media.palette import quantize
-from c3dvis.networks.network import Network
+from c3dvis.networks.compute.network import Network
 from c3dvis.spec import RenderSpec
 
 NOISE_SEEDS = range(8)

@@ -8,12 +8,12 @@ from datetime import UTC, datetime
 
 import c3dvis
 from c3dvis.errors import C3dvisError, Cancelled, RenderFailed
-from c3dvis.maximize import fast
+from c3dvis.maximize import fast_engine
 from c3dvis.maximize.progress import OnProgress
 from c3dvis.maximize.quality import Metric, Quality
 from c3dvis.maximize.schedule import Schedule
-from c3dvis.networks.device import configure, describe_device, resolve_precision
-from c3dvis.networks.network import Network, load_network
+from c3dvis.networks.compute.device import configure, describe_device, resolve_precision
+from c3dvis.networks.compute.network import Network, load_network
 from c3dvis.networks.registry import describe
 from c3dvis.results import RenderResult
 from c3dvis.spec import ALGORITHM_VERSION, RenderSpec
@@ -38,11 +38,11 @@ def render(spec: RenderSpec, on_progress: OnProgress | None = None) -> RenderRes
     began = time.perf_counter()
     network, quality = _prepare(spec)
     if spec.engine == "keras-vis":
-        from c3dvis.maximize.keras_vis import maximize_with_keras_vis
+        from c3dvis.maximize.keras_vis_engine import maximize_with_keras_vis
 
         outcome = maximize_with_keras_vis(network, spec, quality.shown_activation, on_progress, began)
     else:
-        outcome = fast.maximize(network, spec, quality, on_progress, began)
+        outcome = fast_engine.maximize(network, spec, quality, on_progress, began)
     searched = time.perf_counter() - began
     metrics = _measure(quality, spec, network, outcome)
     return _result(spec, network, outcome, metrics, searched, time.perf_counter() - began)
@@ -68,10 +68,10 @@ def render_together(specs: Sequence[RenderSpec], on_progress: Sequence[OnProgres
     began = time.perf_counter()
     (network, _), *_ = prepared = [_prepare(spec) for spec in specs]
     members = [
-        fast.Member(spec, quality, listener)
+        fast_engine.Member(spec, quality, listener)
         for spec, (_, quality), listener in zip(specs, prepared, on_progress, strict=True)
     ]
-    fast.maximize_together(network, members, began)
+    fast_engine.maximize_together(network, members, began)
     searched = (time.perf_counter() - began) / len(specs)
     ended: list[RenderResult | C3dvisError] = []
     for member, (_, quality) in zip(members, prepared, strict=True):
@@ -94,14 +94,14 @@ def _prepare(spec: RenderSpec) -> tuple[Network, Quality]:
     return network, Quality(network, spec, resolve_precision(spec.precision))
 
 
-def _measure(quality: Quality, spec: RenderSpec, network: Network, outcome: fast.Outcome) -> dict[str, Metric]:
+def _measure(quality: Quality, spec: RenderSpec, network: Network, outcome: fast_engine.Outcome) -> dict[str, Metric]:
     return quality.measure(outcome.clip, Schedule.of(spec, network.info).canvas if spec.engine == "fast" else None)
 
 
 def _result(
     spec: RenderSpec,
     network: Network,
-    outcome: fast.Outcome,
+    outcome: fast_engine.Outcome,
     metrics: dict[str, Metric],
     searched: float,
     seconds: float,

@@ -5,9 +5,9 @@ cache.
 """
 
 from c3dvis.media import slices
-from c3dvis.media.contact import contact_sheet
+from c3dvis.media.contact_sheet import contact_sheet
 from c3dvis.media.formats import FORMATS, Format, encode
+from c3dvis.media.frame_sheet import encode_frames, thumbnail
 from c3dvis.media.palette import quantize
-from c3dvis.media.strip import encode_frames, thumbnail
 
 __all__ = ["FORMATS", "Format", "contact_sheet", "encode", "encode_frames", "quantize", "slices", "thumbnail"]

@@ -9,8 +9,8 @@ import struct
 import numpy as np
 from PIL import GifImagePlugin, Image
 
+from c3dvis.media.frame_delays import delays
 from c3dvis.media.palette import quantize
-from c3dvis.media.timing import delays
 
 # Browsers take a delay under 20 ms for a mistake and play it at 100 ms.
 _SHORTEST_DELAY = 2

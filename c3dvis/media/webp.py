@@ -10,7 +10,7 @@ import struct
 import numpy as np
 from PIL import Image
 
-from c3dvis.media.timing import delays
+from c3dvis.media.frame_delays import delays
 
 _HAS_ANIMATION, _HAS_EXIF = 0x02, 0x08
 _DO_NOT_BLEND = 0x02

@@ -1,0 +1,1 @@
+"""The networks that can be looked into: described, read from weights files, imported and computed."""

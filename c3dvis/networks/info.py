@@ -1,23 +1,13 @@
-"""What is known of a network before it is loaded. Knows nothing of TensorFlow."""
+"""`NetworkInfo`: a network as data, described without loading it. Knows nothing of TensorFlow and reads no file."""
 
-import hashlib
-import json
-from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
-import numpy as np
-
-from c3dvis.errors import InvalidSpec, WeightsDamaged, WeightsMissing
-from c3dvis.networks.architecture import Architecture, LayerRow
-from c3dvis.networks.domain import InputDomain
-from c3dvis.networks.weights import i3d_pickle, note
-from c3dvis.networks.weights.apart import Apart
-from c3dvis.networks.weights.read import open_weights
+from c3dvis.errors import InvalidSpec
+from c3dvis.networks.graph.architecture import Architecture, LayerRow
+from c3dvis.networks.graph.input_domain import InputDomain
 from c3dvis.settings import weights_dir
 from c3dvis.spec import RenderSpec
-
-Weights = Mapping[str, tuple[np.ndarray, np.ndarray]]
 
 
 @dataclass(frozen=True)
@@ -107,53 +97,3 @@ class NetworkInfo:
     def weights_path(self) -> Path:
         """Where the weights file belongs on this machine."""
         return weights_dir() / self.name / self.weights_file
-
-    def weights_installed(self) -> bool:
-        """Whether the weights file is there (not whether it is whole: reading it checks that)."""
-        return self.weights_path.is_file()
-
-    def read_weights(self) -> Weights:
-        """The weights, checked.
-
-        Raises:
-            WeightsMissing: there is no file; the message says how to get it.
-            WeightsDamaged: the file is not what it should be.
-        """
-        if not self.weights_installed():
-            raise WeightsMissing(self.missing)
-        if self.weights_sha256:
-            return i3d_pickle.read(self.weights_path, self.architecture)
-        try:
-            _, as_noted = note.digest(self.weights_path)
-        except OSError as error:
-            raise WeightsDamaged(f"{self.weights_path} cannot be read: {error.strerror or error}.") from None
-        if not as_noted:  # put here by hand, or damaged since: what it holds is first looked at elsewhere
-            with Apart() as apart:
-                apart.inspect(self.weights_path, self.architecture, self.default_size)
-        return open_weights(self.weights_path, self.architecture, self.default_size)
-
-    def fingerprint(self) -> str:
-        """SHA-256 over architecture, input domain and weights: two networks with one fingerprint respond alike.
-
-        Raises:
-            WeightsMissing: it depends on a weights file that is not there.
-        """
-        digest = self.weights_sha256
-        if digest is None:
-            try:
-                digest, _ = note.digest(self.weights_path)
-            except OSError:
-                raise WeightsMissing(self.missing) from None
-        domain, ops = self.domain, ", ".join(op.described for op in self.architecture.ops)
-        described = [f"({ops})", domain.low, domain.high, domain.order, digest]
-        if domain.mean_image is not None:
-            described.append(hashlib.sha256(domain.mean_image.tobytes()).hexdigest())
-        return hashlib.sha256(json.dumps(described).encode()).hexdigest()
-
-    @property
-    def missing(self) -> str:
-        """The sentence that says that the weights are not here, and how to get them."""
-        return (
-            f"The weights of {self.name} are not on this machine: expected {self.weights_path}. "
-            f"Get them: {self.how_to_get}."
-        )

@@ -11,8 +11,8 @@ from pathlib import Path
 import numpy as np
 
 from c3dvis.errors import InvalidSpec, WeightsDamaged
-from c3dvis.networks.c3d import CROP, POOL5_PADDINGS
-from c3dvis.networks.weights import mean
+from c3dvis.networks.graph.c3d import CROP, POOL5_PADDINGS
+from c3dvis.networks.weights.formats import mean_image
 from c3dvis.settings import weights_dir
 
 _FILE, _MEAN = "options.json", "mean.npy"
@@ -83,7 +83,7 @@ def change(network: str, pool5_padding: str | None = None, mean_file: Path | str
     if str(mean_file) == "default":
         use = False
     elif mean_file is not None:
-        image = mean.read(Path(mean_file), CROP)
+        image = mean_image.read(Path(mean_file), CROP)
         with (folder / f"{_MEAN}.new").open("wb") as file:
             np.save(file, image, allow_pickle=False)
         (folder / f"{_MEAN}.new").replace(folder / _MEAN)
@@ -101,4 +101,4 @@ def read_mean(path: Path) -> np.ndarray:
     Raises:
         WeightsDamaged: it is not what was stored.
     """
-    return mean.read(path, CROP, order="RGB")
+    return mean_image.read(path, CROP, order="RGB")

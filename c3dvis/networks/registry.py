@@ -1,6 +1,6 @@
 """The networks that can be looked into, described without loading any of them.
 
-Two come with c3dvis; users add their own (`own_networks.py`). Knows nothing of TensorFlow: the dashboard lists
+Two come with c3dvis; users add their own (`importers/user_networks.py`). Knows nothing of TensorFlow: the dashboard lists
 layers, checks specs and computes cache keys with it.
 """
 
@@ -8,13 +8,15 @@ from functools import lru_cache
 from pathlib import Path
 
 from c3dvis.errors import UnknownNetwork, WeightsDamaged
-from c3dvis.networks import c3d, i3d, options, own_networks
-from c3dvis.networks.domain import InputDomain
-from c3dvis.networks.info import NetworkInfo, Weights
+from c3dvis.networks import options
+from c3dvis.networks.graph import c3d, i3d
+from c3dvis.networks.graph.input_domain import InputDomain
+from c3dvis.networks.importers import user_networks
+from c3dvis.networks.info import NetworkInfo
 from c3dvis.networks.options import Options
-from c3dvis.networks.weights import i3d_pickle
+from c3dvis.networks.weights.formats import i3d_pickle
 
-__all__ = ["NAMES", "NetworkInfo", "Weights", "describe", "names", "title"]
+__all__ = ["NAMES", "NetworkInfo", "describe", "names", "title"]
 
 NAMES = ("i3d-kinetics400", "c3d-sports1m")
 """The networks that come with c3dvis."""
@@ -22,7 +24,7 @@ NAMES = ("i3d-kinetics400", "c3d-sports1m")
 
 def names() -> tuple[str, ...]:
     """Every network: those that come with c3dvis, then the users' own."""
-    return (*NAMES, *own_networks.names())
+    return (*NAMES, *user_networks.names())
 
 
 def title(name: str) -> str:
@@ -44,7 +46,7 @@ def describe(name: str) -> NetworkInfo:
         return _I3D
     if name == "c3d-sports1m":
         return _c3d(*options.stored(name))
-    own = own_networks.find(name)
+    own = user_networks.find(name)
     if own is None:
         raise UnknownNetwork(f"There is no network {name[:60]!r}; expected one of {', '.join(names())}.")
     return own

@@ -8,8 +8,8 @@ workers (this machine's own, or a Dask cluster elsewhere), `worker` is such a pr
 Importing it loads neither TensorFlow nor Dask. It knows nothing of pixels.
 """
 
-from c3dvis.queue.job import JobSnapshot, JobState, RenderJob
+from c3dvis.queue.queue_status import QueueStatus, WorkerStatus
+from c3dvis.queue.render_job import JobSnapshot, JobState, RenderJob
 from c3dvis.queue.render_queue import RenderQueue
-from c3dvis.queue.status import QueueStatus, WorkerStatus
 
 __all__ = ["JobSnapshot", "JobState", "QueueStatus", "RenderJob", "RenderQueue", "WorkerStatus"]

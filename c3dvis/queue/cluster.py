@@ -81,7 +81,7 @@ async def _keep_worker(address: str, environment: dict[str, str], on_problem: Ca
         born = time.monotonic()
         # In a session of its own: Ctrl-C in the terminal is for the dashboard, which then closes this pipe.
         process = await asyncio.create_subprocess_exec(
-            sys.executable, "-P", "-m", "c3dvis.queue.worker", address,
+            sys.executable, "-P", "-m", "c3dvis.queue.worker_process", address,
             stdin=asyncio.subprocess.PIPE, stdout=asyncio.subprocess.PIPE, stderr=asyncio.subprocess.STDOUT,
             env=_worker_environment(environment), start_new_session=True,
         )  # fmt: skip

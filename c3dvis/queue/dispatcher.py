@@ -19,16 +19,17 @@ from typing import TYPE_CHECKING, Any
 from c3dvis.errors import C3dvisError, RenderFailed, WeightsMissing, WorkerLost
 from c3dvis.maximize.schedule import together
 from c3dvis.networks.registry import NetworkInfo, describe
-from c3dvis.queue.complaints import killed, refused, unreachable, without_devices
-from c3dvis.queue.job import RenderJob
+from c3dvis.networks.weights import installed_weights
 from c3dvis.queue.outbox import Receipts
-from c3dvis.queue.status import DEVICE, METRIC
+from c3dvis.queue.queue_status import DEVICE, METRIC
+from c3dvis.queue.render_job import RenderJob
+from c3dvis.queue.worker_errors import killed, refused, unreachable, without_devices
 from c3dvis.spec import ALGORITHM_VERSION
 
 if TYPE_CHECKING:
     from distributed import Client
 
-    from c3dvis.queue.task import Outcome
+    from c3dvis.queue.worker_tasks import Outcome
 
 logger = logging.getLogger(__name__)
 
@@ -153,7 +154,7 @@ class Dispatcher:
 
     async def _serve(self, client: "Client") -> None:
         """Look at the workers and give them jobs, until cancelled or the scheduler is lost."""
-        from c3dvis.queue.task import TOPIC, WarmUp
+        from c3dvis.queue.worker_tasks import TOPIC, WarmUp
 
         client.subscribe_topic(TOPIC, self._on_event)
         await client.register_plugin(WarmUp())  # type: ignore[misc]  # an asynchronous client's is awaitable
@@ -235,7 +236,7 @@ class Dispatcher:
         from distributed.client import FutureCancelledError
         from distributed.scheduler import KilledWorker
 
-        from c3dvis.queue.task import Outcome
+        from c3dvis.queue.worker_tasks import Outcome
 
         jobs = run.jobs
         try:
@@ -265,12 +266,12 @@ class Dispatcher:
                 self._receipts.add(outcome.worker, job.key)
 
     async def _run_once(self, client: "Client", run: _Run) -> "list[Outcome]":
-        from c3dvis.queue.task import render
+        from c3dvis.queue.worker_tasks import render
 
         key = f"c3dvis-{uuid.uuid4().hex}"  # none of Dask's twice: it would hand a cancelled run to the next
         self._keys[key] = run
         specs = [job.spec for job in run.jobs]
-        fingerprint = describe(specs[0].network).fingerprint()
+        fingerprint = installed_weights.fingerprint(describe(specs[0].network))
         texts = [spec.to_json() for spec in specs]
         future = client.submit(
             render, texts, ALGORITHM_VERSION, fingerprint, key=key, resources={DEVICE: 1}, pure=False
@@ -294,7 +295,7 @@ class Dispatcher:
             WeightsMissing, WeightsDamaged: this machine has none to send, or they changed on their way.
             FetchFailed: the worker cannot keep them.
         """
-        from c3dvis.queue.task import receive_weights
+        from c3dvis.queue.worker_tasks import receive_weights
 
         info = describe(network)
         data = await asyncio.to_thread(weights_bytes, info)

@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING
 
 from c3dvis.errors import OutputFailed, ResultDamaged
 from c3dvis.files import write_whole
-from c3dvis.results.complaints import cannot_write
+from c3dvis.results.store_errors import cannot_write
 from c3dvis.settings import cache_dir
 
 if TYPE_CHECKING:

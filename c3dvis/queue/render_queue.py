@@ -11,14 +11,15 @@ from typing import TYPE_CHECKING
 
 from c3dvis.errors import C3dvisError, Cancelled, QueueClosed, RenderFailed
 from c3dvis.networks.registry import describe
+from c3dvis.networks.weights import installed_weights
 from c3dvis.queue.dispatcher import Dispatcher
-from c3dvis.queue.job import AfterSteps, JobState, RenderJob
-from c3dvis.queue.status import QueueState, QueueStatus, worker_status
+from c3dvis.queue.queue_status import QueueState, QueueStatus, worker_status
+from c3dvis.queue.render_job import AfterSteps, JobState, RenderJob
 from c3dvis.settings import scheduler_address
 from c3dvis.spec import RenderSpec
 
 if TYPE_CHECKING:
-    from c3dvis.queue.task import Outcome
+    from c3dvis.queue.worker_tasks import Outcome
     from c3dvis.results import RenderResult, ResultStore
 
 logger = logging.getLogger(__name__)
@@ -73,7 +74,7 @@ class RenderQueue:
         """
         info = describe(spec.network)
         info.check(spec)
-        key = spec.key(info.fingerprint())
+        key = spec.key(installed_weights.fingerprint(info))
         with self._submitting:
             job = self._under_way(key)
             if job:

@@ -11,7 +11,7 @@ from pathlib import Path
 
 from diskcache.core import DBNAME
 
-from c3dvis.results.disk import key_of
+from c3dvis.results.diskcache_entries import key_of
 
 STRAY_AGE = 3600.0
 """Seconds after which an entry file that the index does not know cannot belong to a write under way."""

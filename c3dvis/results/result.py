@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 
 from c3dvis.errors import C3dvisError, ResultDamaged
-from c3dvis.results import blob
+from c3dvis.results import result_file
 from c3dvis.spec import ALGORITHM_VERSION, RenderSpec
 
 Scalar = float | int | bool | None
@@ -69,11 +69,11 @@ class RenderResult:
         return self.algorithm == ALGORITHM_VERSION
 
     def to_bytes(self) -> bytes:
-        """One HDF5 file that says what it is; equal results give equal bytes. See `c3dvis.results.blob`."""
-        return blob.pack(
+        """One HDF5 file that says what it is; equal results give equal bytes. See `c3dvis.results.result_file`."""
+        return result_file.pack(
             clip=self.clip,
             spec_json=self.spec.to_json(),
-            history=[tuple(row[name] for name in blob.HISTORY_COLUMNS) for row in self.history],
+            history=[tuple(row[name] for name in result_file.HISTORY_COLUMNS) for row in self.history],
             metrics=self.metrics,
             provenance=self.provenance,
             identity={
@@ -91,13 +91,13 @@ class RenderResult:
         Raises:
             ResultDamaged: a bit differs from what was written, or the contents do not fit together.
         """
-        contents = blob.unpack(data)
+        contents = result_file.unpack(data)
         try:
             result = cls(
                 spec=RenderSpec.from_json(contents.spec_json),
                 clip=contents.clip,
                 metrics=contents.metrics,
-                history=[dict(zip(blob.HISTORY_COLUMNS, row, strict=True)) for row in contents.history],
+                history=[dict(zip(result_file.HISTORY_COLUMNS, row, strict=True)) for row in contents.history],
                 fingerprint=str(contents.identity["fingerprint"]),
                 algorithm=int(contents.identity["algorithm"]),
                 provenance=contents.provenance,
@@ -127,11 +127,11 @@ def _plain(value: Any) -> Any:
 
 
 def _row(row: Mapping[str, Any]) -> dict[str, Any]:
-    if set(row) != set(blob.HISTORY_COLUMNS):
+    if set(row) != set(result_file.HISTORY_COLUMNS):
         raise ValueError(
-            f"A row of the history has the wrong columns. Expected {', '.join(blob.HISTORY_COLUMNS)}. "
+            f"A row of the history has the wrong columns. Expected {', '.join(result_file.HISTORY_COLUMNS)}. "
             f"Received: {', '.join(map(str, row))}."
         )
-    plain = {name: _plain(row[name]) for name in blob.HISTORY_COLUMNS}
-    numbers = {name: None if plain[name] is None else float(plain[name]) for name in blob.HISTORY_COLUMNS[1:]}
+    plain = {name: _plain(row[name]) for name in result_file.HISTORY_COLUMNS}
+    numbers = {name: None if plain[name] is None else float(plain[name]) for name in result_file.HISTORY_COLUMNS[1:]}
     return {"step": int(plain["step"]), **numbers}

@@ -1,6 +1,6 @@
 """`ResultStore`: what was rendered once shows at once.
 
-Entries are the sealed HDF5 files of `c3dvis.results.blob`, kept by `c3dvis.results.folder`.
+Entries are the sealed HDF5 files of `c3dvis.results.result_file`, kept by `c3dvis.results.blob_folder`.
 """
 
 import contextlib
@@ -16,10 +16,11 @@ import diskcache
 
 from c3dvis.errors import ResultDamaged, StoreError, WeightsMissing
 from c3dvis.networks.registry import describe
-from c3dvis.results.folder import Folder
-from c3dvis.results.index import Entry
+from c3dvis.networks.weights import installed_weights
+from c3dvis.results.blob_folder import Folder
+from c3dvis.results.diskcache_index import Entry
 from c3dvis.results.result import RenderResult
-from c3dvis.results.summaries import Summaries, Summary, summarize
+from c3dvis.results.thumbnails import Summaries, Summary, summarize
 from c3dvis.settings import cache_limit
 from c3dvis.spec import RenderSpec
 
@@ -89,7 +90,7 @@ class ResultStore:
             UnknownNetwork: there is no network of that name.
         """
         try:
-            fingerprint = describe(spec.network).fingerprint()
+            fingerprint = installed_weights.fingerprint(describe(spec.network))
         except WeightsMissing:
             return self._counted(None)
         return self.get_key(spec.key(fingerprint))

@@ -14,9 +14,9 @@ import pytest
 
 import c3dvis
 from bench.stand_in import Cluster
-from c3dvis.atlas.fill import ATTEMPTS, Standing
+from c3dvis.atlas.api import build
 from c3dvis.atlas.plan import make_plan
-from c3dvis.atlas.whole import build
+from c3dvis.atlas.rendering import ATTEMPTS, Standing
 from c3dvis.cli import main
 from c3dvis.results import ResultStore
 from c3dvis.spec import RenderSpec

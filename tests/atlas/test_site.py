@@ -11,8 +11,8 @@ import pytest
 from PIL import Image
 from playwright.sync_api import Browser
 
-from c3dvis.atlas.fill import Failure
 from c3dvis.atlas.plan import AtlasPlan, make_plan
+from c3dvis.atlas.rendering import Failure
 from c3dvis.atlas.site import FORMATS, Site
 from c3dvis.errors import InvalidSpec, OutputFailed, RenderFailed
 from c3dvis.results import RenderResult

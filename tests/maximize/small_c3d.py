@@ -2,9 +2,9 @@
 
 import numpy as np
 
-from c3dvis.networks.architecture import Architecture, Op
-from c3dvis.networks.domain import InputDomain
-from c3dvis.networks.network import Network
+from c3dvis.networks.compute.network import Network
+from c3dvis.networks.graph.architecture import Architecture, Op
+from c3dvis.networks.graph.input_domain import InputDomain
 from c3dvis.networks.registry import NetworkInfo
 
 SIZE = (8, 32, 32)

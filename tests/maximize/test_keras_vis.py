@@ -21,14 +21,14 @@ import tf_keras
 
 import c3dvis
 from c3dvis.errors import Cancelled, InvalidSpec, RenderFailed
-from c3dvis.maximize.keras_vis import input_range, maximize_with_keras_vis, tf_keras_model
+from c3dvis.maximize.keras_vis_engine import input_range, maximize_with_keras_vis, tf_keras_model
 from c3dvis.maximize.keras_vis_library import load, session
 from c3dvis.maximize.progress import Progress
 from c3dvis.maximize.quality import Quality
-from c3dvis.networks.architecture import Architecture, Op
-from c3dvis.networks.device import configure
-from c3dvis.networks.domain import InputDomain
-from c3dvis.networks.network import Network
+from c3dvis.networks.compute.device import configure
+from c3dvis.networks.compute.network import Network
+from c3dvis.networks.graph.architecture import Architecture, Op
+from c3dvis.networks.graph.input_domain import InputDomain
 from c3dvis.networks.registry import NetworkInfo
 from c3dvis.spec import RenderSpec
 from tests.maximize.small_c3d import SIZE, domain_to, small_c3d

@@ -14,7 +14,7 @@ from c3dvis.maximize.objectives import (
     slopes_of_means,
     weighted_response,
 )  # fmt: skip
-from c3dvis.networks.forward import Response
+from c3dvis.networks.compute.forward import Response
 
 SHAPE = (2, 3, 3, 4)
 RESPONSE = np.random.RandomState(0).normal(size=(2, *SHAPE)).astype(np.float32)

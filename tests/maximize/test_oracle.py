@@ -20,7 +20,7 @@ import numpy as np
 import pytest
 import tensorflow as tf
 
-from c3dvis.maximize.keras_vis import visualize
+from c3dvis.maximize.keras_vis_engine import visualize
 from c3dvis.maximize.loop import Energy, Search
 from c3dvis.maximize.optimizers import KerasVisRMSProp
 from c3dvis.maximize.parametrization import PixelVolume

@@ -9,7 +9,7 @@ import tensorflow as tf
 from c3dvis.maximize.parametrization import FourierVolume, Parametrization, PixelVolume, spread
 from c3dvis.maximize.quality import repetition
 from c3dvis.maximize.transforms import SCALE, random_views
-from c3dvis.networks.domain import InputDomain
+from c3dvis.networks.graph.input_domain import InputDomain
 
 C3D_LIKE = InputDomain((-107.0, -102.0, -95.0), (148.0, 153.0, 160.0), "BGR")
 WAVE = 24.0

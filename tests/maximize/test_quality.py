@@ -7,7 +7,7 @@ import pytest
 
 import c3dvis
 from c3dvis.maximize.quality import Quality, coherence, repetition, rescaled, shifted
-from c3dvis.networks.network import Network
+from c3dvis.networks.compute.network import Network
 from tests.maximize.small_c3d import SIZE, small_c3d
 
 NOISE = np.random.RandomState(0).randint(0, 256, (8, 64, 64, 3), np.uint8)

@@ -10,8 +10,8 @@ from c3dvis.errors import Cancelled
 from c3dvis.maximize.progress import Progress
 from c3dvis.maximize.render import render_together
 from c3dvis.maximize.schedule import TOGETHER, family, together
-from c3dvis.networks.architecture import Architecture, Op
-from c3dvis.networks.device import describe_device
+from c3dvis.networks.compute.device import describe_device
+from c3dvis.networks.graph.architecture import Architecture, Op
 from c3dvis.networks.registry import describe
 from c3dvis.results import RenderResult
 

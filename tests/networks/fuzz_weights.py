@@ -2,7 +2,7 @@
 
     python -m tests.networks.fuzz_weights --count 10000
 
-Every file is read in full by the process that reads files of users (`apart.py`), whose memory is limited and measured.
+Every file is read in full by the process that reads files of users (`weights/sandbox.py`), whose memory is limited and measured.
 """
 
 import argparse
@@ -22,8 +22,8 @@ import h5py
 import numpy as np
 
 from c3dvis.errors import WeightsDamaged
-from c3dvis.networks.weights.apart import Apart
-from c3dvis.networks.weights.convert import convert
+from c3dvis.networks.weights.conversion import convert
+from c3dvis.networks.weights.sandbox import Apart
 from tests.networks import layouts
 from tests.networks.layouts import SIZE, Arrays, field, random_weights, thin_c3d, varint
 

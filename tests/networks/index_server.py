@@ -11,7 +11,7 @@ from typing import Any
 
 import numpy as np
 
-from c3dvis.networks.weights.sources import WeightsSource
+from c3dvis.networks.weights.fetch.sources import WeightsSource
 from tests.networks.loopback import LoopbackServer, send
 
 WEIGHTS = np.random.default_rng(7).bytes(3_000_000)

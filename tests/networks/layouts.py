@@ -17,9 +17,9 @@ from typing import Any
 import h5py
 import numpy as np
 
-from c3dvis.networks.architecture import Architecture, Op
-from c3dvis.networks.c3d import ALIASES, CAFFE_POOL5, architecture
-from c3dvis.networks.domain import InputDomain
+from c3dvis.networks.graph.architecture import Architecture, Op
+from c3dvis.networks.graph.c3d import ALIASES, CAFFE_POOL5, architecture
+from c3dvis.networks.graph.input_domain import InputDomain
 from c3dvis.networks.info import NetworkInfo
 
 Arrays = dict[str, tuple[np.ndarray, np.ndarray]]

@@ -7,13 +7,14 @@ import numpy as np
 import pytest
 
 from c3dvis.errors import InvalidSpec, WeightsDamaged, WeightsMissing
-from c3dvis.networks import c3d
-from c3dvis.networks import network as networks
-from c3dvis.networks.architecture import Architecture, Op
-from c3dvis.networks.domain import InputDomain
-from c3dvis.networks.network import Network
+from c3dvis.networks.compute import network as networks
+from c3dvis.networks.compute.network import Network
+from c3dvis.networks.graph import c3d
+from c3dvis.networks.graph.architecture import Architecture, Op
+from c3dvis.networks.graph.input_domain import InputDomain
 from c3dvis.networks.registry import NetworkInfo, describe
-from c3dvis.networks.weights.read import open_weights
+from c3dvis.networks.weights import installed_weights
+from c3dvis.networks.weights.weights_file import open_weights
 from tests.networks import layouts
 
 # Layer, output shape, parameters: Tran et al. 2015, and the table of the Keras port that the original project used.
@@ -199,12 +200,12 @@ def test_c3d_is_found_in_the_weights_folder_and_responds_as_plain_numpy(c3d_fold
     info = describe("c3d-sports1m")
     with pytest.raises(WeightsMissing, match=r"c3d-sports1m\.h5.*--file FILE"):
         networks.load_network("c3d-sports1m")
-    assert not info.weights_installed()
+    assert not installed_weights.present(info)
 
     arrays = _whole_c3d(c3d_folder / "c3d-sports1m.h5")
     network = networks.load_network("c3d-sports1m")
-    assert info.weights_installed()
-    assert network.fingerprint == info.fingerprint()
+    assert installed_weights.present(info)
+    assert network.fingerprint == installed_weights.fingerprint(info)
     clip = np.random.default_rng(1).integers(0, 256, (2, 8, 8, 3), np.uint8)
     volume = clip[..., ::-1] - np.array([95.13, 102.86, 107.75])
     expected = _correlated(_pooled(_correlated(volume, *arrays["conv1"]), 1), *arrays["conv2"])

@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 from c3dvis.errors import WeightsDamaged
-from c3dvis.networks.weights.apart import Apart
+from c3dvis.networks.weights.sandbox import Apart
 from tests.networks.fuzz_weights import run
 from tests.networks.layouts import SIZE, THIN, keras2, random_weights
 

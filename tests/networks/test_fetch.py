@@ -12,9 +12,9 @@ from pathlib import Path
 import pytest
 
 from c3dvis.errors import Cancelled, FetchFailed, WeightsDamaged, WeightsMissing
-from c3dvis.networks.weights.download import ATTEMPTS
-from c3dvis.networks.weights.fetch import fetch, fetch_from
-from c3dvis.networks.weights.sources import SOURCES, sha256_of, verify
+from c3dvis.networks.weights.fetch.download import ATTEMPTS
+from c3dvis.networks.weights.fetch.published import fetch, fetch_from
+from c3dvis.networks.weights.fetch.sources import SOURCES, sha256_of, verify
 from tests.networks.index_server import ARCHIVE, WEIGHTS, IndexServer, make_archive, make_source
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -243,7 +243,7 @@ FETCH_IN_A_PROCESS = """
 import resource, sys
 from pathlib import Path
 from c3dvis.errors import FetchFailed
-from c3dvis.networks.weights.fetch import fetch_from
+from c3dvis.networks.weights.fetch.published import fetch_from
 from tests.networks.index_server import make_source
 if len(sys.argv) > 2:
     resource.setrlimit(resource.RLIMIT_FSIZE, (int(sys.argv[2]), int(sys.argv[2])))

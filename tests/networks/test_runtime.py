@@ -6,7 +6,7 @@ import pytest
 import tensorflow as tf
 
 import c3dvis
-from c3dvis.networks import runtime
+from c3dvis.networks.compute import warm_up
 
 PLUMBING = {"Const", "Identity", "NoOp", "Pad", "Placeholder"}
 """Kinds that move or name numbers and have no code to be generated."""
@@ -29,13 +29,13 @@ def test_every_kind_of_operation_of_a_pass_has_been_used(weights, precision):
     pass_of_network = kinds(way, tf.TensorSpec((1, 8, 32, 32, 3), precision))
     assert len(pass_of_network) > 8
     numbers, count = tf.TensorSpec((32, 32)), tf.TensorSpec((), tf.int32)
-    assert pass_of_network <= kinds(runtime.every_kind(precision).python_function, numbers, count)
+    assert pass_of_network <= kinds(warm_up.every_kind(precision).python_function, numbers, count)
 
 
 @pytest.mark.parametrize("precision", ["float32", "bfloat16"])
 def test_starting_is_a_step_on_a_few_numbers(precision):
     numbers = tf.ones((32, 32))
-    moved, objective = runtime.every_kind(precision)(numbers, tf.constant(0))
+    moved, objective = warm_up.every_kind(precision)(numbers, tf.constant(0))
     assert moved.shape == numbers.shape
     assert bool(tf.reduce_all(tf.math.is_finite(moved)))
     assert bool(tf.math.is_finite(objective[0]))

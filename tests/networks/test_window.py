@@ -7,8 +7,8 @@ import pytest
 import tensorflow as tf
 
 import c3dvis
+from c3dvis.networks.graph.receptive_window import window
 from c3dvis.networks.registry import describe
-from c3dvis.networks.window import window
 
 SIZE = (16, 96, 128)
 

@@ -12,7 +12,7 @@ import c3dvis
 from bench.stand_in import Cluster
 from c3dvis.errors import UnknownNetwork
 from c3dvis.maximize.schedule import together
-from c3dvis.networks.device import describe_device
+from c3dvis.networks.compute.device import describe_device
 from c3dvis.networks.registry import describe
 from c3dvis.queue import RenderJob, RenderQueue, dispatcher
 from c3dvis.results import ResultStore

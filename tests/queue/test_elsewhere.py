@@ -9,7 +9,8 @@ import pytest
 from bench.stand_in import Cluster
 from c3dvis.errors import WeightsDamaged
 from c3dvis.networks import registry
-from c3dvis.networks.weights.fetch import receive
+from c3dvis.networks.weights import installed_weights
+from c3dvis.networks.weights.fetch.published import receive
 from c3dvis.queue import RenderJob, RenderQueue
 from c3dvis.results import ResultStore
 from tests.queue.conftest import SMALL, Until
@@ -87,7 +88,7 @@ def test_weights_that_changed_on_their_way_are_not_kept(tmp_path: Path, monkeypa
     info = registry.describe("i3d-kinetics400")
     with pytest.raises(WeightsDamaged, match="expected sha256 af5c50f0"):
         receive(info, b"something else")
-    assert not info.weights_installed()
+    assert not installed_weights.present(info)
 
 
 def test_two_people_asking_for_one_spec_make_one_render_and_a_page_goes_before_the_background(

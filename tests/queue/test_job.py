@@ -10,7 +10,7 @@ from c3dvis.errors import RenderFailed
 from c3dvis.maximize.schedule import Schedule
 from c3dvis.networks.registry import describe
 from c3dvis.queue import RenderJob, preview
-from c3dvis.queue.job import AfterSteps
+from c3dvis.queue.render_job import AfterSteps
 from c3dvis.spec import RenderSpec
 
 PLAIN = RenderSpec(parametrization="pixel")  # without a small canvas

@@ -13,6 +13,7 @@ import pytest
 
 from bench.stand_in import Cluster
 from c3dvis.networks.registry import describe
+from c3dvis.networks.weights import installed_weights
 from c3dvis.queue import RenderQueue, outbox
 from c3dvis.queue.outbox import Outbox
 from c3dvis.results import RenderResult, ResultStore
@@ -22,7 +23,9 @@ from tests.queue.conftest import SMALL, Until
 
 def result_of(spec: RenderSpec) -> RenderResult:
     clip = np.random.default_rng(0).integers(0, 256, (spec.frames, spec.height, spec.width, 3), dtype=np.uint8)
-    return RenderResult(spec, clip, {}, [], describe(spec.network).fingerprint(), ALGORITHM_VERSION, {})
+    return RenderResult(
+        spec, clip, {}, [], installed_weights.fingerprint(describe(spec.network)), ALGORITHM_VERSION, {}
+    )
 
 
 @pytest.fixture

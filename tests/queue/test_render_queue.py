@@ -11,14 +11,15 @@ from distributed import Client
 
 from c3dvis.errors import InvalidSpec, QueueClosed, UnknownLayer, UnknownNetwork
 from c3dvis.networks.registry import describe
-from c3dvis.queue import RenderJob, RenderQueue, dispatcher, task
+from c3dvis.networks.weights import installed_weights
+from c3dvis.queue import RenderJob, RenderQueue, dispatcher, worker_tasks
 from c3dvis.queue.outbox import Outbox
 from c3dvis.results import ResultStore
 from tests.queue.conftest import LONG, SMALL, Until, UntilRunning
 
 
-def key(spec: task.RenderSpec) -> str:
-    return spec.key(describe(spec.network).fingerprint())
+def key(spec: worker_tasks.RenderSpec) -> str:
+    return spec.key(installed_weights.fingerprint(describe(spec.network)))
 
 
 def test_a_render_runs_reports_and_is_stored(queue: RenderQueue, store: ResultStore) -> None:
@@ -223,7 +224,9 @@ def test_an_error_of_the_worker_arrives_as_its_sentence(queue: RenderQueue, monk
 
 def test_an_unexpected_error_becomes_a_sentence_with_details(worker: psutil.Process) -> None:
     with Client(worker.cmdline()[-1], set_as_default=False) as client:
-        future = client.submit(task.render, [3], task.ALGORITHM_VERSION, "", resources={"device": 1}, pure=False)
+        future = client.submit(
+            worker_tasks.render, [3], worker_tasks.ALGORITHM_VERSION, "", resources={"device": 1}, pure=False
+        )
         (outcome,) = future.result(timeout=60)
     assert outcome.blob is None
     assert "unexpected TypeError" in str(outcome.error)

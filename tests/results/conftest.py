@@ -8,6 +8,7 @@ import numpy as np
 import pytest
 
 from c3dvis.networks.registry import describe
+from c3dvis.networks.weights import installed_weights
 from c3dvis.results import RenderResult, ResultStore
 from c3dvis.spec import ALGORITHM_VERSION, RenderSpec
 
@@ -30,7 +31,7 @@ def make_result() -> MakeResult:
                 {"step": 1, "seconds": 0.5, "objective": 1.5, "shown_activation": None},
                 {"step": 2, "seconds": 0.75, "objective": 2.5, "shown_activation": 5.25},
             ],
-            fingerprint=describe(spec.network).fingerprint(),
+            fingerprint=installed_weights.fingerprint(describe(spec.network)),
             algorithm=algorithm,
             provenance={"device": "CPU", "seconds": 1.25, "created": "2026-01-02T03:04:05Z"},
         )

@@ -12,7 +12,7 @@ from typing import Any
 import pytest
 
 from c3dvis.results import RenderResult, ResultStore
-from c3dvis.results.disk import BlobCache, PickleRefused
+from c3dvis.results.diskcache_entries import BlobCache, PickleRefused
 
 MakeResult = Callable[..., RenderResult]
 Same = Callable[[RenderResult | None, RenderResult], None]

@@ -10,7 +10,7 @@ from PIL import Image
 
 from c3dvis import media
 from c3dvis.results import ResultStore
-from c3dvis.results.summaries import SIDE, Summaries, summarize
+from c3dvis.results.thumbnails import SIDE, Summaries, summarize
 from tests.results.conftest import MakeResult
 
 

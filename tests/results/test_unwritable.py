@@ -13,7 +13,7 @@ import pytest
 
 from c3dvis.errors import StoreError
 from c3dvis.results import RenderResult, ResultStore
-from c3dvis.results import disk as disk_module
+from c3dvis.results import diskcache_entries as disk_module
 
 MakeResult = Callable[..., RenderResult]
 Same = Callable[[RenderResult | None, RenderResult], None]

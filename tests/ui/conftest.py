@@ -13,6 +13,7 @@ import pytest
 from streamlit.testing.v1 import AppTest
 
 from c3dvis.networks import registry
+from c3dvis.networks.weights import installed_weights
 from c3dvis.results import RenderResult, ResultStore
 from c3dvis.spec import ALGORITHM_VERSION, RenderSpec
 
@@ -38,7 +39,7 @@ def made_result(spec: RenderSpec, **metrics: float | int | bool | None) -> Rende
         clip=clip,
         metrics={**measured, **metrics},
         history=history,
-        fingerprint=registry.describe(spec.network).fingerprint(),
+        fingerprint=installed_weights.fingerprint(registry.describe(spec.network)),
         algorithm=ALGORITHM_VERSION,
         provenance={"device": "a test's processor", "seconds": 2.5, "created": "2026-01-01T00:00:00+00:00"},
     )
@@ -48,7 +49,7 @@ def made_result(spec: RenderSpec, **metrics: float | int | bool | None) -> Rende
 def _closed_services() -> Iterator[None]:
     """Ends the workers that the pages under AppTest share."""
     yield
-    from c3dvis.ui.services import services
+    from c3dvis.ui.shared.services import services
 
     services.clear()  # type: ignore[attr-defined]
 

@@ -7,9 +7,8 @@ import pytest
 
 from c3dvis.cli import make_parser
 from c3dvis.commands.render import spec_of
-from c3dvis.networks import registry
-from c3dvis.spec import RenderSpec
-from c3dvis.ui import address
+from c3dvis.networks import fit, registry
+from c3dvis.spec import RenderSpec, text
 
 ODD = RenderSpec(
     layer="Mixed_4d/Branch_1/Conv3d_0b_3x3", filter=7, objective="neuron", position=(1, 2, 2), seed=9,
@@ -21,12 +20,12 @@ ODD = RenderSpec(
     "spec", [RenderSpec(), ODD, RenderSpec(engine="keras-vis"), RenderSpec(filter=((1, 0.5), (3, -1)))]
 )
 def test_a_link_gives_back_its_spec(spec: RenderSpec) -> None:
-    query = dict(parse_qsl(address.query_text(spec)))
-    assert address.read(query) == (spec, [])
+    query = dict(parse_qsl(text.query_text(spec)))
+    assert fit.read_link(query) == (spec, [])
 
 
 def test_the_default_spec_has_an_empty_link() -> None:
-    assert address.query_text(RenderSpec()) == ""
+    assert text.query_text(RenderSpec()) == ""
 
 
 @pytest.mark.parametrize(
@@ -45,7 +44,7 @@ def test_the_default_spec_has_an_empty_link() -> None:
 def test_a_broken_link_keeps_its_good_parts(
     query: dict[str, str], changes: dict[str, object], names: list[str]
 ) -> None:
-    spec, problems = address.read(query)
+    spec, problems = fit.read_link(query)
     assert spec.replace(filter=spec.filter) == RenderSpec().replace(**changes)
     registry.describe(spec.network).check(spec)
     assert len(problems) == len(names)
@@ -58,12 +57,12 @@ def test_a_broken_link_keeps_its_good_parts(
 def test_the_first_layer_shown_exists_and_fits(name: str) -> None:
     info = registry.describe(name)
     frames, height, width = info.default_size
-    layer = address.default_layer(info)
+    layer = fit.default_layer(info)
     info.check(RenderSpec(network=name, layer=layer, filter=0, frames=frames, height=height, width=width))
 
 
 def test_the_command_names_what_differs_from_the_defaults() -> None:
-    words = shlex.split(address.command(ODD, "out.gif"))
+    words = shlex.split(text.command(ODD, "out.gif"))
     assert words[:2] == ["c3dvis", "render"]
     flags = dict(zip(words[2::2], words[3::2], strict=True))
     assert flags["--layer"] == ODD.layer
@@ -77,22 +76,21 @@ def test_the_command_names_what_differs_from_the_defaults() -> None:
     "spec", [RenderSpec(), ODD, RenderSpec(engine="keras-vis"), RenderSpec(filter=((1, -0.5), (3, 1)))]
 )
 def test_the_command_line_reads_the_command_as_the_same_spec(spec: RenderSpec) -> None:
-    words = shlex.split(address.command(spec, "out.gif"))
+    words = shlex.split(text.command(spec, "out.gif"))
     assert spec_of(make_parser().parse_args(words[1:])) == spec
 
 
 def test_a_file_name_has_nothing_a_file_system_refuses() -> None:
     spec = ODD.replace(objective="filter", position=None, filter=((1, 0.5), (3, -1.0)))
-    assert address.file_stem(spec) == "i3d-kinetics400_Mixed_4d.Branch_1.Conv3d_0b_3x3_filter-1x0.5+3x-1_seed-9"
+    assert text.file_stem(spec) == "i3d-kinetics400_Mixed_4d.Branch_1.Conv3d_0b_3x3_filter-1x0.5+3x-1_seed-9"
 
 
 def test_differences_are_named_and_what_follows_the_engine_is_not() -> None:
     spec = RenderSpec()
-    assert address.differences(spec, spec) == []
+    assert text.differences(spec, spec) == []
     changed = spec.replace(tv_time_weight=77.0, seed=2)
-    assert address.differences(spec, changed) == ["seed 0 → 2", f"Temporal TV {spec.tv_time_weight:g} → 77"]
-    assert address.differences(spec, spec.replace(engine="keras-vis")) == ["engine fast → keras-vis"]
+    assert text.differences(spec, changed) == ["seed 0 → 2", f"Temporal TV {spec.tv_time_weight:g} → 77"]
+    assert text.differences(spec, spec.replace(engine="keras-vis")) == ["engine fast → keras-vis"]
     assert (
-        address.differences(spec, spec.replace(objective="neuron", position=(1, 2, 3)))[1]
-        == "position centre → [1, 2, 3]"
+        text.differences(spec, spec.replace(objective="neuron", position=(1, 2, 3)))[1] == "position centre → [1, 2, 3]"
     )

@@ -14,7 +14,7 @@ from playwright.sync_api import Browser, expect
 
 from c3dvis.results import RenderResult, ResultStore
 from c3dvis.spec import RenderSpec
-from c3dvis.ui.address import query_text
+from c3dvis.spec.text import query_text
 from tests.ui.conftest import Server, made_result
 from tests.visit import DESKTOP, Visit, visiting
 

@@ -10,8 +10,8 @@ from streamlit.testing.v1 import AppTest
 from c3dvis.errors import InvalidSpec
 from c3dvis.results import RenderResult
 from c3dvis.spec import RenderSpec
-from c3dvis.ui.address import query_text
-from c3dvis.ui.compare_view import SWEEPS, CompareView, read_values, swept
+from c3dvis.spec.text import query_text
+from c3dvis.ui.compare.page_state import SWEEPS, CompareView, read_values, swept
 
 Stored = Callable[..., RenderResult]
 BASE = RenderSpec(layer="Mixed_4c", filter=1, frames=8, height=32, width=32)
@@ -22,7 +22,7 @@ def open_compare(weights: object) -> Callable[..., AppTest]:
     """Opens the Compare page on specs; keywords are further parameters of the address."""
 
     def run(*specs: RenderSpec, **query: str) -> AppTest:
-        page = AppTest.from_string("from c3dvis.ui import compare\ncompare.page()", default_timeout=60)
+        page = AppTest.from_string("from c3dvis.ui.compare import page\npage.page()", default_timeout=60)
         page.query_params["spec"] = [query_text(spec) for spec in specs]
         for name, value in query.items():
             page.query_params[name] = value

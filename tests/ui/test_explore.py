@@ -13,7 +13,7 @@ from streamlit.testing.v1 import AppTest
 import c3dvis
 from c3dvis.results import RenderResult
 from c3dvis.spec import MOTION_PRESETS, RenderSpec
-from c3dvis.ui import address
+from c3dvis.spec.text import command
 from tests.ui.conftest import ROOT
 
 OpenPage = Callable[..., AppTest]
@@ -50,7 +50,7 @@ def test_a_stored_address_shows_its_volume_with_measures_and_downloads(open_page
     shared = next(e.proto for e in page.get("bidi_component") if e.proto.component_name == "c3dvis.share").bytes
     assert json.loads(shared) == {
         "query": "layer=Mixed_3b&filter=5&seed=3",
-        "command": address.command(result.spec, "Mixed_3b_filter-5.gif"),
+        "command": command(result.spec, "Mixed_3b_filter-5.gif"),
     }
 
 
@@ -188,7 +188,7 @@ def test_missing_weights_are_said_and_a_failed_fetch_too(
     assert "weights of Inception-I3D on Kinetics-400 are not on this machine yet" in text(page)
     assert page.button(key="render").disabled
     page.button(key="fetch").click().run()
-    from c3dvis.ui.services import services
+    from c3dvis.ui.shared.services import services
 
     fetch = services().fetch("i3d-kinetics400")
     assert fetch
@@ -215,7 +215,7 @@ def test_the_status_line_names_worker_queue_store_and_versions(open_page: OpenPa
 
 
 def test_the_status_page_lists_workers_queue_store_and_versions(weights: Path) -> None:
-    script = "from c3dvis.ui import status\nstatus.page()"
+    script = "from c3dvis.ui.status import page\npage.page()"
     page = AppTest.from_string(script, default_timeout=60).run()
     assert not page.exception
     said = text(page)
@@ -230,7 +230,7 @@ def test_the_page_loads_neither_tensorflow_nor_pandas(weights: Path, tmp_path: P
         f"page = AppTest.from_file({str(ROOT / 'app.py')!r}, default_timeout=60).run()\n"
         "assert not page.exception, page.exception\n"
         "heavy = {'tensorflow', 'keras', 'tf_keras', 'pandas', 'altair', 'matplotlib'} & set(sys.modules)\n"
-        "from c3dvis.ui.services import services\n"
+        "from c3dvis.ui.shared.services import services\n"
         "services.clear()\n"
         "sys.exit(f'loaded: {sorted(heavy)}' if heavy else 0)\n"
     )

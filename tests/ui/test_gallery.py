@@ -15,7 +15,7 @@ from streamlit.testing.v1 import AppTest
 from c3dvis import media
 from c3dvis.results import RenderResult, ResultStore
 from c3dvis.spec import RenderSpec
-from c3dvis.ui.takeaway import as_sheet, as_zip
+from c3dvis.ui.shared.downloads import as_sheet, as_zip
 from tests.ui.conftest import made_result
 
 Open = Callable[..., AppTest]
@@ -42,7 +42,7 @@ def open_gallery(_filled: None) -> Open:
     """Opens the Gallery of the filled layer; keywords are further parameters of the address."""
 
     def run(**query: str) -> AppTest:
-        page = AppTest.from_string("from c3dvis.ui import gallery\ngallery.page()", default_timeout=60)
+        page = AppTest.from_string("from c3dvis.ui.gallery import page\npage.page()", default_timeout=60)
         for name, value in (BASE.to_query() | query).items():
             page.query_params[name] = value
         return page.run()

@@ -7,14 +7,18 @@ import pytest
 from streamlit.testing.v1 import AppTest
 
 from c3dvis.errors import StoreError
-from c3dvis.ui import compare, explore, gallery, network, status
-from c3dvis.ui.services import services
+from c3dvis.ui.compare import page as compare
+from c3dvis.ui.explore import page as explore
+from c3dvis.ui.gallery import page as gallery
+from c3dvis.ui.network import page as network
+from c3dvis.ui.shared.services import services
+from c3dvis.ui.status import page as status
 
 PAGES = {"explore": explore, "gallery": gallery, "compare": compare, "network": network, "status": status}
 
 
 def opened(name: str) -> AppTest:
-    return AppTest.from_string(f"from c3dvis.ui import {name}\n{name}.page()", default_timeout=60).run()
+    return AppTest.from_string(f"from c3dvis.ui.{name} import page\npage.page()", default_timeout=60).run()
 
 
 def failing(error: Exception) -> Any:

@@ -8,19 +8,20 @@ import pytest
 from playwright.sync_api import Browser
 from streamlit.testing.v1 import AppTest
 
-from c3dvis.networks import provision, registry
-from c3dvis.networks.add_network import add
-from c3dvis.networks.weights.sources import ADDRESSES
-from c3dvis.ui.address import fit
-from c3dvis.ui.services import services
-from c3dvis.ui.strip import stages
+from c3dvis.networks import registry
+from c3dvis.networks.fit import fit
+from c3dvis.networks.importers.add_network import add
+from c3dvis.networks.weights import installed_weights, obtain
+from c3dvis.networks.weights.fetch.sources import ADDRESSES
+from c3dvis.ui.components.layer_strip import stages
+from c3dvis.ui.shared.services import services
 from tests.networks.address_server import AddressServer
 from tests.networks.layouts import convolutions
 from tests.networks.test_own_networks import save, unet
 from tests.ui.conftest import Server
 from tests.visit import visiting
 
-PAGE = "from c3dvis.ui import network\nnetwork.page()"
+PAGE = "from c3dvis.ui.network import page\npage.page()"
 
 
 def text(page: AppTest) -> str:
@@ -49,7 +50,8 @@ def test_the_table_is_the_published_one_with_what_each_layer_sees(weights: Path)
 def test_a_look_at_the_network_loses_nothing_of_explore(weights: Path) -> None:
     script = """
 import streamlit as st
-from c3dvis.ui import explore, network
+from c3dvis.ui.explore import page as explore
+from c3dvis.ui.network import page as network
 (network if st.session_state.get("away") else explore).page()
 """
     page = AppTest.from_string(script, default_timeout=60)
@@ -65,7 +67,7 @@ from c3dvis.ui import explore, network
 
 def test_weights_are_told_of_and_checked(folder: Path, tmp_path: Path) -> None:
     info = registry.describe("c3d-sports1m")
-    provision.install(info, convolutions(tmp_path / "mine.h5"))
+    obtain.install(info, convolutions(tmp_path / "mine.h5"))
     page = AppTest.from_string(PAGE, default_timeout=60).run()
     page.selectbox(key="network page").select("c3d-sports1m").run()
     said = text(page)
@@ -100,7 +102,7 @@ def test_the_page_fetches_from_the_address_once_the_terms_are_accepted(
             page.run()
             assert said in text(page)
     assert not page.exception
-    assert registry.describe(name).weights_installed()
+    assert installed_weights.present(registry.describe(name))
 
 
 def test_an_added_network_stands_there_and_on_the_strip(folder: Path, tmp_path: Path) -> None:

@@ -9,7 +9,7 @@ from playwright.sync_api import Browser, Page, expect
 from bench.stand_in import Cluster
 from c3dvis.results import ResultStore
 from c3dvis.spec import RenderSpec
-from c3dvis.ui.address import query_text
+from c3dvis.spec.text import query_text
 from tests.ui.conftest import Server, made_result
 from tests.visit import DESKTOP, visiting
 

@@ -8,10 +8,10 @@ import pytest
 
 from c3dvis.networks import registry
 from c3dvis.queue import JobSnapshot
-from c3dvis.results.readings import Reading, readings
-from c3dvis.ui import progress
-from c3dvis.ui.player import MAGIC, frame_message
-from c3dvis.ui.strip import stages
+from c3dvis.results.interpretation import Reading, readings
+from c3dvis.ui.components.layer_strip import stages
+from c3dvis.ui.components.player import MAGIC, frame_message
+from c3dvis.ui.shared import render_progress
 
 
 def read(**metrics: float | int | bool | None) -> dict[str, Reading]:
@@ -71,7 +71,7 @@ def snapshot(**changes: object) -> JobSnapshot:
     ],
 )
 def test_one_line_says_where_a_job_stands(changes: dict[str, object], worker: str, expected: str) -> None:
-    assert progress.headline(snapshot(**changes), worker) == expected
+    assert render_progress.headline(snapshot(**changes), worker) == expected
 
 
 @pytest.mark.parametrize("name", registry.NAMES)

@@ -12,7 +12,7 @@ from dataclasses import dataclass, replace
 
 import numpy as np
 
-from c3dvis.networks.architecture import Architecture, Op
+from c3dvis.networks.graph.architecture import Architecture, Op
 
 LAST, FIRST = "channels last", "channels first"
 

@@ -1,0 +1,96 @@
+"""`c3dvis networks add`, `set` and `remove`: an operator's settings, on the command line alone."""
+
+import argparse
+from pathlib import Path
+
+from c3dvis.commands.console import Say
+from c3dvis.errors import InvalidSpec
+from c3dvis.networks import options, registry
+from c3dvis.networks.importers import add_network
+from c3dvis.networks.weights import installed_weights
+
+
+def add(arguments: argparse.Namespace, say: Say) -> int:
+    """Adds a user's own Keras network."""
+    low, high = (_numbers(text) for text in arguments.range)
+    size = None
+    if arguments.size is not None:
+        numbers = tuple(int(n) for n in _numbers(arguments.size))
+        if len(numbers) != 3:
+            raise InvalidSpec(f"A size is frames,height,width; received {arguments.size}.")
+        size = numbers
+    info = add_network.add(
+        arguments.name, arguments.architecture, arguments.weights, (low, high), arguments.order, size, arguments.title,
+        arguments.licence,
+    )  # fmt: skip
+    channels = info.architecture.channels
+    shown = {1: "shown in grey", 3: "shown in colour"}.get(channels, "shown by its first three channels")
+    counted = f"{channels} channels" if channels > 1 else "one channel"
+    say.result(
+        {
+            "network": info.name, "layers": list(info.layers), "channels": channels,
+            "default_size": list(info.default_size), "path": str(info.weights_path.parent),
+            "fingerprint": installed_weights.fingerprint(info),
+        },
+        f"{info.name} is added: {len(info.layers)} layers that can be targeted, {counted} ({shown}), clips of "
+        f"{'×'.join(map(str, info.default_size))}.",
+        f"`c3dvis layers {info.name}` lists them.",
+    )  # fmt: skip
+    return 0
+
+
+def remove(arguments: argparse.Namespace, say: Say) -> int:
+    """Takes an added network off this machine."""
+    folder = add_network.remove(arguments.name)
+    say.result({"removed": arguments.name, "path": str(folder)}, f"{arguments.name} is removed: {folder}.")
+    return 0
+
+
+def configure(arguments: argparse.Namespace, say: Say) -> int:
+    """Chooses the padding before C3D's pool5, and the mean that it subtracts."""
+    if arguments.network != "c3d-sports1m":
+        registry.describe(arguments.network)
+        raise InvalidSpec(f"{arguments.network} has no settings; expected c3d-sports1m.")
+    if arguments.pool5_padding is None and arguments.mean is None:
+        raise InvalidSpec("There is nothing to set: expected --pool5-padding or --mean.")
+    chosen = options.change(arguments.network, arguments.pool5_padding, arguments.mean)
+    info = registry.describe(arguments.network)
+    means = [round(-low, 2) for low in info.domain.low]
+    kind = "image of the user's file" if info.domain.mean_image is not None else "the same everywhere"
+    say.result(
+        {"network": info.name, "pool5_padding": chosen.pool5_padding, "mean_file": chosen.mean, "mean_rgb": means},
+        f"{info.name}: pool5 padding {chosen.pool5_padding}; mean R, G, B {means} ({kind}).",
+    )
+    return 0
+
+
+def _numbers(text: str) -> tuple[float, ...]:
+    try:
+        return tuple(float(part) for part in text.split(","))
+    except ValueError:
+        raise InvalidSpec(f"Expected a number, or several divided by commas; received {text[:60]!r}.") from None
+
+
+def parser_arguments(adding: argparse.ArgumentParser, setting: argparse.ArgumentParser) -> None:
+    """The arguments of `networks add` and `networks set`."""
+    adding.add_argument("name", metavar="NAME", help="what it is called here: lower-case letters, digits, . - _")
+    adding.add_argument(
+        "--architecture", type=Path, required=True, metavar="FILE",
+        help="model.keras, a whole model in .h5, or the .json of model.to_json()",
+    )  # fmt: skip
+    adding.add_argument("--weights", type=Path, metavar="FILE", help="its weights, if they are in a file of their own")
+    adding.add_argument(
+        "--range", nargs=2, required=True, metavar=("LOW", "HIGH"),
+        help="network input of black and of white: 0 1, -1 1, 0 255; or a number for each channel: 0,0,0 1,1,1",
+    )  # fmt: skip
+    adding.add_argument("--order", choices=("RGB", "BGR"), default="RGB", help="of three channels (default: RGB)")
+    adding.add_argument("--size", metavar="T,H,W", help="clip of a render (default: the model's own, or 16,112,112)")
+    adding.add_argument("--title", default="", help="one line for people")
+    adding.add_argument("--licence", default="", help="of the weights, for people")
+    setting.add_argument("network", metavar="NETWORK")
+    setting.add_argument(
+        "--pool5-padding", choices=("caffe", "table"), help="caffe: as C3D was trained; table: as its Keras ports pad"
+    )
+    setting.add_argument(
+        "--mean", metavar="FILE", help="mean cube (.npy or .binaryproto) that is subtracted; default: channel means"
+    )

@@ -1,0 +1,81 @@
+"""`c3dvis networks` and `c3dvis layers`: what there is to look into."""
+
+import argparse
+from dataclasses import asdict
+from typing import Any
+
+from c3dvis.commands.console import Say, table
+from c3dvis.errors import WeightsDamaged
+from c3dvis.networks import registry
+from c3dvis.networks.weights import installed_weights
+from c3dvis.spec import RenderSpec, parse_field
+
+
+def networks(arguments: argparse.Namespace, say: Say) -> int:
+    """Every network: what it is, whether its weights are here, and on what terms."""
+    described: list[dict[str, Any]] = []
+    for name in registry.names():
+        try:
+            info = registry.describe(name)
+        except WeightsDamaged as error:
+            say.warning(str(error))
+            continue
+        described.append(
+            {
+                "name": name,
+                "title": info.title,
+                "layers": len(info.layers),
+                "default_size": list(info.default_size),
+                "weights_installed": installed_weights.present(info),
+                "weights_path": str(info.weights_path),
+                "source": info.source,
+                "licence": info.licence,
+            }
+        )
+    rows = [
+        (
+            entry["name"],
+            entry["title"],
+            str(entry["layers"]),
+            "installed" if entry["weights_installed"] else "missing",
+            entry["licence"],
+        )
+        for entry in described
+    ]
+    columns = ("network", "what it is", "layers", "weights", "licence of the weights")
+    say.result({"networks": described}, table("", columns, rows, right=("layers",)))
+    return 0
+
+
+def layers(arguments: argparse.Namespace, say: Say) -> int:
+    """The layer table of one network at one clip size, and the sum of its parameters."""
+    info = registry.describe(arguments.network)
+    size = dict(zip(("frames", "height", "width"), info.default_size, strict=True))
+    for name in size:
+        if getattr(arguments, name) is not None:
+            size[name] = parse_field(name, getattr(arguments, name))
+    RenderSpec(network=info.name, **size)  # refuses impossible sizes
+    rows = info.table(**size)
+    total = sum(row.parameters for row in rows)
+    shown = [
+        (
+            row.name + ("" if row.targetable else " ·"),
+            row.kind.replace("_", " "),
+            str(row.output_shape) if min(row.output_shape) > 0 else "clip too small",
+            f"{row.parameters:,}",
+            "×".join(map(str, row.receptive_field)),
+        )
+        for row in rows
+    ]
+    title = f"{info.title}, clip of {size['frames']}×{size['height']}×{size['width']} (frames×height×width)"
+    say.result(
+        {
+            "network": info.name,
+            **size,
+            "parameters": total,
+            "layers": [asdict(row) for row in rows],
+        },
+        table(title, ("layer", "kind", "output shape", "parameters", "sees (t×h×w)"), shown, right=("parameters",)),
+        f"Total: {total:,} parameters. Layers marked · cannot be targeted.",
+    )
+    return 0

@@ -1,0 +1,230 @@
+"""The `keras-vis` engine: the original library, called as the original project called it.
+
+3dcnn-vis (2018) looked for a filter with `visualize_activation(model, layer_idx, filter_indices)` and every default.
+Three things are ours, because its pictures could not be read or repeated without them: `input_range` is the network's
+own, the start comes from the spec's seed, and the result is shown as what it is, an input of that network.
+"""
+
+import time
+from collections.abc import Iterable, Iterator
+from contextlib import contextmanager
+from typing import Any
+
+import numpy as np
+import tensorflow as tf
+import tf_keras
+
+from c3dvis.errors import InvalidSpec, RenderFailed
+from c3dvis.maximize.fast_engine import Outcome
+from c3dvis.maximize.keras_vis_library import KerasVis, eagerly, load, session
+from c3dvis.maximize.progress import OnProgress, Progress
+from c3dvis.networks.compute.network import Network
+from c3dvis.networks.graph.architecture import Op
+from c3dvis.networks.graph.input_domain import InputDomain
+from c3dvis.spec import RenderSpec
+
+LOOK_EVERY = 5
+"""Steps between two looks at the volume."""
+
+MEASURE_EVERY = 20
+"""Steps between two measures of the shown activation, which cost a pass through the network each."""
+
+
+def maximize_with_keras_vis(
+    network: Network, spec: RenderSpec, measure: Any, on_progress: OnProgress | None, began: float
+) -> Outcome:
+    """Let keras-vis search the volume that a spec asks for.
+
+    Args:
+        measure: from a clip (T, H, W, 3) uint8 to its shown activation.
+        on_progress: called every few steps; what it raises ends the search.
+        began: `time.perf_counter()` when the render began.
+
+    Raises:
+        InvalidSpec: every weight is 0, so there is nothing to search for.
+        RenderFailed: the numbers overflowed.
+    """
+    if not (spec.activation_weight or spec.lp_weight or spec.tv_space_weight):
+        raise InvalidSpec(
+            "keras-vis needs something to search for: expected activation_weight, lp_weight or tv_space_weight above "
+            "0, received 0 for all of them."
+        )
+    library = load()
+    watch = _Watch(network, spec, measure, on_progress, began, library)
+    with _numpy_seeded(spec.seed):
+        if spec.iterations:
+            found = visualize(
+                network, spec.layer, spec.filters[0][0], (spec.frames, spec.height, spec.width), callbacks=[watch],
+                act_max_weight=spec.activation_weight, lp_norm_weight=spec.lp_weight, tv_weight=spec.tv_space_weight,
+                max_iter=spec.iterations,
+            )  # fmt: skip
+        else:  # the library has no result without a step: its start, then
+            low, high = input_range(network.input_domain)
+            shape = (spec.frames, spec.height, spec.width, 3)
+            start = library.random_array(shape, mean=np.mean((low, high)), std=0.05 * (high - low))
+            found = library.deprocess_input(start, (low, high))
+    if not np.isfinite(found).all():
+        raise _overflowed(spec)
+    return Outcome(watch.finish(network.input_domain.to_display(found)), watch.history, "float32")
+
+
+def visualize(
+    network: Network,
+    layer: str,
+    filter: int,  # noqa: A002
+    size: tuple[int, int, int],
+    **arguments: Any,
+) -> np.ndarray:
+    """`vis.visualization.visualize_activation` on a network of ours.
+
+    Args:
+        layer: a name from `network.layers`.
+        size: (frames, height, width).
+        arguments: the library's own.
+
+    Returns:
+        The library's result (T, H, W, 3), in `input_range` and the network's channel order.
+    """
+    library = load()
+    with session(), np.errstate(over="ignore", invalid="ignore"):
+        model = tf_keras_model(network, layer, size)
+        index = library.find_layer_idx(model, _layer_name(layer))
+        return library.visualize_activation(
+            model, index, filter, input_range=input_range(network.input_domain), **arguments
+        )
+
+
+def input_range(domain: InputDomain) -> tuple[float, float]:
+    """keras-vis knows one range for all channels: from the least to the greatest valid input of any of them.
+
+    The original left it at (0, 255), which is not what its network takes in: C3D's mean is subtracted first.
+    """
+    return float(min(domain.low)), float(max(domain.high))
+
+
+def tf_keras_model(network: Network, layer: str, size: tuple[int, int, int]) -> Any:
+    """A network up to one layer, as a Keras 2 model from (N, T, H, W, 3); made within a `session()`.
+
+    Each layer ends in its activation function, as in the model that the original project loaded.
+    """
+    clip = tf_keras.Input((*size, network.architecture.channels), name="clip")
+    outputs = {"input": clip}
+    assignments = []
+    for op in network.architecture.ancestry(layer):
+        made = _tf_keras_layer(op)
+        inputs = [outputs[name] for name in op.inputs]
+        outputs[op.name] = made(inputs if op.kind == "concat" else inputs[0])
+        if made.weights:
+            assignments += zip(made.weights, network.weights(op.name), strict=True)
+    # tf_keras would do this after the session has looked at the graph, and TensorFlow warns of that
+    tf.compat.v1.get_default_session().run(tf.compat.v1.global_variables_initializer())
+    tf_keras.backend.batch_set_value(assignments)
+    return tf_keras.Model(clip, outputs[layer])
+
+
+def _layer_name(layer: str) -> str:
+    return layer.replace("/", ".")
+
+
+def _tf_keras_layer(op: Op) -> Any:
+    layers, name = tf_keras.layers, _layer_name(op.name)
+    activation = "relu" if op.relu else None
+    match op.kind:
+        case "conv":
+            return layers.Conv3D(
+                op.filters, op.kernel, op.strides, op.padding, activation=activation, name=name,
+                kernel_initializer="zeros",
+            )  # fmt: skip
+        case "dense":
+            return layers.Dense(op.filters, activation=activation, name=name, kernel_initializer="zeros")
+        case "max_pool":
+            return layers.MaxPooling3D(op.kernel, op.strides, op.padding, name=name)
+        case "avg_pool":
+            return layers.AveragePooling3D(op.kernel, op.strides, op.padding, name=name)
+        case "pad":
+            return layers.ZeroPadding3D(op.pads, name=name)
+        case "concat":
+            return layers.Concatenate(name=name)
+        case "flatten":
+            return layers.Flatten(name=name)
+        case _:  # dropout, which does nothing outside training
+            return layers.Activation("linear", name=name)
+
+
+class _Watch:
+    """keras-vis's callback (`vis.callbacks.OptimizerCallback`): what a running search shows of itself."""
+
+    def __init__(
+        self,
+        network: Network,
+        spec: RenderSpec,
+        measure: Any,
+        on_progress: OnProgress | None,
+        began: float,
+        library: KerasVis,
+    ) -> None:
+        self.history: list[dict[str, Any]] = []
+        self._network = network
+        self._spec = spec
+        self._measure = measure
+        self._on_progress = on_progress
+        self._began = began
+        self._library = library
+        self._objective = 0.0
+
+    def callback(
+        self,
+        i: int,
+        named_losses: Iterable[tuple[str, float]],
+        overall_loss: float,
+        grads: np.ndarray,
+        wrt_value: np.ndarray,
+    ) -> None:
+        """Called by the library with the volume (1, T, H, W, 3) after `i` steps, before the next."""
+        if i == 0 and not np.isfinite(overall_loss):
+            raise _overflowed(self._spec)  # no step would be the best one, and the library would fail
+        weight = self._spec.activation_weight
+        if weight:
+            self._objective = float(-dict(named_losses)["ActivationMax Loss"] / weight) + 0.0
+        if i % LOOK_EVERY:
+            return
+        domain = self._network.input_domain
+        with eagerly():
+            if not weight:  # the library leaves the activation out
+                response = self._network.respond_to_input(wrt_value[0], self._spec.layer)
+                self._objective = float(response[..., self._spec.filters[0][0]].mean())
+            shown = self._library.deprocess_input(wrt_value[0], input_range(domain))
+            self._tell(i, domain.to_display(shown), measured=i % MEASURE_EVERY == 0)
+
+    def on_end(self) -> None:
+        """Called by the library after its last step."""
+
+    def finish(self, clip: np.ndarray) -> np.ndarray:
+        """Tell of the clip that the library ended with."""
+        self._tell(self._spec.iterations, clip, measured=True)
+        return clip
+
+    def _tell(self, step: int, clip: np.ndarray, measured: bool) -> None:
+        shown = self._measure(clip) if measured else None
+        seconds = time.perf_counter() - self._began
+        self.history.append({"step": step, "seconds": seconds, "objective": self._objective, "shown_activation": shown})
+        if self._on_progress:
+            self._on_progress(Progress(step, self._spec.iterations, seconds, self._objective, shown, clip))
+
+
+@contextmanager
+def _numpy_seeded(seed: int) -> Iterator[None]:
+    """NumPy's global generator, from which keras-vis draws its start, seeded for a while."""
+    before = np.random.get_state()
+    np.random.seed(seed)
+    try:
+        yield
+    finally:
+        np.random.set_state(before)
+
+
+def _overflowed(spec: RenderSpec) -> RenderFailed:
+    return RenderFailed(
+        f"keras-vis left the range of float32 numbers. Lower its weights: received activation_weight="
+        f"{spec.activation_weight:g}, lp_weight={spec.lp_weight:g}, tv_space_weight={spec.tv_space_weight:g}."
+    )

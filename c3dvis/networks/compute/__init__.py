@@ -1,0 +1,1 @@
+"""Networks computed: the only room of `networks` that imports TensorFlow."""

@@ -1,0 +1,1 @@
+"""The networks that users bring: descriptions of other programs, read as data, become networks of ours."""

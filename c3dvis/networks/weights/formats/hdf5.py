@@ -1,0 +1,194 @@
+"""Reads HDF5 weights as plain arrays: Keras 0, 1, 2 and 3, and c3dvis's own form.
+
+No model is ever loaded from the file. Links, data kept elsewhere, packed data and anything met twice are refused,
+so that reading costs what the file's own bytes cost. The forms, each also inside a saved model:
+
+    Keras 0    layer_0/param_0 and /param_1, in the order of the layers
+    Keras 1    conv1/conv1_W, conv1/conv1_b
+    Keras 2    conv1/conv1/kernel:0, conv1/conv1/bias:0
+    Keras 3    layers/conv3d/vars/0 and /1, the layer's name standing in an attribute of `vars`; in early versions in
+               none, so that the order of the layers tells
+    c3dvis     conv1/kernel, conv1/bias
+"""
+
+import re
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+import h5py
+import numpy as np
+from h5py import h5d, h5o  # pyright: ignore[reportAttributeAccessIssue]
+
+from c3dvis.errors import WeightsDamaged
+from c3dvis.networks.weights.formats.stored_arrays import Contents, Stored, first_line
+
+FORM = "c3dvis weights 1"
+MAGIC = b"\x89HDF\r\n\x1a\n"
+_MAX_OBJECTS = 10_000
+_MAX_DEPTH = 32
+_MAX_ATTRIBUTE = 16 << 20
+_UNNAMED = re.compile(r"(?:^|/)layers/(conv3d|dense)(?:_(\d+))?/vars/(\d+)$")
+_UNREADABLE = (OSError, KeyError, RuntimeError, ValueError, TypeError, OverflowError, MemoryError, AttributeError)
+"""What h5py raises on a damaged file."""
+
+
+def contents(path: Path) -> Contents:
+    """The arrays of an HDF5 file.
+
+    Raises:
+        WeightsDamaged: not HDF5, or it holds what plain weights have no use for.
+    """
+    with _opened(path) as file:
+        own = _text(file, "format")
+        backend, version = _text(file, "backend"), _text(file, "keras_version")
+        if own and own.startswith("c3dvis weights"):
+            if own != FORM:
+                raise WeightsDamaged(
+                    f"{path} is of the form {own!r}; expected {FORM!r}. Convert the original file again, or use the "
+                    "version of c3dvis that wrote this one."
+                )
+            return Contents("c3dvis's own HDF5", tuple(_arrays(file, path)), False, attributes=_attributes(file))
+        arrays = tuple(_arrays(file, path))
+    form, flipped = "HDF5 without names of Keras", None
+    numbered = bool(arrays) and all(re.search(r"(^|/)layer_\d+/param_\d+$", a.name) for a in arrays)
+    if numbered:
+        form, arrays = "Keras 0 HDF5 (Theano)", tuple(sorted(arrays, key=_number))
+        flipped = True  # Keras 0 ran 3D convolutions on Theano alone
+    elif arrays and all(_UNNAMED.search(array.name) for array in arrays):
+        form, numbered = f"Keras {version or 3} HDF5 without names of layers", True
+        arrays = tuple(sorted(arrays, key=_class_number))
+    elif any(array.name.endswith(("/kernel:0", "/kernel")) for array in arrays):
+        form = f"Keras {version or 2} HDF5"
+    elif any("_W" in array.name for array in arrays):
+        form = f"Keras {version or 1} HDF5"
+    elif any("/vars/" in f"/{array.name}" for array in arrays):
+        form = f"Keras {version or 3} HDF5"
+    if backend:
+        form, flipped = f"{form}, written with {backend[:40]}", backend == "theano"
+    return Contents(form, arrays, flipped, numbered)
+
+
+def own_attributes(path: Path) -> dict[str, str]:
+    """What c3dvis noted in a file of its own form; nothing for another.
+
+    Raises:
+        WeightsDamaged: not HDF5.
+    """
+    with _opened(path) as file:
+        return _attributes(file) if _text(file, "format") == FORM else {}
+
+
+def attribute(path: Path, name: str) -> str | None:
+    """A text attribute of an HDF5 file, or None.
+
+    Raises:
+        WeightsDamaged: not HDF5.
+    """
+    with _opened(path) as file:
+        return _text(file, name)
+
+
+def _attributes(file: h5py.File) -> dict[str, str]:
+    return {name: text for name in file.attrs if (text := _text(file, name)) is not None}
+
+
+@contextmanager
+def _opened(path: Path) -> Iterator[h5py.File]:
+    try:
+        with h5py.File(path, "r") as file:
+            yield file
+    except _UNREADABLE as error:
+        raise WeightsDamaged(f"{path} is not a readable HDF5 file: {first_line(error)}.") from None
+
+
+def _text(item: Any, name: str) -> str | None:
+    """A short text attribute, or None; nothing else that an attribute can hold is read."""
+    if name not in item.attrs:
+        return None
+    attribute = item.attrs.get_id(name)
+    if attribute.shape != () or attribute.get_storage_size() > _MAX_ATTRIBUTE:
+        return None
+    if not h5py.check_string_dtype(attribute.dtype):
+        return None
+    value = item.attrs[name]
+    return value.decode("utf-8", "replace") if isinstance(value, bytes) else str(value)
+
+
+def _arrays(file: h5py.File, path: Path) -> Iterator[Stored]:
+    for name, item in _datasets(file, path):
+        parts = name.split("/")
+        if parts[0] in ("optimizer", "optimizer_weights"):  # what an optimizer left in a saved model
+            continue
+        if parts[-2:-1] == ["vars"]:  # Keras 3: the groups are called after the layer's class
+            given = _text(item.parent, "name")
+            called = f"{given}/vars/{parts[-1]}" if given else name
+        else:
+            called = name
+        if problem := _problem(item):
+            raise WeightsDamaged(f"{path} {problem.format(name=name)}; expected plain arrays alone.")
+        yield Stored(called, tuple(item.shape), item.dtype, _reader(path, name, tuple(item.shape), item.dtype))
+
+
+def _problem(item: h5py.Dataset) -> str | None:
+    """What makes reading a dataset cost more than its own bytes, or lead out of the file."""
+    if item.external or item.is_virtual:
+        return "keeps {name} in another file"
+    if item.shape is None or any(size < 0 for size in item.shape):
+        return "holds no array at {name}"
+    layout = item.id.get_create_plist()
+    if layout.get_nfilters():
+        return "holds packed data at {name} (`h5repack -f NONE` unpacks it)"
+    bytes_here = item.dtype.itemsize * int(np.prod(item.shape, dtype=object))
+    if layout.get_layout() == h5d.CHUNKED:
+        chunk = item.dtype.itemsize * int(np.prod(layout.get_chunk(), dtype=object))
+        if chunk > max(bytes_here, 1 << 20):
+            return f"declares pieces of {chunk:,} bytes at {{name}}, more than the array has"
+    return None
+
+
+def _reader(path: Path, name: str, shape: tuple[int, ...], dtype: np.dtype) -> Callable[[], np.ndarray]:
+    def read() -> np.ndarray:
+        with _opened(path) as file:
+            item = file[name]
+            if not isinstance(item, h5py.Dataset) or tuple(item.shape) != shape or item.dtype != dtype:
+                raise WeightsDamaged(f"{path} changed at {name} while it was read. Read it again.")
+            return np.asarray(item[()])
+
+    return read
+
+
+def _datasets(file: h5py.File, path: Path) -> Iterator[tuple[str, h5py.Dataset]]:
+    """Every dataset by its path; links that lead elsewhere are refused."""
+    seen: set[int] = set()
+
+    def walk(group: h5py.Group, prefix: str, depth: int) -> Iterator[tuple[str, h5py.Dataset]]:
+        for name in group:
+            link = group.get(name, getlink=True)
+            if not isinstance(link, h5py.HardLink):
+                raise WeightsDamaged(f"{path} holds a link at {prefix}{name}; expected plain arrays alone.")
+            item = group[name]
+            address = h5o.get_info(item.id).addr
+            if address in seen:  # a second name for it, or a group that holds itself
+                raise WeightsDamaged(f"{path} holds one thing twice, at {prefix}{name}; expected plain arrays alone.")
+            seen.add(address)
+            if len(seen) > _MAX_OBJECTS or depth > _MAX_DEPTH:
+                raise WeightsDamaged(f"{path} holds more groups and arrays than any weights file.")
+            if isinstance(item, h5py.Dataset):
+                yield f"{prefix}{name}", item
+            elif isinstance(item, h5py.Group):
+                yield from walk(item, f"{prefix}{name}/", depth + 1)
+
+    yield from walk(file, "", 0)
+
+
+def _class_number(array: Stored) -> tuple[str, int, int]:
+    """Convolutions come before dense layers, as they do in the networks that are read so."""
+    found = _UNNAMED.search(array.name)
+    assert found
+    return found[1], int(found[2] or 0), int(found[3])
+
+
+def _number(array: Stored) -> tuple[int, ...]:
+    return tuple(int(digits) for digits in re.findall(r"\d+", array.name)[-2:])

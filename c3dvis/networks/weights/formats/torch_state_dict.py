@@ -1,0 +1,192 @@
+"""Reads PyTorch state dicts without PyTorch: the zip of 1.6 and later, and the older run of pickles.
+
+    zip     NAME/data.pkl describes the tensors, NAME/data/KEY holds the numbers of one storage each
+    older   four pickles (magic, protocol, machine, state dict), the list of storage keys as a fifth, then for each
+            key a count (int64) and its numbers
+
+A whole checkpoint may stand around the state dict, and a prefix (`module.`, `backbone.`) before its names.
+"""
+
+import struct
+import zipfile
+import zlib
+from collections.abc import Callable, Iterator, Mapping
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from c3dvis.errors import WeightsDamaged
+from c3dvis.networks.weights.formats import restricted_unpickler
+from c3dvis.networks.weights.formats.restricted_unpickler import Storage, Tensor
+from c3dvis.networks.weights.formats.stored_arrays import Contents, Stored, first_line
+
+_MAGIC = 0x1950A86A20F9469CFC6C
+_PROTOCOL = 1001
+_UNREADABLE = (OSError, zipfile.BadZipFile, zlib.error, ValueError, KeyError, NotImplementedError, RuntimeError,
+               EOFError, struct.error, OverflowError)  # fmt: skip
+_MAX_DEPTH = 4
+
+
+def is_old_form(head: bytes) -> bool:
+    """Whether a file that begins so is PyTorch's older form: a pickle of its magic number."""
+    return head[:1] == b"\x80" and _MAGIC.to_bytes(10, "little") in head[:20]
+
+
+def zip_contents(path: Path) -> Contents:
+    """The tensors of a PyTorch zip.
+
+    Raises:
+        WeightsDamaged: it is damaged, or holds what no state dict holds.
+    """
+    try:
+        with zipfile.ZipFile(path) as archive:
+            names = [info for info in archive.infolist() if info.filename.endswith("/data.pkl")]
+            if len(names) != 1:
+                raise WeightsDamaged(f"{path} holds {len(names)} data.pkl; expected the one of a PyTorch file.")
+            if names[0].file_size > restricted_unpickler.MAX_PICKLE:
+                raise WeightsDamaged(f"{path} describes its tensors in {names[0].file_size:,} bytes: too many.")
+            folder = names[0].filename.removesuffix("data.pkl")
+            orders = [info for info in archive.infolist() if info.filename == f"{folder}byteorder"]
+            if orders and _member(archive, orders[0], 16) != b"little":
+                raise WeightsDamaged(f"{path} was saved on a big-endian machine; save it again on a usual one.")
+            data = _member(archive, names[0], restricted_unpickler.MAX_PICKLE)
+            sizes = {info.filename: info.file_size for info in archive.infolist()}
+    except _UNREADABLE as error:
+        raise WeightsDamaged(f"{path} is not a readable PyTorch file: {first_line(error)}.") from None
+    tree = _load(path, data)
+
+    def locate(storage: Storage) -> Callable[[], np.ndarray]:
+        name, size = f"{folder}data/{storage.key}", storage.count * storage.dtype.itemsize
+        if sizes.get(name) != size:
+            raise WeightsDamaged(
+                f"{path} does not hold what it describes: expected {size:,} bytes at {name[:80]}, received "
+                f"{sizes.get(name, 0):,}."
+            )
+
+        def read() -> np.ndarray:
+            try:
+                with zipfile.ZipFile(path) as archive:
+                    return np.frombuffer(_member(archive, archive.getinfo(name), size), storage.dtype)
+            except _UNREADABLE as error:
+                raise WeightsDamaged(f"{path} cannot be read at {name[:80]}: {first_line(error)}.") from None
+
+        return read
+
+    return Contents("PyTorch state dict (zip)", tuple(_tensors(path, tree, locate)), False)
+
+
+def old_contents(path: Path) -> Contents:
+    """The tensors of a PyTorch file from before 1.6, as `zip_contents`."""
+    try:
+        with path.open("rb") as file:
+            head = file.read(restricted_unpickler.MAX_PICKLE)
+            total = file.seek(0, 2)
+    except OSError as error:
+        raise WeightsDamaged(f"{path} cannot be read: {error.strerror or error}.") from None
+    parts, place = [], 0
+    for _ in range(5):
+        try:
+            end = restricted_unpickler.extent(head, place)
+        except WeightsDamaged as error:
+            raise WeightsDamaged(f"{path} is not a readable PyTorch file: {error}.") from None
+        parts.append(head[place:end])
+        place = end
+    magic, protocol, _, tree, keys = (_load(path, part) for part in parts)
+    if magic != _MAGIC or protocol != _PROTOCOL or not isinstance(keys, list):
+        raise WeightsDamaged(f"{path} is not a PyTorch file: its first numbers are not those of one.")
+    wanted = {tensor.storage.key: tensor.storage for _, tensor in _walk(tree, "", 0) if _described(tensor)}
+    places: dict[str, int] = {}
+    with path.open("rb") as file:
+        for key in keys:
+            storage = wanted.get(key) if isinstance(key, str) else None
+            if storage is None:
+                raise WeightsDamaged(f"{path} holds numbers that belong to no tensor; save it again as a state dict.")
+            file.seek(place)
+            (count,) = struct.unpack("<q", file.read(8).ljust(8, b"\0"))
+            size = storage.count * storage.dtype.itemsize
+            if count != storage.count or place + 8 + size > total:
+                raise WeightsDamaged(
+                    f"{path} does not hold what it describes: expected {storage.count:,} numbers for {key[:40]}, "
+                    f"received {count:,}, and {max(0, total - place - 8):,} bytes are left."
+                )
+            places[key] = place + 8
+            place += 8 + size
+
+    def locate(storage: Storage) -> Callable[[], np.ndarray]:
+        if storage.key not in places:
+            raise WeightsDamaged(f"{path} describes numbers {storage.key[:40]} that it does not hold.")
+
+        def read() -> np.ndarray:
+            values = np.fromfile(path, storage.dtype, storage.count, offset=places[storage.key])
+            if values.size != storage.count:
+                raise WeightsDamaged(f"{path} ends in the middle of a tensor.")
+            return values
+
+        return read
+
+    return Contents("PyTorch state dict (before 1.6)", tuple(_tensors(path, tree, locate)), False)
+
+
+def _load(path: Path, data: bytes) -> Any:
+    try:
+        restricted_unpickler.extent(data)
+        return restricted_unpickler.load(data)
+    except WeightsDamaged as error:
+        raise WeightsDamaged(f"{path} is refused: {str(error).rstrip('.')}.") from None
+
+
+def _member(archive: zipfile.ZipFile, info: zipfile.ZipInfo, most: int) -> bytes:
+    """A member's bytes, never more than are wanted, however far it would unpack."""
+    with archive.open(info) as stream:
+        data = stream.read(most + 1)
+    if len(data) != info.file_size or len(data) > most:
+        raise WeightsDamaged(f"{archive.filename} holds another length at {info.filename[:80]} than it declares.")
+    return data
+
+
+def _walk(tree: Any, prefix: str, depth: int) -> Iterator[tuple[str, Tensor]]:
+    """Every tensor in nested dicts, by its path."""
+    if not isinstance(tree, Mapping) or depth > _MAX_DEPTH:
+        return
+    for name, value in tree.items():
+        if isinstance(value, Tensor):
+            yield f"{prefix}{name}", value
+        elif isinstance(name, str) and not name.startswith("optimizer"):
+            yield from _walk(value, f"{prefix}{name}.", depth + 1)
+
+
+def _described(tensor: Tensor) -> bool:
+    return isinstance(tensor.storage, Storage)
+
+
+def _tensors(path: Path, tree: Any, locate: Callable[[Storage], Callable[[], np.ndarray]]) -> Iterator[Stored]:
+    for name, tensor in _walk(tree, "", 0):
+        if not _described(tensor) or not _sound(tensor):
+            raise WeightsDamaged(f"{path} describes the tensor {name[:80]} with values of the wrong kind.")
+        if 0 in tensor.shape:
+            continue
+        read = locate(tensor.storage)
+        yield Stored(name.replace(".", "/"), tensor.shape, tensor.storage.dtype, _view(path, name, tensor, read))
+
+
+def _sound(tensor: Tensor) -> bool:
+    """Whether shape, strides and offset are numbers that stay inside the storage."""
+    shape, stride = tensor.shape, tensor.stride
+    if not isinstance(shape, tuple) or not isinstance(stride, tuple) or len(shape) != len(stride) or len(shape) > 8:
+        return False
+    if any(type(n) is not int or n < 0 for n in (*shape, *stride, tensor.offset)):
+        return False
+    last = tensor.offset + sum((n - 1) * step for n, step in zip(shape, stride, strict=True))
+    return 0 in shape or last < tensor.storage.count
+
+
+def _view(path: Path, name: str, tensor: Tensor, read: Callable[[], np.ndarray]) -> Callable[[], np.ndarray]:
+    def values() -> np.ndarray:
+        flat = read()
+        steps = tuple(step * flat.itemsize for step in tensor.stride)
+        if flat.size <= tensor.offset:
+            raise WeightsDamaged(f"{path} ends before the tensor {name[:80]}.")
+        return np.lib.stride_tricks.as_strided(flat[tensor.offset :], tensor.shape, steps, writeable=False)
+
+    return values

@@ -1,0 +1,16 @@
+"""What to render, as data: `RenderSpec`, its fields and its texts. Knows nothing of any network."""
+
+from c3dvis.spec.fields import ENGINE_DEFAULTS, FIELDS, MOTION_PRESETS, PRESETS, Field
+from c3dvis.spec.render_spec import ALGORITHM_VERSION, RenderSpec
+from c3dvis.spec.values import parse_field
+
+__all__ = [
+    "ALGORITHM_VERSION",
+    "ENGINE_DEFAULTS",
+    "FIELDS",
+    "MOTION_PRESETS",
+    "PRESETS",
+    "Field",
+    "RenderSpec",
+    "parse_field",
+]

@@ -1,0 +1,268 @@
+"""`RenderSpec`: everything a user can ask for, validated, in one canonical form.
+
+The dashboard, the command line and the Python API all make one. Its canonical JSON gives the cache key, the
+share link and the recipe. Knows nothing of TensorFlow, Streamlit or of any network: whether a layer exists is
+asked of `c3dvis.networks`.
+"""
+
+import hashlib
+import json
+from collections.abc import Mapping
+from dataclasses import dataclass, fields, replace
+from typing import Any
+
+from c3dvis.errors import InvalidSpec
+from c3dvis.spec.fields import ENGINE_DEFAULTS, FIELDS
+from c3dvis.spec.values import checked, invalid, parse_field, shortened
+
+ALGORITHM_VERSION = 6
+"""Part of every cache key. Raise it whenever the same spec gives other bytes than before."""
+
+MAX_VOXELS = 64 * 256 * 256
+
+_BY_ENGINE: Any = None  # stands for "this engine's own default" until __post_init__ fills it in
+
+
+@dataclass(frozen=True)
+class RenderSpec:
+    """One render: which filter of which network, and how the volume is looked for.
+
+    Fields left out take the defaults of their engine, so `RenderSpec(engine="keras-vis")` is the original
+    library with the original's numbers.
+
+    Args:
+        network: name in the registry.
+        layer: a name from `network.layers`.
+        filter: index of the filter, or pairs of (index, weight) for a weighted sum of up to 16 filters.
+        objective: `filter` (mean over all positions), `neuron` (one position), `class` (a class score before
+            softmax, mean over positions), `layer` (mean square of the whole layer: DeepDream).
+        position: (t, h, w) in the layer's output, for `neuron`; None is the centre.
+        frames, height, width: size of the clip in frames and pixels.
+        engine: `fast` (ours) or `keras-vis` (the original library).
+        iterations: optimiser steps; 0 shows the start.
+        seed: of every random choice.
+        variants, variant: how many clips are looked for together, each unlike the others, and which of them this is.
+        activation_weight, selectivity_weight, lp_weight, tv_space_weight, tv_time_weight: weights of the energy's
+            terms.
+        lp_p: order of the Lp norm.
+        tv_beta: exponent of the total variation.
+        jitter_pixels, jitter_frames: largest random roll per step, undone before the next.
+        parametrization: `fourier` (decorrelated colour, frequency-scaled spectrum) or `pixel`.
+        learning_rate: of the optimiser (Adam for `fourier`, keras-vis's RMSProp for `pixel`).
+        precision: `auto`, `float32` or `bfloat16`.
+
+    Raises:
+        InvalidSpec: a value is of the wrong type, not finite or out of range; the message names the field,
+            what was expected and what was received.
+    """
+
+    network: str = "i3d-kinetics400"
+    layer: str = "Mixed_4d"
+    filter: int | tuple[tuple[int, float], ...] = 40
+    objective: str = "filter"
+    position: tuple[int, int, int] | None = None
+    frames: int = 16
+    height: int = 112
+    width: int = 112
+    engine: str = "fast"
+    iterations: int = _BY_ENGINE
+    seed: int = 0
+    variants: int = 1
+    variant: int = 0
+    activation_weight: float = _BY_ENGINE
+    selectivity_weight: float = _BY_ENGINE
+    lp_weight: float = _BY_ENGINE
+    lp_p: float = _BY_ENGINE
+    tv_space_weight: float = _BY_ENGINE
+    tv_time_weight: float = _BY_ENGINE
+    tv_beta: float = _BY_ENGINE
+    jitter_pixels: int = _BY_ENGINE
+    jitter_frames: int = _BY_ENGINE
+    parametrization: str = _BY_ENGINE
+    learning_rate: float = _BY_ENGINE
+    precision: str = _BY_ENGINE
+
+    def __post_init__(self) -> None:
+        if self.engine not in ENGINE_DEFAULTS:
+            raise invalid("engine", f"one of {', '.join(ENGINE_DEFAULTS)}", self.engine)
+        defaults = ENGINE_DEFAULTS[self.engine]
+        for name in (f.name for f in fields(self)):
+            value = getattr(self, name)
+            if value is None and name in defaults:
+                value = defaults[name]
+            object.__setattr__(self, name, checked(name, value))
+        self._check_together()
+
+    def _check_together(self) -> None:
+        voxels = self.frames * self.height * self.width
+        if voxels > MAX_VOXELS:
+            raise InvalidSpec(
+                f"The clip is too large: frames × height × width may be at most {MAX_VOXELS:,}, received "
+                f"{self.frames} × {self.height} × {self.width} = {voxels:,}. Make one of them smaller."
+            )
+        if self.position is not None and self.objective != "neuron":
+            raise invalid("position", "none, unless objective is 'neuron'", self.position)
+        if self.variant >= self.variants:
+            raise invalid("variant", f"below variants, which is {self.variants}", self.variant)
+        if self.engine == "keras-vis":
+            self._check_keras_vis()
+
+    def _check_keras_vis(self) -> None:
+        if self.tv_space_weight != self.tv_time_weight:
+            raise InvalidSpec(
+                "keras-vis weighs total variation in time and space alike: expected tv_time_weight equal to "
+                f"tv_space_weight, received tv_space_weight={self.tv_space_weight:g} and "
+                f"tv_time_weight={self.tv_time_weight:g}. Make them equal or choose engine 'fast'."
+            )
+        if self.objective not in ("filter", "class") or not isinstance(self.filter, int):
+            raise InvalidSpec(
+                "keras-vis maximises the mean of one filter: expected objective 'filter' or 'class' and a single "
+                f"filter, received objective='{self.objective}', filter={self.filter_text}. Choose engine 'fast'."
+            )
+        fixed = {**ENGINE_DEFAULTS["keras-vis"], "variants": 1}
+        for name in (
+            "variants", "selectivity_weight", "lp_p", "tv_beta", "jitter_pixels", "jitter_frames", "parametrization",
+            "learning_rate", "precision",
+        ):  # fmt: skip
+            if getattr(self, name) != fixed[name]:
+                raise InvalidSpec(
+                    f"keras-vis fixes {name} at {fixed[name]}, received {getattr(self, name)}. "
+                    f"Leave {name} out or choose engine 'fast'."
+                )
+
+    @property
+    def filters(self) -> tuple[tuple[int, float], ...]:
+        """The target as (index, weight) pairs, also when it is a single filter."""
+        return ((self.filter, 1.0),) if isinstance(self.filter, int) else self.filter
+
+    @property
+    def filter_text(self) -> str:
+        """The filter as it stands in a link and on the command line: `40`, or `40*1,41*-0.5`."""
+        if isinstance(self.filter, int):
+            return str(self.filter)
+        return ",".join(f"{index}*{weight:.9g}" for index, weight in self.filter)
+
+    @property
+    def title(self) -> str:
+        """One line that names the picture."""
+        what = {"filter": "filter", "neuron": "neuron of filter", "class": "class", "layer": ""}[self.objective]
+        target = f"{what} {self.filter_text}" if what else "whole layer"
+        return f"{self.layer} · {target} · {self.network}"
+
+    def replace(self, **changes: Any) -> "RenderSpec":
+        """A copy with some fields changed.
+
+        Changing the engine takes the new engine's defaults for every field that stood at the old engine's.
+
+        Raises:
+            InvalidSpec: as the constructor does; also for a name that is no field.
+        """
+        unknown = set(changes) - set(FIELDS)
+        if unknown:
+            raise InvalidSpec(f"A spec has no field {sorted(unknown)[0]!r}; expected one of {', '.join(FIELDS)}.")
+        if changes.get("engine", self.engine) != self.engine:
+            old = ENGINE_DEFAULTS[self.engine]
+            kept = {name: None for name, value in old.items() if getattr(self, name) == value}
+            changes = {**kept, **changes}
+        return replace(self, **changes)
+
+    def to_dict(self) -> dict[str, Any]:
+        """Every field in JSON types, in the order they are declared."""
+        values = {f.name: getattr(self, f.name) for f in fields(self)}
+        values["filter"] = self.filter if isinstance(self.filter, int) else [list(p) for p in self.filter]
+        values["position"] = None if self.position is None else list(self.position)
+        return values
+
+    def to_json(self) -> str:
+        """Canonical JSON: every field, sorted, no spaces. Equal specs give equal text."""
+        return json.dumps(self.to_dict(), sort_keys=True, separators=(",", ":"), allow_nan=False)
+
+    @classmethod
+    def from_json(cls, text: str) -> "RenderSpec":
+        """The spec of a recipe. Fields left out take their defaults.
+
+        Raises:
+            InvalidSpec: not JSON, not an object, an unknown field or an unusable value.
+        """
+        try:
+            values = json.loads(text)
+        except (ValueError, RecursionError) as error:
+            raise InvalidSpec(f"A recipe is a JSON object of spec fields; this is not JSON: {error}.") from None
+        if not isinstance(values, dict):
+            raise InvalidSpec(f"A recipe is a JSON object of spec fields; received {type(values).__name__}.")
+        unknown = sorted(set(values) - set(FIELDS))
+        if unknown:
+            raise InvalidSpec(
+                f"The recipe has a field {unknown[0]!r} that a spec has not; expected some of {', '.join(FIELDS)}."
+            )
+        return cls(**values)
+
+    def to_query(self) -> dict[str, str]:
+        """The spec as address parameters; what equals its default is left out."""
+        plain = RenderSpec(engine=self.engine)
+        query = {}
+        for name in FIELDS:
+            value = getattr(self, name)
+            if name == "engine":
+                if value != "fast":
+                    query[name] = value
+            elif value != getattr(plain, name):
+                query[name] = _to_text(name, value, self)
+        return query
+
+    @classmethod
+    def from_query(cls, query: Mapping[str, str]) -> tuple["RenderSpec", list[str]]:
+        """The spec of an address, and a sentence for each part of it that had to be dropped.
+
+        Names that are no spec field are left alone (other parts of the page use them). Never raises.
+        """
+        problems: list[str] = []
+        values: dict[str, Any] = {}
+
+        def drop(name: str, error: InvalidSpec) -> None:
+            values.pop(name, None)
+            problems.append(f"The link's {name}={shortened(query[name])} was dropped. {error}")
+
+        for name in FIELDS:
+            if name in query:
+                try:
+                    values[name] = checked(name, parse_field(name, query[name]))
+                except InvalidSpec as error:
+                    drop(name, error)
+        while True:
+            try:
+                return cls(**values), problems
+            except InvalidSpec as error:  # each value is fine alone, so some combination is not
+                present = [name for name in _DROP_ORDER if name in values]
+                cures = (name for name in present if _is_valid({k: v for k, v in values.items() if k != name}))
+                drop(next(cures, present[0]), error)
+
+    def key(self, fingerprint: str) -> str:
+        """Address of the result: SHA-256 over spec, network fingerprint and algorithm version, 64 hex digits."""
+        text = json.dumps([self.to_json(), fingerprint, ALGORITHM_VERSION], separators=(",", ":"))
+        return hashlib.sha256(text.encode()).hexdigest()
+
+
+# What gives way first when a link's values are fine alone and wrong together.
+_DROP_ORDER = (
+    "position", "variant", *(name for name in FIELDS if name in ENGINE_DEFAULTS["fast"]), "variants", "objective",
+    "filter", "frames", "height", "width", "engine",
+)  # fmt: skip
+
+
+def _is_valid(values: dict[str, Any]) -> bool:
+    try:
+        RenderSpec(**values)
+    except InvalidSpec:
+        return False
+    return True
+
+
+def _to_text(name: str, value: Any, spec: RenderSpec) -> str:
+    if name == "filter":
+        return spec.filter_text
+    if name == "position":
+        return "centre" if value is None else ",".join(map(str, value))
+    if isinstance(value, float):
+        return repr(value) if value != int(value) or abs(value) >= 1e15 else str(int(value))
+    return str(value)

@@ -1,0 +1,1 @@
+"""The Gallery page: the filters of a layer side by side."""

@@ -1,0 +1,1 @@
+"""The Network page: layer table, weights, settings."""

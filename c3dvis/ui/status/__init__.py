@@ -1,0 +1,1 @@
+"""The Status page: devices, workers, queue, store, versions."""

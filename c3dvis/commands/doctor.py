@@ -23,8 +23,8 @@ from c3dvis.spec import RenderSpec
 
 PYTHONS = ((3, 11), (3, 13))
 PACKAGES = (
-    "av", "diskcache", "distributed", "h5py", "imageio", "keras", "keras-vis", "numpy", "pillow", "protobuf", "rich",
-    "scipy", "streamlit", "tensorflow", "tf-keras",
+    "av", "cachetools", "diskcache", "distributed", "h5py", "imageio", "jinja2", "keras", "keras-vis", "numpy",
+    "pillow", "protobuf", "pypi-simple", "requests", "rich", "scipy", "streamlit", "tensorflow", "tf-keras",
 )  # fmt: skip
 LOW_DISK = 1e9  # bytes
 

@@ -1,4 +1,4 @@
-"""Users' own networks: Keras 2 and 3 models, plain, functional, residual, against what Keras itself makes of them."""
+"""Users' own networks: Keras 2 and 3 models, plain, functional, residual, against Keras's own responses."""
 
 import importlib
 import json
@@ -320,12 +320,12 @@ def test_a_description_that_was_tampered_with_is_told_of(tmp_path: Path, folder:
     add("mine", save(plain(keras), tmp_path / "m.keras"), None, RANGE)
     path = folder / "mine" / "network.json"
     described = json.loads(path.read_text())
-    described["ops"][1]["inputs"] = ["nowhere"]
+    described["operations"][1]["inputs"] = ["nowhere"]
     path.write_text(json.dumps(described))
     with pytest.raises(WeightsDamaged, match=r"network\.json does not describe a network .*'pool'"):
         registry.describe("mine")
-    described["ops"][1]["inputs"] = ["first"]
-    described["ops"][0]["filters"] = 5
+    described["operations"][1]["inputs"] = ["first"]
+    described["operations"][0]["filters"] = 5
     path.write_text(json.dumps(described))
     with pytest.raises(WeightsDamaged, match="does not fit layer first"):
         networks.load_network("mine")

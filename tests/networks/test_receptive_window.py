@@ -1,4 +1,4 @@
-"""A neuron answers on its window as on the whole clip."""
+"""A neuron has the same response on its window as on the whole clip."""
 
 from typing import Any
 
@@ -40,7 +40,7 @@ def test_a_neuron_answers_on_its_window_as_on_the_whole_clip(weights, layer, pos
         response = network.forward(tensor, layer)
         shape: Any = response.before.shape
         one = tf.scatter_nd([[0, *position]], [tf.ones(shape[-1])], shape)
-        return response.pull_back(one, None)
+        return response.backward(one, None)
 
     slope: Any = slope_of_one()
     gradient = np.abs(slope[0]).max(axis=-1)

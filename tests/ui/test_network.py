@@ -7,7 +7,6 @@ import h5py
 import pytest
 from playwright.sync_api import Browser
 from streamlit.testing.v1 import AppTest
-from tests.networks.test_user_networks import save, unet
 
 from c3dvis.networks import registry
 from c3dvis.networks.fit import fit
@@ -18,6 +17,7 @@ from c3dvis.ui.components.layer_strip import stages
 from c3dvis.ui.shared.services import services
 from tests.networks.address_server import AddressServer
 from tests.networks.layouts import convolutions
+from tests.networks.test_user_networks import save, unet
 from tests.ui.conftest import Server
 from tests.visit import visiting
 

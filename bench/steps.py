@@ -1,7 +1,7 @@
 """Seconds a step of the engine, against the bare forward and input-gradient pass it cannot do without.
 
 Bare is the network of Keras layers under TensorFlow's gradient by the clip; *own* is the same pass of our own
-operations (`c3dvis/networks/forward.py`), which a step is made of.
+operations (`c3dvis/networks/compute/forward.py`), which a step is made of.
 
     python bench/steps.py --layers conv2,conv3b,conv5b,Mixed_3c,Mixed_4d,Mixed_5b
     python bench/steps.py --layers Mixed_4d --sizes 8x112x112,16x112x112,32x112x112,16x56x56,16x160x160
@@ -36,6 +36,7 @@ from c3dvis.maximize.schedule import Schedule, longest_wave
 from c3dvis.maximize.transforms import random_views
 from c3dvis.networks.compute.device import configure, describe_device, resolve_precision
 from c3dvis.networks.compute.network import Network, load_network
+from c3dvis.networks.graph.operations import Conv
 from c3dvis.networks.registry import describe
 from c3dvis.networks.weights import installed_weights
 from c3dvis.spec import RenderSpec
@@ -54,9 +55,9 @@ def network_of(layer: str) -> Network:
     shapes = info.architecture.shapes(*info.default_size)
     weights = {}
     for op in info.architecture.ancestry(layer):
-        if op.kind == "conv":
+        if isinstance(op, Conv):
             inputs = shapes[op.inputs[0]][-1]
-            kernel = generator.normal(0, np.sqrt(2 / (27 * inputs)), (*op.kernel, inputs, op.filters))
+            kernel = generator.normal(0, np.sqrt(2 / (27 * inputs)), op.kernel_shape(inputs))
             weights[op.name] = (kernel.astype(np.float32), np.zeros(op.filters, np.float32))
     return Network(info, weights)
 
@@ -89,7 +90,7 @@ def measure(network: Network, layer: str, size: Size, precision: str, count: int
             tape.watch(response.after)
             value = tf.reduce_mean(tf.cast(response.after, tf.float32)[:, :, :, :, 0])
         slope: Any = tape.gradient(value, response.after)
-        return tf.cast(response.pull_back(None, slope), tf.float32)
+        return tf.cast(response.backward(None, slope), tf.float32)
 
     spec = RenderSpec()
     energy = Energy(

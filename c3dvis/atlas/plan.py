@@ -54,7 +54,7 @@ def make_plan(base: RenderSpec, layers: Sequence[str] | None = None, filters: st
         rows = info.table(base.frames, base.height, base.width)
         layers = [row.name for row in rows if row.kind == "conv" and row.targetable and min(row.output_shape) > 0]
     for layer in layers:
-        info.architecture.op(layer)  # refuses a name that is none
+        info.architecture.check_layer(layer)  # refuses a name that is none
     planned: dict[str, tuple[RenderSpec, ...]] = {}
     for layer in sorted(set(layers), key=info.layers.index):
         count = info.output_shape(layer, base.frames, base.height, base.width)[3]

@@ -18,8 +18,8 @@ from c3dvis.errors import InvalidSpec, RenderFailed
 from c3dvis.maximize.fast_engine import Outcome
 from c3dvis.maximize.keras_vis_library import KerasVis, eagerly, load, session
 from c3dvis.maximize.progress import OnProgress, Progress
+from c3dvis.networks.compute import keras_layers
 from c3dvis.networks.compute.network import Network
-from c3dvis.networks.graph.architecture import Op
 from c3dvis.networks.graph.input_domain import InputDomain
 from c3dvis.spec import RenderSpec
 
@@ -88,7 +88,7 @@ def visualize(
     library = load()
     with session(), np.errstate(over="ignore", invalid="ignore"):
         model = tf_keras_model(network, layer, size)
-        index = library.find_layer_idx(model, _layer_name(layer))
+        index = library.find_layer_idx(model, keras_layers.layer_name(layer))
         return library.visualize_activation(
             model, index, filter, input_range=input_range(network.input_domain), **arguments
         )
@@ -111,44 +111,15 @@ def tf_keras_model(network: Network, layer: str, size: tuple[int, int, int]) -> 
     outputs = {"input": clip}
     assignments = []
     for op in network.architecture.ancestry(layer):
-        made = _tf_keras_layer(op)
-        inputs = [outputs[name] for name in op.inputs]
-        outputs[op.name] = made(inputs if op.kind == "concat" else inputs[0])
+        options = {"name": keras_layers.layer_name(op.name)} | ({"activation": "relu"} if op.activation else {})
+        made = keras_layers.keras_layer(op, tf_keras.layers, **options)
+        outputs[op.name] = keras_layers.call(made, op, [outputs[name] for name in op.inputs])
         if made.weights:
             assignments += zip(made.weights, network.weights(op.name), strict=True)
     # tf_keras would do this after the session has looked at the graph, and TensorFlow warns of that
     tf.compat.v1.get_default_session().run(tf.compat.v1.global_variables_initializer())
     tf_keras.backend.batch_set_value(assignments)
     return tf_keras.Model(clip, outputs[layer])
-
-
-def _layer_name(layer: str) -> str:
-    return layer.replace("/", ".")
-
-
-def _tf_keras_layer(op: Op) -> Any:
-    layers, name = tf_keras.layers, _layer_name(op.name)
-    activation = "relu" if op.relu else None
-    match op.kind:
-        case "conv":
-            return layers.Conv3D(
-                op.filters, op.kernel, op.strides, op.padding, activation=activation, name=name,
-                kernel_initializer="zeros",
-            )  # fmt: skip
-        case "dense":
-            return layers.Dense(op.filters, activation=activation, name=name, kernel_initializer="zeros")
-        case "max_pool":
-            return layers.MaxPooling3D(op.kernel, op.strides, op.padding, name=name)
-        case "avg_pool":
-            return layers.AveragePooling3D(op.kernel, op.strides, op.padding, name=name)
-        case "pad":
-            return layers.ZeroPadding3D(op.pads, name=name)
-        case "concat":
-            return layers.Concatenate(name=name)
-        case "flatten":
-            return layers.Flatten(name=name)
-        case _:  # dropout, which does nothing outside training
-            return layers.Activation("linear", name=name)
 
 
 class _Watch:

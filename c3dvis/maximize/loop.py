@@ -21,10 +21,11 @@ from c3dvis.maximize.optimizers import Optimizer, State
 from c3dvis.maximize.parametrization import Parametrization
 from c3dvis.maximize.regularizers import lp_norm, squared_variation, temporal_variation, total_variation
 from c3dvis.networks.compute.forward import Response
-from c3dvis.networks.graph.input_domain import InputDomain
+from c3dvis.networks.graph.input_domain import ArrayModule, InputDomain
 
 Forward = Callable[[tf.Tensor], Response]
 
+_TENSORFLOW = ArrayModule(tf.concat, tf.reverse, tf.fill)
 _PLAIN = np.zeros((1, 6), np.float32)  # one view of the volume as it is
 
 _TERMS = {"lp_weight": "lp", "tv_space_weight": "space", "tv_time_weight": "time", "selectivity_weight": "rivalry"}
@@ -113,10 +114,7 @@ class Search:
         diverse: bool = False,
     ) -> None:
         self._forward = forward
-        low, high = domain.bounds(*parametrization.size[1:])
-        self._low, self._range = low, high - low
-        self._channels = domain.channels
-        self._reverse = domain.order == "BGR"
+        self._domain, self._bounds = domain, domain.bounds(*parametrization.size[1:])
         self.parametrization = parametrization
         self._optimizer = optimizer
         self._precision = precision
@@ -166,7 +164,7 @@ class Search:
     def _sample(self, numbers: tf.Tensor, view: Sequence[tf.Tensor]) -> tf.Tensor:
         """Volumes (count, T, H, W, 3) through a view; grey where the network has one channel."""
         volumes = self.parametrization.sample(numbers, view)
-        if self._channels != 1:
+        if self._domain.channels != 1:
             return volumes
         return tf.repeat(tf.reduce_mean(volumes, -1, keepdims=True), 3, -1)
 
@@ -237,11 +235,11 @@ class Search:
         slopes: Any = judging.gradient(value, of)
         by_before, by_after, whole, direct = slopes
         if by_before is None:  # of a whole layer, means do not matter
-            by = [response.pull_back(None, whole)]
+            by = [response.backward(None, whole)]
         else:
             held, shown = slopes_of_means(response, by_before, by_after, places)
             parts = [part for part in (shown, whole) if part is not None]
-            by = [response.pull_back(held, tf.add_n(parts) if parts else None)]
+            by = [response.backward(held, tf.add_n(parts) if parts else None)]
         if direct is None:  # no term looks at the volumes themselves
             return sampling.gradient([clips], numbers, by), objective, value
         return sampling.gradient([clips, volumes], numbers, [*by, direct]), objective, value
@@ -284,11 +282,4 @@ class Search:
         return tf.concat([term(*of_one) for of_one in zip(*parts, strict=True)], 0)
 
     def _network_input(self, volumes: tf.Tensor) -> tf.Tensor:
-        if self._channels < 3:
-            volumes = volumes[:, :, :, :, : self._channels]
-        elif self._channels > 3:  # what is not shown stands at the middle of its range
-            rest = tf.fill([*volumes.shape[:-1], self._channels - 3], 0.5)
-            volumes = tf.concat([volumes, rest], -1)
-        tensor = volumes * self._range + self._low
-        tensor = tf.reverse(tensor, [-1]) if self._reverse else tensor
-        return tf.cast(tensor, self._precision)
+        return tf.cast(self._domain.from_unit(volumes, *self._bounds, _TENSORFLOW), self._precision)

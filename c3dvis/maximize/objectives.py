@@ -67,7 +67,7 @@ def per_filter(response: tf.Tensor, positions: tf.Tensor | None) -> tf.Tensor:
 def slopes_of_means(
     response: Response, by_before: tf.Tensor, by_after: tf.Tensor, positions: tf.Tensor | None = None
 ) -> tuple[tf.Tensor, tf.Tensor | None]:
-    """What `Response.pull_back` takes, of the gradients (N, filters) by the means of `before` and `after`.
+    """What `Response.backward` takes, of the gradients (N, filters) by the means of `before` and `after`.
 
     Args:
         positions: (t, h, w) float32 weights of `per_filter`; None where all count alike.

@@ -10,6 +10,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from c3dvis.maximize.transforms import random_views
+from c3dvis.networks.graph.operations import Conv, Dense
 from c3dvis.networks.registry import NetworkInfo
 from c3dvis.spec import RenderSpec
 
@@ -92,7 +93,7 @@ def work(spec: RenderSpec, info: NetworkInfo) -> int:
     """Multiplications of one forward pass at full size."""
     architecture = info.architecture
     shapes = architecture.shapes(spec.frames, spec.height, spec.width)
-    convolutions = [op for op in architecture.ancestry(spec.layer) if op.kind == "conv"]
+    convolutions = [op for op in architecture.ancestry(spec.layer) if isinstance(op, Conv)]
     return sum(math.prod(shapes[op.name]) * math.prod(op.kernel) * shapes[op.inputs[0]][-1] for op in convolutions)
 
 
@@ -121,7 +122,7 @@ def together(spec: RenderSpec, info: NetworkInfo, kind: str, precision: str) -> 
         return _power_of_two(GPU_PASS / cost)
     if spec.frames % REGISTER or (precision if spec.precision == "auto" else spec.precision) == "float32":
         return 1
-    convolutions = sum(op.kind == "conv" for op in info.architecture.ancestry(spec.layer))
+    convolutions = sum(isinstance(op, Conv) for op in info.architecture.ancestry(spec.layer))
     count = _power_of_two(CPU_CONVOLUTION * convolutions / cost)
     return count if count > 2 else 1  # two gain nothing
 
@@ -135,7 +136,7 @@ def small_canvas(spec: RenderSpec, info: NetworkInfo) -> tuple[int, int, int] | 
     """The periodic canvas that a search begins on, or None where it would save nothing or show something else."""
     if spec.parametrization != "fourier" or spec.objective not in ("filter", "layer"):
         return None
-    if any(op.kind == "dense" for op in info.architecture.ancestry(spec.layer)):
+    if any(isinstance(op, Dense) for op in info.architecture.ancestry(spec.layer)):
         return None
     full = (spec.frames, spec.height, spec.width)
     _, stride = info.architecture.receptive_field(spec.layer)

@@ -1,1 +1,1 @@
-"""The networks that can be looked into: described, read from weights files, imported and computed."""
+"""The networks whose filters can be visualised: as data, their weights files, their import and their computation."""

@@ -1,4 +1,4 @@
-"""Whether a spec fits its network, and the nearest one that does: a link may name what is not on this machine."""
+"""Fits the spec of a link to the networks on this machine: a link may name a network or layer that is not here."""
 
 from collections.abc import Mapping
 
@@ -8,14 +8,14 @@ from c3dvis.spec import RenderSpec
 
 
 def read_link(query: Mapping[str, str]) -> tuple[RenderSpec, list[str]]:
-    """The spec of a link, fitted to the networks known here, and a sentence for each part dropped."""
+    """The spec of a link, fitted to the networks on this machine, and a sentence for each part that was dropped."""
     spec, problems = RenderSpec.from_query(query)
     spec, misfits = fit(spec)
     return spec, problems + misfits
 
 
 def fit(spec: RenderSpec) -> tuple[RenderSpec, list[str]]:
-    """The nearest spec that its network can do: what does not fit gives way, with a sentence for each."""
+    """The nearest spec that its network can render, and a sentence for each part that was replaced by a default."""
     problems: list[str] = []
     try:
         info = registry.describe(spec.network)
@@ -49,7 +49,7 @@ def fit(spec: RenderSpec) -> tuple[RenderSpec, list[str]]:
 
 
 def _improves(spec: RenderSpec, change: dict[str, object], info: registry.NetworkInfo, problem: str) -> bool:
-    """Whether a change is possible and cures this problem (another one may be behind it)."""
+    """Whether a change is possible and solves this problem (the changed spec may have another problem)."""
     try:
         changed = spec.replace(**change)
         if changed == spec:

@@ -1,4 +1,4 @@
-"""`NetworkInfo`: a network as data, described without loading it. Knows nothing of TensorFlow and reads no file."""
+"""`NetworkInfo`: the description of a network, without its weights. Imports no TensorFlow and reads no file."""
 
 from dataclasses import dataclass
 from pathlib import Path
@@ -12,16 +12,19 @@ from c3dvis.spec import RenderSpec
 
 @dataclass(frozen=True)
 class NetworkInfo:
-    """What is known of a network before it is loaded.
+    """Description of a network.
 
     Attributes:
+        name: registry name.
         title: one line for people.
         licence: of the weights.
         source: where the weights come from.
+        architecture: the network's operations.
+        domain: the map between displayed clips and network input.
         default_size: (frames, height, width) of a render.
         weights_file: name of the weights file in the network's folder.
         weights_sha256: of that file where there is one published file, else None.
-        how_to_get: the command that brings the weights here.
+        how_to_get: the command that installs the weights.
     """
 
     name: str
@@ -51,7 +54,7 @@ class NetworkInfo:
         here = self.architecture.parameters(frames, height, width)
         trained = self.architecture.parameters(*self.default_size)
         for op in self.architecture.ancestry(layer):
-            if op.kind == "dense" and here[op.name] != trained[op.name]:
+            if here[op.name] != trained[op.name]:  # the number depends on the size for dense layers only
                 raise InvalidSpec(
                     f"{op.name} of {self.name} has weights for clips of {'×'.join(map(str, self.default_size))} "
                     f"(frames×height×width); received {frames}×{height}×{width}. Take that size for {layer}, or a "
@@ -60,11 +63,11 @@ class NetworkInfo:
         return shape  # type: ignore[return-value]
 
     def table(self, frames: int, height: int, width: int) -> list[LayerRow]:
-        """Layer, output shape, parameters, receptive field: one row per operation."""
+        """The layer table for a clip's size: one row for each operation."""
         return self.architecture.table(frames, height, width)
 
     def check(self, spec: RenderSpec) -> None:
-        """Whether this network can do what the spec asks.
+        """Check that this network can render a spec.
 
         Raises:
             UnknownLayer: no such layer.
@@ -87,13 +90,13 @@ class NetworkInfo:
                 f"{spec.layer} of {self.name} has positions up to {shape[0] - 1},{shape[1] - 1},{shape[2] - 1} "
                 f"(t,h,w) at this clip's size; received {','.join(map(str, spec.position))}."
             )
-        if spec.engine == "keras-vis" and (strange := self.architecture.beyond_keras_vis(spec.layer)):
+        if spec.engine == "keras-vis" and (beyond := self.architecture.beyond_keras_vis(spec.layer)):
             raise InvalidSpec(
-                f"The keras-vis engine does not know what {self.name} does at {strange}; expected plain convolutions "
+                f"The keras-vis engine does not know what {self.name} does at {beyond}; expected plain convolutions "
                 "of colour clips. Choose engine 'fast'."
             )
 
     @property
     def weights_path(self) -> Path:
-        """Where the weights file belongs on this machine."""
+        """Path of the weights file on this machine, whether it exists or not."""
         return weights_dir() / self.name / self.weights_file

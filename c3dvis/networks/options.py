@@ -1,7 +1,7 @@
-"""What an operator chose for a network on this machine: the padding before C3D's pool5, and the mean it subtracts.
+"""An operator's options for C3D on this machine: the padding before pool5, and the mean that is subtracted.
 
-They stand in the network's folder beside its weights, and in its fingerprint, so that a picture is never taken for
-one that was made under another choice.
+They are stored in the network's folder beside its weights. They are part of its fingerprint, so that results rendered
+with other options are not shown.
 """
 
 import json
@@ -20,11 +20,11 @@ _FILE, _MEAN = "options.json", "mean.npy"
 
 @dataclass(frozen=True)
 class Options:
-    """An operator's choices.
+    """Options of C3D.
 
     Attributes:
-        pool5_padding: `caffe`, as C3D was trained, or `table`, as the table of its Keras ports has it.
-        mean: whether a mean file of the user's stands beside the weights.
+        pool5_padding: `caffe`, as C3D was trained, or `table`, as in the layer table of its Keras ports.
+        mean: whether the operator's own mean file is used.
     """
 
     pool5_padding: str = "caffe"
@@ -32,10 +32,10 @@ class Options:
 
 
 def stored(network: str) -> tuple[Options, Path | None, int]:
-    """The choices for a network, its mean file, and that file's time of change (0 without one).
+    """The options of a network, its mean file, and that file's modification time (0 without one).
 
     Raises:
-        WeightsDamaged: what stands there cannot be read.
+        WeightsDamaged: the options cannot be read.
     """
     folder = weights_dir() / network
     path = folder / _FILE
@@ -61,22 +61,22 @@ def stored(network: str) -> tuple[Options, Path | None, int]:
 
 
 def change(network: str, pool5_padding: str | None = None, mean_file: Path | str | None = None) -> Options:
-    """Sets what is given and keeps the rest.
+    """Set the options that are given and keep the others.
 
     Args:
         pool5_padding: `caffe` or `table`.
-        mean_file: a mean cube in one of the forms of `mean.read`, or `default` for the built-in channel means.
+        mean_file: a mean clip in one of the formats of `mean_image.read`, or `default` for the built-in channel means.
 
     Raises:
         InvalidSpec: a value that cannot be used.
-        WeightsDamaged: the mean file is not what it should be.
+        WeightsDamaged: the mean file cannot be used.
     """
     if pool5_padding is not None and pool5_padding not in POOL5_PADDINGS:
         raise InvalidSpec(f"pool5_padding is caffe or table; received {pool5_padding!r}.")
     folder = weights_dir() / network
     try:
         before = stored(network)[0]
-    except WeightsDamaged:  # this command is the way out of that
+    except WeightsDamaged:  # this function repairs that
         before = Options()
     folder.mkdir(parents=True, exist_ok=True)
     use = before.mean
@@ -99,6 +99,6 @@ def read_mean(path: Path) -> np.ndarray:
     """The mean image that `change` stored: (H, W, 3) float32 RGB.
 
     Raises:
-        WeightsDamaged: it is not what was stored.
+        WeightsDamaged: it cannot be read.
     """
     return mean_image.read(path, CROP, order="RGB")

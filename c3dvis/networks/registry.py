@@ -1,7 +1,7 @@
-"""The networks that can be looked into, described without loading any of them.
+"""All networks on this machine, described without loading their weights.
 
-Two come with c3dvis; users add their own (`importers/user_networks.py`). Knows nothing of TensorFlow: the dashboard lists
-layers, checks specs and computes cache keys with it.
+Two come with c3dvis; users add their own (`importers/user_networks.py`). Imports no TensorFlow, so that the dashboard
+can list layers, check specs and compute cache keys without it.
 """
 
 from functools import lru_cache
@@ -28,7 +28,7 @@ def names() -> tuple[str, ...]:
 
 
 def title(name: str) -> str:
-    """The network's title; of one whose description cannot be read, its name."""
+    """The network's title, or its name if its description cannot be read."""
     try:
         return describe(name).title
     except WeightsDamaged:
@@ -36,11 +36,11 @@ def title(name: str) -> str:
 
 
 def describe(name: str) -> NetworkInfo:
-    """The network of that name, as it is set up on this machine.
+    """The network of that name, with the options set on this machine.
 
     Raises:
         UnknownNetwork: there is none.
-        WeightsDamaged: it is a user's own, and its description or its settings cannot be read.
+        WeightsDamaged: the description of a user's network, or the options of C3D, cannot be read.
     """
     if name == "i3d-kinetics400":
         return _I3D
@@ -68,12 +68,12 @@ _I3D = NetworkInfo(
 
 @lru_cache(maxsize=8)
 def _c3d(chosen: Options, mean_file: Path | None, modified_ns: int) -> NetworkInfo:
-    """C3D as it is set up here; the mean's time is an argument so that a changed file is read anew."""
+    """C3D with its options; the mean file's modification time is an argument so that a changed file is read again."""
     blue, green, red = c3d.MEAN_BGR
     image = options.read_mean(mean_file) if mean_file else None
     if image is not None:
         red, green, blue = (float(value) for value in image.mean(axis=(0, 1)))
-        image = image if image[..., 0].size > 1 else None  # channel means alone
+        image = image if image[..., 0].size > 1 else None  # a single pixel holds channel means only
     return NetworkInfo(
         name="c3d-sports1m",
         title="C3D on Sports-1M",

@@ -3,8 +3,20 @@
 import numpy as np
 
 from c3dvis.networks.compute.network import Network
-from c3dvis.networks.graph.architecture import Architecture, Op
+from c3dvis.networks.graph.architecture import Architecture
 from c3dvis.networks.graph.input_domain import InputDomain
+from c3dvis.networks.graph.operation import RELU
+from c3dvis.networks.graph.operations import (
+    AveragePool,
+    Concat,
+    Conv,
+    Dense,
+    Dropout,
+    Flatten,
+    MaxPool,
+    Weighted,
+    ZeroPad,
+)
 from c3dvis.networks.registry import NetworkInfo
 
 SIZE = (8, 32, 32)
@@ -18,12 +30,12 @@ def domain_to(reach: float) -> InputDomain:
 PLAIN = domain_to(128.0)
 
 
-def _conv(name: str, source: str, filters: int) -> Op:
-    return Op(name, "conv", (source,), filters, (3, 3, 3))
+def _conv(name: str, source: str, filters: int) -> Conv:
+    return Conv(name, (source,), filters, (3, 3, 3), activation=RELU)
 
 
-def _pool(name: str, source: str, frames: int) -> Op:
-    return Op(name, "max_pool", (source,), kernel=(frames, 2, 2), strides=(frames, 2, 2), padding="valid")
+def _pool(name: str, source: str, frames: int) -> MaxPool:
+    return MaxPool(name, (source,), kernel=(frames, 2, 2), strides=(frames, 2, 2), padding="valid")
 
 
 ARCHITECTURE = Architecture(
@@ -35,14 +47,14 @@ ARCHITECTURE = Architecture(
         _pool("pool2", "conv2", 2),
         _conv("conv3a", "pool2", 8),
         _conv("conv3b", "conv3a", 8),
-        Op("average", "avg_pool", ("conv3a",), kernel=(2, 2, 2), strides=(1, 1, 1)),
-        Op("block", "concat", ("conv3b", "average")),
-        Op("zero_padding", "pad", ("conv3b",), pads=((0, 0), (0, 1), (0, 1))),
+        AveragePool("average", ("conv3a",), kernel=(2, 2, 2), strides=(1, 1, 1)),
+        Concat("block", ("conv3b", "average")),
+        ZeroPad("zero_padding", ("conv3b",), pads=((0, 0), (0, 1), (0, 1))),
         _pool("pool5", "zero_padding", 2),
-        Op("flatten", "flatten", ("pool5",)),
-        Op("fc6", "dense", ("flatten",), 12),
-        Op("dropout_1", "dropout", ("fc6",)),
-        Op("fc7", "dense", ("dropout_1",), 5, relu=False),
+        Flatten("flatten", ("pool5",)),
+        Dense("fc6", ("flatten",), 12, activation=RELU),
+        Dropout("dropout_1", ("fc6",)),
+        Dense("fc7", ("dropout_1",), 5),
     ),
 )
 
@@ -51,10 +63,9 @@ def small_c3d(seed: int = 0, domain: InputDomain = PLAIN, scale: float = 1.0) ->
     """The network with weights from a seed (He et al. 2015, times `scale`; biases normal)."""
     generator = np.random.default_rng(seed)
     shapes, weights = ARCHITECTURE.shapes(*SIZE), {}
-    for op in ARCHITECTURE.ops:
-        if op.kind in ("conv", "dense"):
-            inputs = shapes[op.inputs[0]][-1]
-            shape = (*op.kernel, inputs, op.filters) if op.kind == "conv" else (inputs, op.filters)
+    for op in ARCHITECTURE.operations:
+        if isinstance(op, Weighted):
+            shape = op.kernel_shape(shapes[op.inputs[0]][-1])
             deviation = scale * np.sqrt(2 / np.prod(shape[:-1]))
             kernel = generator.normal(0, deviation, shape).astype(np.float32)
             weights[op.name] = (kernel, generator.normal(0, 1, op.filters).astype(np.float32))

@@ -27,8 +27,10 @@ from c3dvis.maximize.progress import Progress
 from c3dvis.maximize.quality import Quality
 from c3dvis.networks.compute.device import configure
 from c3dvis.networks.compute.network import Network
-from c3dvis.networks.graph.architecture import Architecture, Op
+from c3dvis.networks.graph.architecture import Architecture
 from c3dvis.networks.graph.input_domain import InputDomain
+from c3dvis.networks.graph.operation import RELU
+from c3dvis.networks.graph.operations import Conv
 from c3dvis.networks.registry import NetworkInfo
 from c3dvis.spec import RenderSpec
 from tests.maximize.small_c3d import SIZE, domain_to, small_c3d
@@ -235,8 +237,8 @@ def test_renders_leave_no_graph_and_no_memory_behind():
     architecture = Architecture(
         "wide",
         (
-            Op("narrow", "conv", ("input",), 256),
-            Op("wide", "conv", ("narrow",), 512, kernel=(3, 3, 3)),
+            Conv("narrow", ("input",), 256, activation=RELU),
+            Conv("wide", ("narrow",), 512, kernel=(3, 3, 3), activation=RELU),
         ),
     )
     info = NetworkInfo("wide", "", "", "", architecture, domain_to(1.0), (2, 8, 8), "", None)

@@ -11,7 +11,8 @@ from c3dvis.maximize.progress import Progress
 from c3dvis.maximize.render import render_together
 from c3dvis.maximize.schedule import TOGETHER, family, together
 from c3dvis.networks.compute.device import describe_device
-from c3dvis.networks.graph.architecture import Architecture, Op
+from c3dvis.networks.graph.architecture import Architecture
+from c3dvis.networks.graph.operations import ConvTranspose
 from c3dvis.networks.registry import describe
 from c3dvis.results import RenderResult
 
@@ -130,7 +131,7 @@ def test_a_gpu_takes_more_of_what_is_light():
 @pytest.mark.parametrize("kind", ["CPU", "GPU"])
 def test_a_layer_without_a_convolution_goes_alone(kind):
     """As a network of somebody's own may have one: what it costs is not known."""
-    up = Op("up", "transposed", ("input",), filters=4, kernel=(2, 2, 2), strides=(2, 2, 2))
+    up = ConvTranspose("up", ("input",), filters=4, kernel=(2, 2, 2), strides=(2, 2, 2))
     info = replace(I3D, name="own", architecture=Architecture("own", (up,)))
     assert together(BASE.replace(network="own", layer="up"), info, kind, "bfloat16") == 1
 

@@ -17,9 +17,11 @@ from typing import Any
 import h5py
 import numpy as np
 
-from c3dvis.networks.graph.architecture import Architecture, Op
+from c3dvis.networks.graph.architecture import Architecture
 from c3dvis.networks.graph.c3d import ALIASES, CAFFE_POOL5, architecture
 from c3dvis.networks.graph.input_domain import InputDomain
+from c3dvis.networks.graph.operation import RELU, Operation
+from c3dvis.networks.graph.operations import Conv, Dense, Dropout, Flatten, MaxPool, Weighted, ZeroPad
 from c3dvis.networks.info import NetworkInfo
 
 Arrays = dict[str, tuple[np.ndarray, np.ndarray]]
@@ -33,23 +35,23 @@ def thin_c3d(
     filters: tuple[int, ...] = (4, 6, 8, 8, 10, 10, 12, 12), units: tuple[int, ...] = (20, 20, 7)
 ) -> Architecture:
     """C3D's layers with few filters; its clips, and so the volume before fc6, are C3D's own."""
-    ops: list[Op] = []
+    ops: list[Operation] = []
     source = "input"
     for name, count in zip(_CONVOLUTIONS, filters, strict=True):
-        ops.append(Op(name, "conv", (source,), count, (3, 3, 3)))
+        ops.append(Conv(name, (source,), count, (3, 3, 3), activation=RELU))
         source = name
         if name in _POOLS:
             source = f"pool{name[4]}"
-            ops.append(Op(source, "max_pool", (name,), kernel=_POOLS[name], strides=_POOLS[name], padding="valid"))
+            ops.append(MaxPool(source, (name,), kernel=_POOLS[name], strides=_POOLS[name], padding="valid"))
     ops += [
-        Op("zero_padding", "pad", ("conv5b",), pads=CAFFE_POOL5),
-        Op("pool5", "max_pool", ("zero_padding",), kernel=(2, 2, 2), strides=(2, 2, 2), padding="valid"),
-        Op("flatten", "flatten", ("pool5",)),
-        Op("fc6", "dense", ("flatten",), units[0]),
-        Op("dropout_1", "dropout", ("fc6",)),
-        Op("fc7", "dense", ("dropout_1",), units[1]),
-        Op("dropout_2", "dropout", ("fc7",)),
-        Op("fc8", "dense", ("dropout_2",), units[2], relu=False),
+        ZeroPad("zero_padding", ("conv5b",), pads=CAFFE_POOL5),
+        MaxPool("pool5", ("zero_padding",), kernel=(2, 2, 2), strides=(2, 2, 2), padding="valid"),
+        Flatten("flatten", ("pool5",)),
+        Dense("fc6", ("flatten",), units[0], activation=RELU),
+        Dropout("dropout_1", ("fc6",)),
+        Dense("fc7", ("dropout_1",), units[1], activation=RELU),
+        Dropout("dropout_2", ("fc7",)),
+        Dense("fc8", ("dropout_2",), units[2]),
     ]
     return Architecture("thin-c3d", tuple(ops), aliases=ALIASES)
 
@@ -67,10 +69,9 @@ def random_weights(network: Architecture, seed: int = 0) -> Arrays:
     generator = np.random.default_rng(seed)
     shapes = network.shapes(*SIZE)
     made: Arrays = {}
-    for op in network.ops:
-        if op.kind in ("conv", "dense"):
-            inputs = shapes[op.inputs[0]][-1]
-            shape = (*op.kernel, inputs, op.filters) if op.kind == "conv" else (inputs, op.filters)
+    for op in network.operations:
+        if isinstance(op, Weighted):
+            shape = op.kernel_shape(shapes[op.inputs[0]][-1])
             kernel = generator.standard_normal(shape, np.float32)
             kernel *= np.float32(np.sqrt(2 / np.prod(shape[:-1])))
             made[op.name] = (kernel, generator.normal(0, 0.1, op.filters).astype(np.float32))
@@ -369,9 +370,9 @@ def convolutions(path: Path, dtype: str = "float16") -> Path:
     whole = architecture()
     shapes = whole.shapes(*SIZE)
     with h5py.File(path, "w") as file:
-        for op in whole.ops:
-            if op.kind == "conv":
-                kernel = (*op.kernel, shapes[op.inputs[0]][-1], op.filters)
+        for op in whole.operations:
+            if isinstance(op, Conv):
+                kernel = op.kernel_shape(shapes[op.inputs[0]][-1])
                 file.create_dataset(f"{op.name}/{op.name}/kernel:0", kernel, dtype, fillvalue=0.01)
                 file.create_dataset(f"{op.name}/{op.name}/bias:0", (op.filters,), dtype, fillvalue=0.5)
     return path

@@ -10,8 +10,10 @@ from c3dvis.errors import InvalidSpec, WeightsDamaged, WeightsMissing
 from c3dvis.networks.compute import network as networks
 from c3dvis.networks.compute.network import Network
 from c3dvis.networks.graph import c3d
-from c3dvis.networks.graph.architecture import Architecture, Op
+from c3dvis.networks.graph.architecture import Architecture
 from c3dvis.networks.graph.input_domain import InputDomain
+from c3dvis.networks.graph.operation import RELU
+from c3dvis.networks.graph.operations import Conv, Dense, Dropout, Flatten, MaxPool, ZeroPad
 from c3dvis.networks.registry import NetworkInfo, describe
 from c3dvis.networks.weights import installed_weights
 from c3dvis.networks.weights.weights_file import open_weights
@@ -44,12 +46,12 @@ PUBLISHED = [
 Arrays = dict[str, tuple[np.ndarray, np.ndarray]]
 
 
-def _conv(name: str, source: str, filters: int) -> Op:
-    return Op(name, "conv", (source,), filters, (3, 3, 3))
+def _conv(name: str, source: str, filters: int) -> Conv:
+    return Conv(name, (source,), filters, (3, 3, 3), activation=RELU)
 
 
-def _pool(name: str, source: str, frames: int) -> Op:
-    return Op(name, "max_pool", (source,), kernel=(frames, 2, 2), strides=(frames, 2, 2), padding="valid")
+def _pool(name: str, source: str, frames: int) -> MaxPool:
+    return MaxPool(name, (source,), kernel=(frames, 2, 2), strides=(frames, 2, 2), padding="valid")
 
 
 # C3D's first and last layers, with few filters. 28 rows become 7 before the last pool, as C3D's 112 do.
@@ -61,12 +63,12 @@ SMALL = Architecture(
         _pool("pool1", "conv1", 1),
         _conv("conv2", "pool1", 6),
         _pool("pool2", "conv2", 2),
-        Op("zero_padding", "pad", ("pool2",), pads=c3d.CAFFE_POOL5),
+        ZeroPad("zero_padding", ("pool2",), pads=c3d.CAFFE_POOL5),
         _pool("pool5", "zero_padding", 2),
-        Op("flatten", "flatten", ("pool5",)),
-        Op("fc6", "dense", ("flatten",), 10),
-        Op("dropout_1", "dropout", ("fc6",)),
-        Op("fc7", "dense", ("dropout_1",), 5, relu=False),
+        Flatten("flatten", ("pool5",)),
+        Dense("fc6", ("flatten",), 10, activation=RELU),
+        Dropout("dropout_1", ("fc6",)),
+        Dense("fc7", ("dropout_1",), 5),
     ),
 )
 DOMAIN = InputDomain((-30.0, -20.0, -10.0), (225.0, 235.0, 245.0), "BGR")

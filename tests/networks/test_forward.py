@@ -1,4 +1,4 @@
-"""The plain operations that the engine traces, forward and back, held against the same network of Keras layers."""
+"""The raw operations that the engine traces, forward and backward, against the same network of Keras layers."""
 
 import importlib
 from collections.abc import Callable
@@ -12,15 +12,17 @@ from hypothesis import strategies as st
 
 import c3dvis
 from c3dvis.networks.compute import network as networks
-from c3dvis.networks.compute.input_gradient import Blocks
+from c3dvis.networks.compute.input_gradient import SubPixelGradient
 from c3dvis.networks.compute.network import Network
-from c3dvis.networks.graph.architecture import Architecture, Op
+from c3dvis.networks.graph.architecture import Architecture
 from c3dvis.networks.graph.input_domain import InputDomain
+from c3dvis.networks.graph.operation import RELU, Activation
+from c3dvis.networks.graph.operations import Add, Concat, Conv, Multiply
 from c3dvis.networks.importers.add_network import add
 from c3dvis.networks.registry import NetworkInfo
 from tests.maximize.small_c3d import ARCHITECTURE, PLAIN, SIZE, small_c3d
-from tests.networks.test_own_networks import RANGE, nested, plain, randomised, residual, save, unet
-from tests.networks.test_own_networks import SIZE as OWN_SIZE
+from tests.networks.test_user_networks import RANGE, nested, plain, randomised, residual, save, unet
+from tests.networks.test_user_networks import SIZE as OWN_SIZE
 
 
 def assert_same(network: Network, layer: str, size: tuple[int, int, int], tolerance: float = 1e-4) -> None:
@@ -40,7 +42,7 @@ def assert_same(network: Network, layer: str, size: tuple[int, int, int], tolera
             tape.watch(of)
             result = value(*of)
         slopes: Any = tape.gradient(result, of)
-        return response.before, response.after, response.pull_back(*slopes)
+        return response.before, response.after, response.backward(*slopes)
 
     @tf.function(autograph=False)
     def theirs() -> tuple[tf.Tensor, tf.Tensor, tf.Tensor]:
@@ -78,24 +80,25 @@ def test_networks_of_users(build: Callable[[Any], Any], tmp_path: Any, monkeypat
         assert_same(network, layer, OWN_SIZE)
 
 
-def test_branches_that_are_done_as_one() -> None:
-    """Alike windows on one input; beside them one of another size, one without a ReLU and one of its own kind."""
-    three: dict[str, Any] = {"kernel": (3, 3, 3)}
+def test_parallel_convolutions_that_are_merged() -> None:
+    """Equal windows on one input; beside them another size, no activation, another activation, and groups."""
+    relu: dict[str, Any] = {"activation": RELU}
+    three: dict[str, Any] = {"kernel": (3, 3, 3), **relu}
     branches = (
-        Op("a", "conv", ("input",), 4, **three),
-        Op("b", "conv", ("a",), 3, **three), Op("c", "conv", ("a",), 5, **three),
-        Op("d", "conv", ("a",), 2, **three, relu=False), Op("e", "conv", ("a",), 2, **three, activation="elu"),
-        Op("f", "conv", ("a",), 4, **three, groups=2), Op("g", "conv", ("a",), 3), Op("h", "conv", ("a",), 6),
-        Op("i", "conv", ("a",), 3, strides=(1, 2, 2)), Op("j", "conv", ("i",), 3),
-        Op("twice", "add", ("i", "i")), Op("square", "multiply", ("i", "i")),
-        Op("all", "concat", ("b", "c", "d", "e", "f", "g", "h")), Op("again", "concat", ("all", "c")),
-        Op("k", "conv", ("again",), 3, **three),
+        Conv("a", ("input",), 4, **three),
+        Conv("b", ("a",), 3, **three), Conv("c", ("a",), 5, **three),
+        Conv("d", ("a",), 2, (3, 3, 3)), Conv("e", ("a",), 2, (3, 3, 3), activation=Activation("elu")),
+        Conv("f", ("a",), 4, **three, groups=2), Conv("g", ("a",), 3, **relu), Conv("h", ("a",), 6, **relu),
+        Conv("i", ("a",), 3, strides=(1, 2, 2), **relu), Conv("j", ("i",), 3, **relu),
+        Add("twice", ("i", "i")), Multiply("square", ("i", "i")),
+        Concat("all", ("b", "c", "d", "e", "f", "g", "h")), Concat("again", ("all", "c")),
+        Conv("k", ("again",), 3, **three),
     )  # fmt: skip
     architecture = Architecture("branches", branches)
     generator, weights, shapes = np.random.default_rng(0), {}, architecture.shapes(4, 8, 8)
     for op in branches:
-        if op.kind == "conv":
-            kernel = generator.normal(0, 0.2, (*op.kernel, shapes[op.inputs[0]][-1] // op.groups, op.filters))
+        if isinstance(op, Conv):
+            kernel = generator.normal(0, 0.2, op.kernel_shape(shapes[op.inputs[0]][-1]))
             weights[op.name] = (kernel.astype(np.float32), generator.normal(0, 1, op.filters).astype(np.float32))
     info = NetworkInfo("branches", "", "", "", architecture, InputDomain((-1.0,) * 3, (1.0,) * 3), SIZE, "", None)
     for layer in architecture.layers:
@@ -108,19 +111,19 @@ plain = st.tuples(st.integers(1, 5), st.just(1), st.integers(5, 9))
 
 @settings(max_examples=60, deadline=None)
 @given(st.tuples(axes, axes, axes) | st.tuples(plain, plain, plain), st.sampled_from(["same", "valid"]))
-def test_the_way_back_by_blocks(geometry: Any, padding: Any) -> None:
+def test_a_sub_pixel_convolution_gives_the_input_gradient(geometry: Any, padding: Any) -> None:
     kernel_size, strides, size = zip(*geometry, strict=True)
-    op = Op("conv", "conv", ("input",), 2, kernel_size, strides, padding)
+    op = Conv("conv", ("input",), 2, kernel_size, strides, padding)
     generator = np.random.default_rng(0)
     kernel = generator.normal(size=(*kernel_size, 3, 2)).astype(np.float32)
     clips = tf.constant(generator.normal(size=(1, *size, 3)).astype(np.float32))
     with tf.GradientTape() as tape:
         tape.watch(clips)
         response: Any = tf.nn.conv3d(clips, kernel, (1, *strides, 1), padding.upper())
-    by: Any = tf.constant(generator.normal(size=response.shape).astype(np.float32))
-    blocks = Blocks(op, size)
-    mine = blocks.pull_back(by, tf.constant(blocks.kernel(kernel)))
-    theirs: Any = tape.gradient(response, clips, by)
+    grad_output: Any = tf.constant(generator.normal(size=response.shape).astype(np.float32))
+    sub_pixel = SubPixelGradient(op, size)
+    mine = sub_pixel.gradient(grad_output, tf.constant(sub_pixel.kernel(kernel)))
+    theirs: Any = tape.gradient(response, clips, grad_output)
     np.testing.assert_allclose(mine, theirs, rtol=1e-4, atol=1e-4)
 
 

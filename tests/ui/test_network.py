@@ -17,7 +17,7 @@ from c3dvis.ui.components.layer_strip import stages
 from c3dvis.ui.shared.services import services
 from tests.networks.address_server import AddressServer
 from tests.networks.layouts import convolutions
-from tests.networks.test_own_networks import save, unet
+from tests.networks.test_user_networks import save, unet
 from tests.ui.conftest import Server
 from tests.visit import visiting
 

@@ -1,1 +1,1 @@
-"""Networks computed: the only room of `networks` that imports TensorFlow."""
+"""Computation of networks; the only package of `networks` that imports TensorFlow."""

@@ -1,4 +1,4 @@
-"""The device that renders: how TensorFlow is set up on it, and which precision it does fast."""
+"""The device that renders: TensorFlow's configuration, and the precision that the device computes fastest."""
 
 import os
 from functools import cache
@@ -10,11 +10,11 @@ import tensorflow as tf
 
 @cache
 def configure() -> None:
-    """Set TensorFlow up once per process: memory grows as it is needed, and equal work gives equal bytes."""
+    """Configure TensorFlow once per process: memory grows on demand, and operations are deterministic."""
     gpus = tf.config.list_physical_devices("GPU")
     for gpu in gpus:
         tf.config.experimental.set_memory_growth(gpu, True)
-    if not gpus:  # on a CPU the graph optimiser costs 0.1 s per graph and wins nothing a step would show
+    if not gpus:  # on a CPU the graph optimiser takes 0.1 s per graph and does not make a step faster
         tf.config.optimizer.set_experimental_options({"disable_meta_optimizer": True})
     tf.config.experimental.enable_op_determinism()
 
@@ -23,14 +23,14 @@ def configure() -> None:
 def _cpu_flags() -> frozenset[str]:
     try:
         lines = Path("/proc/cpuinfo").read_text().splitlines()
-    except OSError:  # not Linux: no such file, and float32 is the safe choice
+    except OSError:  # not Linux: without this file, float32 is used
         return frozenset()
     flags = next((line for line in lines if line.startswith("flags")), "")
     return frozenset(flags.split())
 
 
 def fast_precision() -> str:
-    """`bfloat16` where the device multiplies it in hardware (AVX512-BF16, AMX, GPUs from Ampere on), else `float32`."""
+    """`bfloat16` where the hardware supports it (AVX512-BF16, AMX, GPUs from Ampere on), else `float32`."""
     gpus = tf.config.list_physical_devices("GPU")
     if gpus:
         capability = tf.config.experimental.get_device_details(gpus[0]).get("compute_capability", (0, 0))
@@ -39,7 +39,7 @@ def fast_precision() -> str:
 
 
 def resolve_precision(precision: str) -> str:
-    """What a spec's `precision` means on this device."""
+    """The precision that a spec's `precision` stands for on this device."""
     return fast_precision() if precision == "auto" else precision
 
 
@@ -53,7 +53,7 @@ def describe_device(precision: str = "auto") -> dict[str, Any]:
     configure()
     gpus = tf.config.list_physical_devices("GPU")
     precision = resolve_precision(precision)
-    # macOS and Windows do not tell which cores a process may use
+    # macOS and Windows do not report which cores a process may use
     cores = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count()
     threads = tf.config.threading.get_intra_op_parallelism_threads() or cores
     if gpus:

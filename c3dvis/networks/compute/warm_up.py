@@ -1,8 +1,8 @@
-"""TensorFlow's own start.
+"""Warms TensorFlow up before the first render.
 
-At the first use of each kind of operation TensorFlow looks through its ten thousand kernels, generates the code of its
-matrix products and reads its library from the disk: once per process, whatever the graph. That is a fifth to a third
-of the time to a first picture. Loading a network does it ahead, as it imports TensorFlow ahead.
+When a process first uses a kind of operation, TensorFlow searches its ten thousand kernels, generates the code of
+matrix products and reads its library from the disk. That takes a fifth to a third of the time to a first picture.
+Loading a network does it in advance.
 """
 
 from functools import cache
@@ -13,7 +13,7 @@ import tensorflow as tf
 
 @cache
 def start(precision: str) -> None:
-    """Use each kind of operation that a step is made of once, on a few numbers.
+    """Run each kind of operation of a search step once, on a few numbers.
 
     Args:
         precision: of the network's arithmetic, `float32` or `bfloat16`.
@@ -22,7 +22,7 @@ def start(precision: str) -> None:
 
 
 def every_kind(precision: str) -> Any:
-    """A compiled function (numbers (32, 32), count) of the operations that a step is made of."""
+    """A compiled function of (numbers (32, 32), count) that has every kind of operation of a search step."""
 
     @tf.function(autograph=False)
     def small_step(numbers: tf.Tensor, count: tf.Tensor) -> Any:

@@ -1,1 +1,1 @@
-"""Networks as data: operations, shapes, receptive fields, input domain. Knows nothing of TensorFlow and of files."""
+"""Networks as data: operations, shapes, receptive fields, input domain. Imports no TensorFlow and reads no file."""

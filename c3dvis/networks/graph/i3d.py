@@ -1,14 +1,16 @@
 """Inception-I3D (Carreira and Zisserman 2017, arXiv:1705.07750), RGB, trained on Kinetics-400.
 
 Layer names are those of the weights file. Every convolution is followed by BatchNorm (folded into it when the
-weights are read) and a ReLU, save the last one, whose outputs are the class scores.
+weights are read) and a ReLU, except for the last one, whose outputs are the class scores.
 """
 
-from c3dvis.networks.graph.architecture import Architecture, Op, Triple
+from c3dvis.networks.graph.architecture import Architecture
+from c3dvis.networks.graph.operation import RELU, Operation, Triple
+from c3dvis.networks.graph.operations import AveragePool, Concat, Conv, MaxPool
 
 NUM_CLASSES = 400
 
-# output channels of Branch_0, Branch_1 (1×1, 3×3), Branch_2 (1×1, 3×3), Branch_3
+# Output channels of Branch_0, Branch_1 (1×1, 3×3), Branch_2 (1×1, 3×3), Branch_3
 _MIXED = {
     "Mixed_3b": (64, 96, 128, 16, 32, 32),
     "Mixed_3c": (128, 128, 192, 32, 96, 64),
@@ -22,49 +24,50 @@ _MIXED = {
 }
 
 
-def _pool(name: str, source: str, kernel: Triple, strides: Triple) -> Op:
-    return Op(name, "max_pool", (source,), kernel=kernel, strides=strides)
+def _conv(name: str, source: str, filters: int, size: int, stride: int = 1) -> Conv:
+    return Conv(name, (source,), filters, (size, size, size), (stride, stride, stride), activation=RELU)
 
 
-def _mixed(name: str, source: str) -> list[Op]:
+def _mixed(name: str, source: str) -> list[Operation]:
     b0, b1a, b1b, b2a, b2b, b3 = _MIXED[name]
-
-    def conv(path: str, reads: str, filters: int, size: int) -> Op:
-        return Op(f"{name}/{path}", "conv", (reads,), filters, (size, size, size))
-
-    ops = [
-        conv("Branch_0/Conv3d_0a_1x1", source, b0, 1),
-        conv("Branch_1/Conv3d_0a_1x1", source, b1a, 1),
-        conv("Branch_1/Conv3d_0b_3x3", f"{name}/Branch_1/Conv3d_0a_1x1", b1b, 3),
-        conv("Branch_2/Conv3d_0a_1x1", source, b2a, 1),
-        conv("Branch_2/Conv3d_0b_3x3", f"{name}/Branch_2/Conv3d_0a_1x1", b2b, 3),
-        _pool(f"{name}/Branch_3/MaxPool3d_0a_3x3", source, (3, 3, 3), (1, 1, 1)),
-        conv("Branch_3/Conv3d_0b_1x1", f"{name}/Branch_3/MaxPool3d_0a_3x3", b3, 1),
+    pool = MaxPool(f"{name}/Branch_3/MaxPool3d_0a_3x3", (source,), (3, 3, 3))
+    operations: list[Operation] = [
+        _conv(f"{name}/Branch_0/Conv3d_0a_1x1", source, b0, 1),
+        _conv(f"{name}/Branch_1/Conv3d_0a_1x1", source, b1a, 1),
+        _conv(f"{name}/Branch_1/Conv3d_0b_3x3", f"{name}/Branch_1/Conv3d_0a_1x1", b1b, 3),
+        _conv(f"{name}/Branch_2/Conv3d_0a_1x1", source, b2a, 1),
+        _conv(f"{name}/Branch_2/Conv3d_0b_3x3", f"{name}/Branch_2/Conv3d_0a_1x1", b2b, 3),
+        pool,
+        _conv(f"{name}/Branch_3/Conv3d_0b_1x1", pool.name, b3, 1),
     ]
-    ends = tuple(ops[index].name for index in (0, 2, 4, 6))
-    return [*ops, Op(name, "concat", ends)]
+    ends = tuple(operations[index].name for index in (0, 2, 4, 6))
+    return [*operations, Concat(name, ends)]
 
 
 def architecture() -> Architecture:
     """Inception-I3D from the clip to the class scores before softmax."""
-    ops = [
-        Op("Conv3d_1a_7x7", "conv", ("input",), 64, (7, 7, 7), (2, 2, 2)),
-        _pool("MaxPool3d_2a_3x3", "Conv3d_1a_7x7", (1, 3, 3), (1, 2, 2)),
-        Op("Conv3d_2b_1x1", "conv", ("MaxPool3d_2a_3x3",), 64),
-        Op("Conv3d_2c_3x3", "conv", ("Conv3d_2b_1x1",), 192, (3, 3, 3)),
-        _pool("MaxPool3d_3a_3x3", "Conv3d_2c_3x3", (1, 3, 3), (1, 2, 2)),
+
+    def pool(name: str, source: str, kernel: Triple, strides: Triple) -> MaxPool:
+        return MaxPool(name, (source,), kernel, strides)
+
+    operations = [
+        _conv("Conv3d_1a_7x7", "input", 64, 7, 2),
+        pool("MaxPool3d_2a_3x3", "Conv3d_1a_7x7", (1, 3, 3), (1, 2, 2)),
+        _conv("Conv3d_2b_1x1", "MaxPool3d_2a_3x3", 64, 1),
+        _conv("Conv3d_2c_3x3", "Conv3d_2b_1x1", 192, 3),
+        pool("MaxPool3d_3a_3x3", "Conv3d_2c_3x3", (1, 3, 3), (1, 2, 2)),
         *_mixed("Mixed_3b", "MaxPool3d_3a_3x3"),
         *_mixed("Mixed_3c", "Mixed_3b"),
-        _pool("MaxPool3d_4a_3x3", "Mixed_3c", (3, 3, 3), (2, 2, 2)),
+        pool("MaxPool3d_4a_3x3", "Mixed_3c", (3, 3, 3), (2, 2, 2)),
         *_mixed("Mixed_4b", "MaxPool3d_4a_3x3"),
         *_mixed("Mixed_4c", "Mixed_4b"),
         *_mixed("Mixed_4d", "Mixed_4c"),
         *_mixed("Mixed_4e", "Mixed_4d"),
         *_mixed("Mixed_4f", "Mixed_4e"),
-        _pool("MaxPool3d_5a_2x2", "Mixed_4f", (2, 2, 2), (2, 2, 2)),
+        pool("MaxPool3d_5a_2x2", "Mixed_4f", (2, 2, 2), (2, 2, 2)),
         *_mixed("Mixed_5b", "MaxPool3d_5a_2x2"),
         *_mixed("Mixed_5c", "Mixed_5b"),
-        Op("Logits/AvgPool3d_0a_7x7", "avg_pool", ("Mixed_5c",), kernel=(2, 7, 7), padding="valid"),
-        Op("Logits/Conv3d_0c_1x1", "conv", ("Logits/AvgPool3d_0a_7x7",), NUM_CLASSES, relu=False),
+        AveragePool("Logits/AvgPool3d_0a_7x7", ("Mixed_5c",), (2, 7, 7), padding="valid"),
+        Conv("Logits/Conv3d_0c_1x1", ("Logits/AvgPool3d_0a_7x7",), NUM_CLASSES),
     ]
-    return Architecture("i3d-kinetics400", tuple(ops))
+    return Architecture("i3d-kinetics400", tuple(operations))

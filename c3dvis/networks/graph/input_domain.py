@@ -1,26 +1,46 @@
-"""What a network takes in, against what a person is shown: range, channels and their order, mean."""
+"""The affine map between a displayed clip and a network's input: range, channels and their order, mean image."""
 
+import hashlib
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
+from typing import Any, NamedTuple
 
 import numpy as np
 
-GREY = "grey"
+GREY, PLANES = "grey", "planes"
+
+
+class ArrayModule(NamedTuple):
+    """The functions of an array library that the map needs; TensorFlow's take the same arguments as NumPy's.
+
+    Attributes:
+        concatenate: of (arrays, axis).
+        flip: of (array, axes).
+        full: of (shape, value).
+    """
+
+    concatenate: Callable[..., Any]
+    flip: Callable[..., Any]
+    full: Callable[..., Any]
+
+
+NUMPY = ArrayModule(np.concatenate, np.flip, np.full)
 
 
 @dataclass(frozen=True)
 class InputDomain:
-    """The affine map between a shown clip (uint8 RGB) and a network's input.
+    """The affine map between a displayed clip (uint8 RGB) and a network's input.
 
-    A network of one channel is shown in grey, and takes the mean of red, green and blue. Of two channels the first is
-    shown red, the second green, and blue stands at half. Of more than three, the first three are shown as red, green
-    and blue, and the others stand at the middle of their range.
+    A network of one channel is shown in grey, and its input is the mean of red, green and blue. Of a network of two
+    channels the first is shown red and the second green, with blue at half. Of more than three, the first three are
+    shown red, green and blue, and the others are at the middle of their range.
 
     Args:
-        low: network input of a black pixel: one number per channel of the network, three of them in RGB order.
-        high: network input of a white pixel, likewise. A valid input lies between the two per channel.
+        low: network input of a black pixel: one number for each channel of the network, three of them in RGB order.
+        high: network input of a white pixel, likewise. A valid input lies between the two in every channel.
         order: channel order of the network: `RGB` or `BGR` of three channels, `grey` of one, `planes` of others.
-        mean_image: (H, W, channels) float32 in RGB order, if black is −mean at each pixel and not per channel alone;
-            `low` and `high` then hold its averages.
+        mean_image: (H, W, channels) float32 in RGB order, if a black pixel is −mean at its place and not the same
+            everywhere; `low` and `high` then hold its averages.
     """
 
     low: tuple[float, ...]
@@ -30,13 +50,13 @@ class InputDomain:
 
     @property
     def channels(self) -> int:
-        """Channels of the network's input."""
+        """Number of channels of the network's input."""
         return len(self.low)
 
     def bounds(self, height: int, width: int) -> tuple[np.ndarray, np.ndarray]:
         """(low, high) float32 in the order of `low`: (channels,), or (height, width, channels) with a mean image.
 
-        The mean image is stretched to the clip's size.
+        The mean image is resized to the clip.
         """
         low, high = np.array(self.low, np.float32), np.array(self.high, np.float32)
         if self.mean_image is None:
@@ -46,10 +66,26 @@ class InputDomain:
 
     @property
     def shown_bounds(self) -> tuple[np.ndarray, np.ndarray]:
-        """(low, high), each (3,) float32: network input of black and white of what is shown red, green and blue."""
+        """(low, high), each (3,) float32: network input of black and white in the channels shown red, green, blue."""
         low, high = np.array(self.low, np.float32), np.array(self.high, np.float32)
-        places = np.minimum(np.arange(3), self.channels - 1)  # one channel stands for all, the last for what is missing
-        return low[places], high[places]
+        shown = np.minimum(np.arange(3), self.channels - 1)  # the last channel stands in for those that are missing
+        return low[shown], high[shown]
+
+    def from_unit(self, unit: Any, low: np.ndarray, high: np.ndarray, arrays: ArrayModule = NUMPY) -> Any:
+        """Network input (…, H, W, channels) of red, green and blue.
+
+        Args:
+            unit: (…, H, W, 3) float32 from 0 to 1; for a network of one channel all three are the grey value.
+            low, high: from `bounds`.
+            arrays: of the library that `unit` is an array of.
+        """
+        if self.channels < 3:
+            unit = unit[..., : self.channels]
+        elif self.channels > 3:
+            rest = arrays.full([*unit.shape[:-1], self.channels - 3], np.float32(0.5))
+            unit = arrays.concatenate([unit, rest], -1)
+        tensor = unit * (high - low) + low
+        return arrays.flip(tensor, (-1,)) if self.order == "BGR" else tensor
 
     def to_network(self, clip: np.ndarray) -> np.ndarray:
         """Network input (T, H, W, channels) float32 of a clip (T, H, W, 3) uint8 RGB.
@@ -59,37 +95,49 @@ class InputDomain:
         """
         if clip.dtype != np.uint8 or clip.ndim != 4 or clip.shape[-1] != 3:
             raise ValueError(f"A clip is (T, H, W, 3) uint8 RGB; received {clip.shape} {clip.dtype}.")
-        low, high = self.bounds(*clip.shape[1:3])
-        unit = self._from_rgb(clip.astype(np.float32) / np.float32(255))
-        return self._ordered(unit * (high - low) + low)
+        unit = clip.astype(np.float32) / np.float32(255)
+        if self.channels == 1:
+            unit = unit.mean(axis=-1, keepdims=True, dtype=np.float32)
+        return self.from_unit(unit, *self.bounds(*clip.shape[1:3]))
 
     def to_display(self, tensor: np.ndarray) -> np.ndarray:
         """Clip (T, H, W, 3) uint8 RGB of a network input (T, H, W, channels), rounded; values outside are clipped."""
         low, high = self.bounds(*tensor.shape[1:3])
-        unit = (self._ordered(np.asarray(tensor, np.float32)) - low) / (high - low)
-        return (np.clip(self._to_rgb(unit), 0, 1) * np.float32(255) + np.float32(0.5)).astype(np.uint8)
-
-    def _from_rgb(self, unit: np.ndarray) -> np.ndarray:
-        if self.channels == 3:
-            return unit
+        tensor = np.asarray(tensor, np.float32)
+        unit = ((tensor[..., ::-1] if self.order == "BGR" else tensor) - low) / (high - low)
         if self.channels == 1:
-            return unit.mean(axis=-1, keepdims=True, dtype=np.float32)
-        rest = np.full((*unit.shape[:-1], max(0, self.channels - 3)), 0.5, np.float32)
-        return np.concatenate([unit[..., : min(3, self.channels)], rest], axis=-1)
+            unit = np.repeat(unit, 3, axis=-1)
+        elif self.channels == 2:
+            unit = np.concatenate([unit, np.full_like(unit[..., :1], 0.5)], axis=-1)
+        return (np.clip(unit[..., :3], 0, 1) * np.float32(255) + np.float32(0.5)).astype(np.uint8)
 
-    def _to_rgb(self, unit: np.ndarray) -> np.ndarray:
-        if self.channels == 1:
-            return np.repeat(unit, 3, axis=-1)
-        if self.channels == 2:
-            return np.concatenate([unit, np.full_like(unit[..., :1], 0.5)], axis=-1)
-        return unit[..., :3]
+    def to_dict(self) -> dict[str, Any]:
+        """The canonical JSON form, without what has its default value; of a mean image, its SHA-256."""
+        described: dict[str, Any] = {"low": self.low, "high": self.high}
+        if self.order != "RGB":
+            described["order"] = self.order
+        if self.mean_image is not None:
+            described["mean_image"] = hashlib.sha256(self.mean_image.tobytes()).hexdigest()
+        return described
 
-    def _ordered(self, tensor: np.ndarray) -> np.ndarray:
-        return tensor[..., ::-1] if self.order == "BGR" else tensor
+    @classmethod
+    def from_dict(cls, described: Mapping[str, Any]) -> "InputDomain":
+        """The domain without a mean image that `to_dict` described, also after JSON.
+
+        Raises:
+            ValueError, TypeError, KeyError: a bound or the order cannot be used.
+        """
+        low, high = (tuple(float(value) for value in described[key]) for key in ("low", "high"))
+        order = described.get("order", "RGB")
+        if not low or len(low) != len(high) or not all(a < b for a, b in zip(low, high, strict=True)):
+            raise ValueError(f"expected a lower and an upper bound for each channel, received {low} and {high}")
+        if order not in {1: (GREY,), 3: ("RGB", "BGR")}.get(len(low), (PLANES,)):
+            raise ValueError(f"expected a channel order of {len(low)} channels, received {order!r}")
+        return cls(low, high, order)
 
 
 def _resized(image: np.ndarray, height: int, width: int) -> np.ndarray:
-    """An image (h, w, channels) stretched to another size, bilinearly, pixel centres on pixel centres."""
+    """An image (h, w, channels) resized bilinearly, with pixel centres half a pixel from the edge."""
     for axis, size in ((0, height), (1, width)):
         have = image.shape[axis]
         if have == size:

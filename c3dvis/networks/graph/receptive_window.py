@@ -1,15 +1,15 @@
-"""The part of a clip that one position of a layer sees, cut so that the network answers on it as on the whole."""
+"""The part of a clip that one position of a layer depends on, cut so that the network gives the same response on it."""
 
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
-from c3dvis.networks.graph.architecture import Architecture, Op, Triple
-
-_PLAIN = ("conv", "max_pool", "avg_pool", "concat", "dropout", "activation", "scale")
+from c3dvis.networks.graph.architecture import Architecture
+from c3dvis.networks.graph.operation import Operation, Triple
 
 
 @dataclass(frozen=True)
 class Window:
-    """A box of a clip, and where a layer's position lies in the response to it.
+    """A box of a clip, and the index of a layer's position in the response to that box.
 
     Attributes:
         start, size: of the box, in frames and pixels.
@@ -22,49 +22,41 @@ class Window:
 
 
 def window(architecture: Architecture, layer: str, position: Triple, size: Triple) -> Window:
-    """The least box of a clip on which `layer` responds at a position exactly as on the whole clip.
+    """The smallest box of a clip on which `layer` has the same response at a position as on the whole clip.
 
-    Its edges lie on multiples of the layer's stride, where padding falls as it does at the clip's own edges. Along an
-    axis that the stride does not divide it is as long as the clip, and so it is along all of them where something on
-    the way looks beyond its neighbourhood.
+    The edges of the box lie on multiples of the layer's stride, so that strides and padding are aligned as on the
+    whole clip. An axis that the stride does not divide is not cut, and no axis is where an operation on the way is not
+    shift-equivariant.
 
     Args:
         position: (t, h, w) in the layer's output.
         size: (frames, height, width) of the clip.
     """
-    ops = architecture.ancestry(layer)
+    operations = architecture.ancestry(layer)
     _, stride = architecture.receptive_field(layer)
-    if not all(op.kind in _PLAIN and _keeps_phase(op) for op in ops):
+    if not all(op.is_shift_equivariant for op in operations):
         return Window((0, 0, 0), size, position)
     shapes = architecture.shapes(*size)
-    names = ["input", *(op.name for op in ops)]
     start, length, inside = [0, 0, 0], list(size), list(position)
     for axis, step in enumerate(stride):
         if size[axis] % step:
             continue
-        low, high = _seen(ops, layer, position[axis], axis, {name: shapes[name][axis] for name in names})
-        start[axis] = low // step * step
-        length[axis] = min(-(-(high + 1) // step) * step, size[axis]) - start[axis]
+        sizes = {name: shapes[name][axis] for name in ("input", *(op.name for op in operations))}
+        first, last = _input_interval(operations, position[axis], axis, sizes)
+        start[axis] = first // step * step
+        length[axis] = min(-(-(last + 1) // step) * step, size[axis]) - start[axis]
         inside[axis] = position[axis] - start[axis] // step
     return Window((start[0], start[1], start[2]), (length[0], length[1], length[2]), (inside[0], inside[1], inside[2]))
 
 
-def _keeps_phase(op: Op) -> bool:
-    """Whether an operation's output lies on its input alike at every offset that its stride divides."""
-    return op.kind not in ("conv", "max_pool", "avg_pool") or op.padding == "same" or op.kernel == op.strides
-
-
-def _seen(ops: tuple[Op, ...], layer: str, position: int, axis: int, sizes: dict[str, int]) -> tuple[int, int]:
-    """First and last index of the clip along an axis that the layer's position depends on."""
-    needed = {layer: (position, position)}
-    for op in reversed(ops):
-        low, high = needed[op.name]
-        if op.kind in ("conv", "max_pool", "avg_pool"):
-            kernel, stride, size = op.kernel[axis], op.strides[axis], sizes[op.inputs[0]]
-            padded = max((sizes[op.name] - 1) * stride + kernel - size, 0) if op.padding == "same" else 0
-            low, high = low * stride - padded // 2, high * stride - padded // 2 + kernel - 1
-            low, high = max(low, 0), min(high, size - 1)
+def _input_interval(
+    operations: Sequence[Operation], position: int, axis: int, sizes: Mapping[str, int]
+) -> tuple[int, int]:
+    """First and last index of the clip along an axis that a position of the last operation depends on."""
+    needed = {operations[-1].name: (position, position)}
+    for op in reversed(operations):
+        first, last = op.input_interval(*needed[op.name], axis, sizes[op.inputs[0]], sizes[op.name])
         for name in op.inputs:
-            before = needed.get(name, (low, high))
-            needed[name] = min(low, before[0]), max(high, before[1])
+            others = needed.get(name, (first, last))
+            needed[name] = min(first, others[0]), max(last, others[1])
     return needed["input"]

@@ -1,1 +1,1 @@
-"""The networks that users bring: descriptions of other programs, read as data, become networks of ours."""
+"""Users' own networks: models of other programs, read as data and translated to architectures."""

@@ -1,7 +1,7 @@
-"""Adds a user's own Keras network: its description becomes data of ours, its weights the form that we keep.
+"""Adds and removes users' own Keras networks; only the command line does so.
 
-An operator's act on the command line. Keras is not asked to load anything (`keras_model.py` says why), and
-TensorFlow is not loaded.
+The model's description is translated to `network.json` and its weights to c3dvis's own form, without Keras
+(`keras_model.py` says why) and without TensorFlow.
 """
 
 import json
@@ -18,9 +18,10 @@ import numpy as np
 
 from c3dvis.errors import InvalidSpec, WeightsDamaged
 from c3dvis.networks import registry
-from c3dvis.networks.graph.input_domain import GREY, InputDomain
+from c3dvis.networks.graph.input_domain import GREY, PLANES, InputDomain
+from c3dvis.networks.graph.operations import Weighted
 from c3dvis.networks.importers import keras_model, user_networks
-from c3dvis.networks.importers.keras_model import Described
+from c3dvis.networks.importers.keras_model import KerasModel
 from c3dvis.networks.info import NetworkInfo
 from c3dvis.networks.weights import provenance
 from c3dvis.networks.weights.fetch.published import workshop
@@ -44,63 +45,66 @@ def add(
     title: str = "",
     licence: str = "",
 ) -> NetworkInfo:
-    """Adds a network, or replaces the one of that name.
+    """Add a network, or replace the one of that name.
 
     Args:
         name: lower-case letters, digits, dots, dashes and underscores.
         architecture: a .keras file, a whole model in .h5, or the .json that `model.to_json()` gives.
         weights: its weights in HDF5 of Keras 2 or 3, or a .keras file; None takes those in `architecture`.
-        bounds: network input of black and of white: one number, or one for each channel in RGB order.
-        order: `RGB` or `BGR`, of three channels.
+        bounds: network input of black and of white: one number each, or one for each channel in RGB order.
+        order: `RGB` or `BGR`, for a network of three channels.
         size: (frames, height, width) of a render; None takes the model's own, or 16×112×112 where it takes any.
         title: one line for people.
         licence: of the weights, for people.
 
     Raises:
         InvalidSpec: a name, a size or bounds that cannot be used.
-        WeightsDamaged: the files cannot be read, do not fit each other, or hold what is not known here.
+        WeightsDamaged: the files cannot be read, do not fit each other, or contain a layer that is not known here.
     """
     if not user_networks.NAME.fullmatch(name) or name in registry.NAMES:
         raise InvalidSpec(
             f"A network cannot be called {name[:80]!r}: expected lower-case letters, digits, '.', '-' and '_', at most "
             f"60, and not {' or '.join(registry.NAMES)}."
         )
-    described = keras_model.read(_config(architecture))
+    model = keras_model.read(_config(architecture))
     info = NetworkInfo(
         name=name,
         title=title or f"{name}, added from {architecture.name}",
         licence=licence or "not stated by whoever added it",
         source=f"added on this machine from {architecture.name}",
-        architecture=keras_model.architecture(name, described),
-        domain=_domain(described.channels, bounds, order),
-        default_size=_size(described, size),
+        architecture=keras_model.architecture(name, model),
+        domain=_domain(model.channels, bounds, order),
+        default_size=_size(model, size),
         weights_file=f"{name}.h5",
         weights_sha256=None,
         how_to_get=f"c3dvis networks add {name} --architecture FILE --weights FILE",
     )
-    info = user_networks.from_dict(name, json.loads(json.dumps(user_networks.to_dict(info))))  # what will be read back
+    try:
+        info = user_networks.from_dict(name, json.loads(json.dumps(user_networks.to_dict(info))))  # as it will be read
+    except ValueError as error:
+        raise WeightsDamaged(f"{architecture} describes a network that cannot be used: {error}.") from None
     info.output_shape(info.layers[0], *info.default_size)
     RenderSpec(
         network=name, layer=info.layers[0], **dict(zip(("frames", "height", "width"), info.default_size, strict=True))
     )
     file = weights or architecture
     with _hdf5(file) as path, workshop(info.weights_path) as (work, place):
-        values = _values(file, path, described, info)
+        values = _weights(file, path, model, info)
         fresh = work / info.weights_file
         source = {"name": file.name, "format": hdf5.contents(path).form, "sha256": sha256_of(file)}
         digest = kept_hdf5.write(fresh, values, source)
         count = sum(part.size for pair in values.values() for part in pair)
         provenance.write(fresh, provenance.Note(sha256_of(fresh), digest, count, (), source))
-        described_here = info.weights_path.with_name(user_networks.DESCRIPTION)
+        description = info.weights_path.with_name(user_networks.DESCRIPTION)
         text = work / user_networks.DESCRIPTION
         text.write_text(json.dumps(user_networks.to_dict(info)), "utf-8")
         place(fresh)
-        text.replace(described_here)
+        text.replace(description)
     return info
 
 
 def remove(name: str) -> Path:
-    """Takes a network that was added off this machine; what was rendered of it stays in the store.
+    """Remove an added network from this machine; its results stay in the store.
 
     Raises:
         InvalidSpec: it was not added by a user.
@@ -110,13 +114,13 @@ def remove(name: str) -> Path:
             f"There is no added network {name[:60]!r}; there are {', '.join(user_networks.names()) or 'none'}."
         )
     folder = weights_dir() / name
-    (folder / user_networks.DESCRIPTION).unlink()  # first: without it, what is left is no network
+    (folder / user_networks.DESCRIPTION).unlink()  # first: the folder is no network without it
     shutil.rmtree(folder)
     return folder
 
 
 def _config(path: Path) -> dict[str, Any]:
-    """A model's description, out of any file that carries one."""
+    """The description of a model, from any kind of file that contains one."""
     text: bytes | str | None
     try:
         if path.stat().st_size > _MAX_WEIGHTS:
@@ -150,7 +154,7 @@ def _config(path: Path) -> dict[str, Any]:
 
 @contextmanager
 def _hdf5(path: Path) -> Iterator[Path]:
-    """The HDF5 file of a model's weights; a .keras file has it inside."""
+    """The HDF5 file with a model's weights; a .keras file contains it."""
     try:
         with path.open("rb") as file:
             packed = file.read(2) == b"PK"
@@ -171,31 +175,25 @@ def _hdf5(path: Path) -> Iterator[Path]:
         yield Path(folder) / "model.weights.h5"
 
 
-def _values(
-    file: Path, path: Path, described: Described, info: NetworkInfo
-) -> dict[str, tuple[np.ndarray, np.ndarray]]:
-    """(kernel, bias) of every operation, held against the shapes of the network."""
+def _weights(file: Path, path: Path, model: KerasModel, info: NetworkInfo) -> dict[str, tuple[np.ndarray, np.ndarray]]:
+    """(kernel, bias) of every operation that has them, checked against the shapes of the network."""
     stored = hdf5.contents(path).arrays
     shapes = info.architecture.shapes(*info.default_size)
 
     def arrays(operation: str) -> dict[str, np.ndarray]:
-        return _of_layer(file, stored, described.paths[operation], described.roles[operation])
+        return _of_layer(file, stored, model.paths[operation], model.roles[operation])
 
-    made = {}
-    for op in info.architecture.ops:
-        if op.name not in described.weights:
+    weights = {}
+    for op in info.architecture.operations:
+        if not isinstance(op, Weighted):
             continue
         try:
-            kernel, bias = described.weights[op.name](arrays)
+            kernel, bias = model.weights[op.name](arrays)
         except (KeyError, ValueError) as error:
             raise WeightsDamaged(
                 f"{file} lacks weights of the layer {op.name}: {first_line(error)} is missing."
             ) from None
-        inputs = shapes[op.inputs[0]][-1]
-        expected = {
-            "conv": (*op.kernel, inputs // op.groups, op.filters), "transposed": (*op.kernel, op.filters, inputs),
-            "scale": (op.filters,), "dense": (inputs, op.filters),
-        }[op.kind]  # fmt: skip
+        expected = op.kernel_shape(shapes[op.inputs[0]][-1])
         if kernel.shape != expected or bias.shape != (op.filters,):
             raise WeightsDamaged(
                 f"{file} does not fit the layer {op.name}: expected a kernel {expected} and a bias ({op.filters},), "
@@ -203,17 +201,17 @@ def _values(
             )
         if not (np.isfinite(kernel).all() and np.isfinite(bias).all()):
             raise WeightsDamaged(f"{file} holds values of the layer {op.name} that are not finite.")
-        made[op.name] = (kernel.astype(np.float32), bias.astype(np.float32))
-    return made
+        weights[op.name] = (kernel.astype(np.float32), bias.astype(np.float32))
+    return weights
 
 
 def _of_layer(
     file: Path, stored: tuple[Stored, ...], path: tuple[str, ...], roles: tuple[str, ...]
 ) -> dict[str, np.ndarray]:
-    """A layer's arrays by role, whichever Keras wrote them."""
+    """A layer's arrays by role, from a file of any version of Keras."""
     name = path[-2]
     mine = [array for array in stored if f"/{name}/" in f"/{array.name}"]
-    if not mine:  # early Keras 3: classes and numbers, down through the models
+    if not mine:  # early Keras 3 names layers by class and number, within the models that contain them
         keys = [f"layers/{each}" for each in path[1::2]]
         prefix = "/".join(keys) + "/vars/"
         mine = [array for array in stored if array.name == prefix + array.name.rpartition("/")[2]]
@@ -243,9 +241,9 @@ def _domain(channels: int, bounds: tuple[tuple[float, ...], tuple[float, ...]], 
             f"channel; received {bounds[0]} and {bounds[1]}."
         )
     orders = {1: GREY, 3: order}
-    return InputDomain(low, high, orders.get(channels, "planes"))
+    return InputDomain(low, high, orders.get(channels, PLANES))
 
 
-def _size(described: Described, asked: tuple[int, int, int] | None) -> tuple[int, int, int]:
+def _size(model: KerasModel, asked: tuple[int, int, int] | None) -> tuple[int, int, int]:
     usual = (16, 112, 112)
-    return asked or tuple(own or usual[axis] for axis, own in enumerate(described.size))  # type: ignore[return-value]
+    return asked or tuple(own or usual[axis] for axis, own in enumerate(model.size))  # type: ignore[return-value]

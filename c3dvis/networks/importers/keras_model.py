@@ -1,10 +1,10 @@
-"""Reads the description of a Keras model as data: its JSON becomes an `Architecture`, and no layer is ever built.
+"""Reads the JSON description of a Keras model as data and translates it to operations.
 
-Keras is not asked to load anything: what a description could make it run (a Lambda, a registered class, a function by
-its name) has no way in. Here is told which layers there are and who reads whom, which Keras 2 and 3 write in two ways;
-what a single layer is, `keras_layer.py` knows.
+Keras does not load the description, because loading could execute what is in it: a Lambda, a registered class, a
+function by its name. This module reads which layers there are and which reads which; Keras 2 and 3 write that in two
+ways. `keras_layer.py` translates each layer.
 
-A BatchNorm that follows a convolution folds into it, as does the activation function behind them.
+A BatchNormalization after a convolution is folded into it, as is the activation function after them.
 """
 
 import re
@@ -15,32 +15,33 @@ from typing import Any
 import numpy as np
 
 from c3dvis.errors import WeightsDamaged
-from c3dvis.networks.graph.architecture import Architecture, Op
+from c3dvis.networks.graph.architecture import Architecture
+from c3dvis.networks.graph.operation import Operation
+from c3dvis.networks.graph.operations import ActivationLayer, Conv, Dense, Merge, Scale, Weighted
 from c3dvis.networks.importers.keras_layer import Arrays, Pair, translate
 
 LayerArrays = Callable[[str], Arrays]
 """From a layer's name to its arrays."""
 
 _MODELS = ("Sequential", "Functional", "Model")
-_FOLDS = ("conv", "transposed", "dense", "scale", "add", "average", "maximum", "multiply", "subtract")
 _MAX_LAYERS = 2000
 
 
 @dataclass
-class Described:
-    """A model as its description has it.
+class KerasModel:
+    """A Keras model as operations.
 
     Attributes:
-        ops: in order of computation.
+        operations: in order of computation.
         size: (frames, height, width), None where the model takes any.
         channels: of its input.
-        weights: for each operation that has them, what makes its (kernel, bias) from a layer's arrays.
-        paths: for each operation whose weights stand in a file: the layer's name and, behind it, what early Keras 3
-            calls it; before the two, those of the models it lies in.
-        roles: for the same operations, what their layer's arrays are, in Keras 3's order.
+        weights: for each operation with weights, the function that makes its (kernel, bias) from a layer's arrays.
+        paths: for each operation whose weights are in a file: the layer's name, then its name in files of early
+            Keras 3; before the two, those of the models that contain it.
+        roles: for the same operations, the roles of their layer's arrays, in Keras 3's order.
     """
 
-    ops: list[Op] = field(default_factory=list)
+    operations: list[Operation] = field(default_factory=list)
     size: tuple[int | None, int | None, int | None] = (None, None, None)
     channels: int = 0
     weights: dict[str, Callable[[LayerArrays], Pair]] = field(default_factory=dict)
@@ -48,38 +49,38 @@ class Described:
     roles: dict[str, tuple[str, ...]] = field(default_factory=dict)
 
 
-def read(config: Mapping[str, Any]) -> Described:
-    """The operations of a model.
+def read(config: Mapping[str, Any]) -> KerasModel:
+    """Read the description of a model.
 
     Args:
-        config: what `model.to_json()` or `config.json` in a .keras file holds.
+        config: the contents of `model.to_json()`, or of `config.json` in a .keras file.
 
     Raises:
-        WeightsDamaged: it is no description of a model, or has a layer that is not known here.
+        WeightsDamaged: it does not describe a model, or a layer is not known here.
     """
-    made = Described()
+    model = KerasModel()
     try:
-        _Reader(made).model(config, None, ())
+        _Reader(model).model(config, None, ())
     except WeightsDamaged:
         raise
     except (KeyError, TypeError, ValueError, IndexError, AttributeError, RecursionError) as error:
         raise WeightsDamaged(f"The model's description cannot be read ({type(error).__name__}: {error}).") from None
-    if not any(op.kind == "conv" for op in made.ops):
+    if not any(isinstance(op, Conv) for op in model.operations):
         raise WeightsDamaged("The model has no Conv3D layer: there is no filter to look into.")
-    _fold(made)
-    return made
+    _fold(model)
+    return model
 
 
 class _Reader:
-    def __init__(self, made: Described) -> None:
-        self._made = made
+    def __init__(self, model: KerasModel) -> None:
+        self._model = model
         self._names: set[str] = {"input"}
-        self._volume: dict[str, bool] = {"input": True}  # whether an output still has frames, height and width
+        self._volume: dict[str, bool] = {"input": True}  # whether an output has frames, height and width
         self._channels: dict[str, int] = {}
         self._counts: dict[tuple[str, ...], dict[str, int]] = {}
 
     def model(self, described: Mapping[str, Any], source: str | None, path: tuple[str, ...]) -> str:
-        """Adds a model's layers; `source` is what its input reads, None for the outermost. Returns its output."""
+        """Add a model's layers and return its output; `source` is what its input reads, None for the outermost."""
         kind, config = described["class_name"], described["config"]
         if kind not in _MODELS:
             raise WeightsDamaged(
@@ -134,8 +135,10 @@ class _Reader:
                 layer, reads, key = waiting.pop(name)
                 outputs[name] = self._layer(layer, [outputs[each] for each in reads], path, key)
         last = outputs[ends[0]]
-        if source is None and not any(last in op.inputs for op in self._made.ops):  # the network's output stands last
-            self._made.ops.sort(key=lambda op: op.name == last)
+        if source is None and not any(
+            last in op.inputs for op in self._model.operations
+        ):  # the network's output comes last
+            self._model.operations.sort(key=lambda op: op.name == last)
         return last
 
     def _input(self, shape: Any) -> None:
@@ -145,7 +148,7 @@ class _Reader:
                 f"The model takes an input of shape {list(sizes)}: expected (batch, frames, height, width, channels), "
                 "channels last, from 1 to 64 of them."
             )
-        self._made.size, self._made.channels = sizes[1:4], sizes[4]  # type: ignore[assignment]
+        self._model.size, self._model.channels = sizes[1:4], sizes[4]  # type: ignore[assignment]
         self._channels["input"] = sizes[4]
 
     def _count(self, path: tuple[str, ...], kind: str) -> int:
@@ -154,7 +157,7 @@ class _Reader:
         return counts[kind] - 1
 
     def _key(self, path: tuple[str, ...], kind: str) -> str:
-        """What early Keras 3 calls a layer in its weights file: its class, and a number from the second on."""
+        """A layer's name in weights files of early Keras 3: its class, and a number from the second on."""
         number = self._count(path, kind)
         return f"{_snake(kind)}_{number}" if number else _snake(kind)
 
@@ -181,46 +184,40 @@ class _Reader:
     def _add(self, kind: str, config: Mapping[str, Any], name: str, inputs: list[str], path: tuple[str, ...]) -> str:
         channels = [self._channels[each] for each in inputs]
         layer = translate(kind, config, name, inputs, channels, self._volume[inputs[0]])
-        for op in layer.ops:
-            self._made.ops.append(op)
+        for op in layer.operations:
+            self._model.operations.append(op)
             self._names.add(op.name)
             self._channels[op.name], self._volume[op.name] = layer.channels, layer.is_volume
         if layer.roles:
-            self._made.paths[name], self._made.roles[name] = path, layer.roles
+            self._model.paths[name], self._model.roles[name] = path, layer.roles
         if make := layer.make_pair:
-            self._made.weights[name] = lambda arrays: make(arrays(name) if layer.roles else {})
-        return layer.ops[-1].name
+            self._model.weights[name] = lambda arrays: make(arrays(name) if layer.roles else {})
+        return layer.operations[-1].name
 
 
-def architecture(name: str, made: Described) -> Architecture:
-    """The network that a description stands for."""
-    return Architecture(name, tuple(made.ops), made.channels)
+def architecture(name: str, model: KerasModel) -> Architecture:
+    """The model as an architecture."""
+    return Architecture(name, tuple(model.operations), model.channels)
 
 
-def _fold(made: Described) -> None:
-    """Folds normalisations and activation functions into what alone they read."""
-    place = 0
-    while place < len(made.ops):
-        op = made.ops[place]
-        readers = [other for other in made.ops if op.name in other.inputs]
-        follower = readers[0] if len(readers) == 1 else None
-        bare = not op.relu and not op.activation
-        if follower and bare and op.kind in ("conv", "dense") and follower.kind == "scale":
-            made.weights[op.name] = _scaled(made.weights[op.name], made.weights.pop(follower.name))
-            op = replace(op, relu=follower.relu, activation=follower.activation, alpha=follower.alpha)
-        elif follower and bare and op.kind in _FOLDS and follower.kind == "activation":
-            relu = follower.activation == "relu" and op.kind in ("conv", "transposed", "dense", "scale")
-            op = replace(op, relu=relu, activation="" if relu else follower.activation, alpha=follower.alpha)
-        else:
-            place += 1
+def _fold(model: KerasModel) -> None:
+    """Fold normalisations and activation functions into the operation before them, where nothing else reads that."""
+    index = 0
+    while index < len(model.operations):
+        op = model.operations[index]
+        readers = [other for other in model.operations if op.name in other.inputs]
+        follower = readers[0] if len(readers) == 1 and op.activation is None else None
+        if isinstance(op, Conv | Dense) and isinstance(follower, Scale):
+            model.weights[op.name] = _scaled(model.weights[op.name], model.weights.pop(follower.name))
+        elif not (isinstance(op, Weighted | Merge) and isinstance(follower, ActivationLayer)):
+            index += 1
             continue
-        assert follower
-        made.ops[place] = op
-        gone = follower.name
-        made.ops = [
-            replace(each, inputs=tuple(op.name if name == gone else name for name in each.inputs))
-            for each in made.ops
-            if each.name != gone
+        folded = follower.name
+        model.operations[index] = replace(op, activation=follower.activation)
+        model.operations = [
+            replace(each, inputs=tuple(op.name if name == folded else name for name in each.inputs))
+            for each in model.operations
+            if each.name != folded
         ]
 
 
@@ -233,7 +230,7 @@ def _scaled(pair: Callable[[LayerArrays], Pair], scale: Callable[[LayerArrays], 
 
 
 def _histories(node: Any) -> list[str]:
-    """Names of the layers that a node reads, in either way of saying it, in order."""
+    """Names of the layers that a node reads, in order, in the notation of Keras 2 or 3."""
     if isinstance(node, Mapping):
         if "keras_history" in node:
             return [str(node["keras_history"][0])]

@@ -1,24 +1,27 @@
-"""The users' own networks on this machine: each a folder with `network.json` and its weights in c3dvis's form.
+"""The users' own networks on this machine: a folder each, with `network.json` and a weights file in c3dvis's form.
 
-The description is data: the operations of the graph by name, their sizes and their order. It is checked in full when
-it is read, since whatever does not fit would end up in a cache key or in a page.
+`network.json` describes the network as data, in the canonical form of its operations. It is checked in full when it is
+read, because a wrong value would get into a cache key or a page.
 """
 
 import json
 import re
 from collections.abc import Mapping
-from dataclasses import asdict
+from dataclasses import fields
 from functools import lru_cache
 from pathlib import Path
 from typing import Any
 
 from c3dvis.errors import WeightsDamaged
-from c3dvis.networks.graph.architecture import Architecture, ops_from
+from c3dvis.networks.graph.architecture import Architecture
 from c3dvis.networks.graph.input_domain import InputDomain
+from c3dvis.networks.graph.operation import OPERATIONS
+from c3dvis.networks.graph.operations import Weighted
 from c3dvis.networks.info import NetworkInfo
 from c3dvis.settings import weights_dir
 
-FORM = "c3dvis network 1"
+FORM = "c3dvis network 2"
+_FORM_1 = "c3dvis network 1"
 NAME = re.compile(r"[a-z0-9][a-z0-9._-]{0,59}")
 DESCRIPTION = "network.json"
 _MAX_BYTES = 16 << 20
@@ -51,7 +54,7 @@ def find(name: str) -> NetworkInfo | None:
 
 @lru_cache(maxsize=64)
 def _read(path: Path, modified_ns: int) -> NetworkInfo:
-    """The description; its time is an argument so that a changed file is read anew."""
+    """Read a description; its modification time is an argument so that a changed file is read again."""
     again = f"Add the network again: c3dvis networks add {path.parent.name}."
     try:
         if path.stat().st_size > _MAX_BYTES:
@@ -69,36 +72,48 @@ def to_dict(info: NetworkInfo) -> dict[str, Any]:
         "licence": info.licence,
         "source": info.source,
         "default_size": info.default_size,
-        "low": info.domain.low,
-        "high": info.domain.high,
-        "order": info.domain.order,
-        "ops": [asdict(op) for op in info.architecture.ops],
+        **info.domain.to_dict(),
+        "operations": info.architecture.to_dict()["operations"],
     }
 
 
 def from_dict(name: str, described: Mapping[str, Any]) -> NetworkInfo:
-    """The network that a description stands for.
+    """The network that `to_dict` described, also after JSON.
 
     Raises:
-        ValueError, TypeError, KeyError: it is not of the form that `to_dict` writes.
+        ValueError, TypeError, KeyError: it is not in the form that `to_dict` writes.
     """
-    if described["form"] != FORM:
+    if described["form"] == _FORM_1:
+        operations = [_from_form_1(values) for values in described["ops"]]
+    elif described["form"] == FORM:
+        operations = described["operations"]
+    else:
         raise ValueError(f"expected the form {FORM!r}, received {described['form']!r}")
-    low, high = (tuple(float(value) for value in described[key]) for key in ("low", "high"))
-    if not low or len(low) != len(high) or not all(a < b for a, b in zip(low, high, strict=True)):
-        raise ValueError(f"expected a lower and an upper bound for each channel, received {low} and {high}")
     size = tuple(int(value) for value in described["default_size"])
     if len(size) != 3 or not all(1 <= value <= 1024 for value in size):
         raise ValueError(f"expected three sizes, received {size}")
+    domain = InputDomain.from_dict(described)
     return NetworkInfo(
         name=name,
         title=str(described["title"]),
         licence=str(described["licence"]),
         source=str(described["source"]),
-        architecture=Architecture(name, ops_from(described["ops"]), channels=len(low)),
-        domain=InputDomain(low, high, str(described["order"])),
+        architecture=Architecture.from_dict({"name": name, "channels": domain.channels, "operations": operations}),
+        domain=domain,
         default_size=size,
         weights_file=f"{name}.h5",
         weights_sha256=None,
         how_to_get=f"c3dvis networks add {name} --architecture FILE --weights FILE",
     )
+
+
+def _from_form_1(values: Mapping[str, Any]) -> dict[str, Any]:
+    """An operation as version 0.1 described it, in the present form; it wrote every field for every kind."""
+    kind = str({"transposed": "conv_transpose", "spread": "reshape_to_volume"}.get(values["kind"], values["kind"]))
+    operation = OPERATIONS[kind]
+    is_rectified = values["relu"] and issubclass(operation, Weighted)
+    function = "relu" if is_rectified else values["activation"]
+    renamed = {"kind": kind, "factors": values["strides"], "cuts": values["pads"]}
+    activation = {"activation": {"function": function, "negative_slope": values["alpha"]}} if function else {}
+    known = {"kind", *(each.name for each in fields(operation))} - {"activation"}
+    return {name: value for name, value in {**values, **renamed}.items() if name in known} | activation

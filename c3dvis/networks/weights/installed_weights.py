@@ -52,7 +52,7 @@ def read(info: NetworkInfo) -> Weights:
 
 
 def fingerprint(info: NetworkInfo) -> str:
-    """SHA-256 over architecture, input domain and weights: two networks with one fingerprint respond alike.
+    """SHA-256 of operations, input domain and weights in canonical JSON: the same for networks that compute the same.
 
     Raises:
         WeightsMissing: it depends on a weights file that is not there.
@@ -63,8 +63,6 @@ def fingerprint(info: NetworkInfo) -> str:
             digest, _ = provenance.digest(info.weights_path)
         except OSError:
             raise WeightsMissing(missing(info)) from None
-    domain, ops = info.domain, ", ".join(op.described for op in info.architecture.ops)
-    described = [f"({ops})", domain.low, domain.high, domain.order, digest]
-    if domain.mean_image is not None:
-        described.append(hashlib.sha256(domain.mean_image.tobytes()).hexdigest())
-    return hashlib.sha256(json.dumps(described).encode()).hexdigest()
+    operations = info.architecture.to_dict()["operations"]
+    described = {"operations": operations, "input": info.domain.to_dict(), "weights": digest}
+    return hashlib.sha256(json.dumps(described, sort_keys=True, separators=(",", ":")).encode()).hexdigest()

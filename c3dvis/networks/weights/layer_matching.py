@@ -7,7 +7,8 @@ from collections.abc import Mapping
 from pathlib import Path
 
 from c3dvis.errors import WeightsDamaged
-from c3dvis.networks.graph.architecture import WEIGHTED, Architecture, Op
+from c3dvis.networks.graph.architecture import Architecture
+from c3dvis.networks.graph.operations import Conv, Dense, Scale, Weighted
 from c3dvis.networks.weights.formats.stored_arrays import Contents, Stored, check_dtype
 from c3dvis.networks.weights.layout import stored_orders, stored_shape
 
@@ -26,7 +27,7 @@ def match_layers(
     Raises:
         WeightsDamaged: a layer other than a dense one is missing, or what there is of a layer does not fit it.
     """
-    ops = [op for op in architecture.ops if op.kind in WEIGHTED]
+    ops = [op for op in architecture.operations if isinstance(op, Weighted)]
     mine = _by_order(path, contents, ops) if contents.numbered else _by_name(contents, ops, architecture.aliases)
     found: dict[str, tuple[Stored, Stored]] = {}
     for op in ops:
@@ -34,7 +35,7 @@ def match_layers(
         wanted = [stored_shape(op, inputs, order) for order in stored_orders(op)]
         if op.name in mine:
             found[op.name] = _pair(path, op, mine[op.name], wanted)
-        elif op.kind != "dense":
+        elif not isinstance(op, Dense):
             received = sorted({array.name.rpartition("/")[0] or array.name for array in contents.arrays})
             raise WeightsDamaged(
                 f"{path} has no weights of layer {op.name}: expected a kernel {wanted[0]} and a bias ({op.filters},), "
@@ -43,7 +44,7 @@ def match_layers(
     return found
 
 
-def _by_name(contents: Contents, ops: list[Op], aliases: Mapping[str, str]) -> dict[str, list[Stored]]:
+def _by_name(contents: Contents, ops: list[Weighted], aliases: Mapping[str, str]) -> dict[str, list[Stored]]:
     """A layer's arrays: those under its name, or under another that it goes by.
 
     Array names may carry anything before the layer's (a model, `module`, `backbone`), and `/conv` after it.
@@ -63,9 +64,9 @@ def _by_name(contents: Contents, ops: list[Op], aliases: Mapping[str, str]) -> d
     return found
 
 
-def _by_order(path: Path, contents: Contents, ops: list[Op]) -> dict[str, list[Stored]]:
+def _by_order(path: Path, contents: Contents, ops: list[Weighted]) -> dict[str, list[Stored]]:
     """The arrays of a file without names: two for each layer, in order."""
-    convolutions = [op for op in ops if op.kind == "conv"]
+    convolutions = [op for op in ops if isinstance(op, Conv)]
     pairs = [list(contents.arrays[i : i + 2]) for i in range(0, len(contents.arrays), 2)]
     for layers in (ops, convolutions):
         if len(pairs) == len(layers):
@@ -76,11 +77,11 @@ def _by_order(path: Path, contents: Contents, ops: list[Op]) -> dict[str, list[S
     )
 
 
-def _pair(path: Path, op: Op, mine: list[Stored], wanted: list[tuple[int, ...]]) -> tuple[Stored, Stored]:
+def _pair(path: Path, op: Weighted, mine: list[Stored], wanted: list[tuple[int, ...]]) -> tuple[Stored, Stored]:
     """A layer's kernel and bias, by shape and, where shapes are alike, by name."""
     kernels = [array for array in mine if array.shape in wanted]
     biases = [array for array in mine if array.shape == (op.filters,) and array not in kernels]
-    if op.kind == "scale":
+    if isinstance(op, Scale):
         kernels = [array for array in mine if array.name.endswith("/kernel")]
         biases = [array for array in mine if array.name.endswith("/bias") and array.shape == (op.filters,)]
     if len(kernels) != 1 or len(biases) != 1:

@@ -12,7 +12,9 @@ from dataclasses import dataclass, replace
 
 import numpy as np
 
-from c3dvis.networks.graph.architecture import Architecture, Op
+from c3dvis.networks.graph.architecture import Architecture
+from c3dvis.networks.graph.operation import Operation
+from c3dvis.networks.graph.operations import Conv, Dense, Weighted
 
 LAST, FIRST = "channels last", "channels first"
 
@@ -38,11 +40,7 @@ class Layout:
         turned = "flipped on T,H,W" if self.flipped else "not flipped"
         return f"convolutions {axes}, {turned}; dense {'(in,out)' if self.dense == 'IO' else '(out,in)'}, {self.flat}"
 
-    def shape(self, op: Op, inputs: int) -> tuple[int, ...]:
-        """The shape that this layout gives an operation's kernel."""
-        return stored_shape(op, inputs, self.conv if op.kind == "conv" else self.dense)
-
-    def to_own(self, op: Op, kernel: np.ndarray, volume: tuple[int, ...] | None = None) -> np.ndarray:
+    def to_own(self, op: Operation, kernel: np.ndarray, volume: tuple[int, ...] | None = None) -> np.ndarray:
         """The kernel in the program's layout, float32.
 
         Args:
@@ -51,12 +49,12 @@ class Layout:
         """
         with np.errstate(over="ignore"):  # what float32 cannot hold becomes infinite, and is refused by the reader
             kernel = kernel.astype(np.float32, copy=False)
-        if op.kind == "conv":
+        if isinstance(op, Conv):
             if self.conv == "OITHW":
                 kernel = kernel.transpose(2, 3, 4, 1, 0)
             if self.flipped:
                 kernel = kernel[::-1, ::-1, ::-1]
-        elif op.kind == "dense":
+        elif isinstance(op, Dense):
             if self.dense == "OI":
                 kernel = kernel.T
             if volume and self.flat == FIRST:
@@ -64,12 +62,12 @@ class Layout:
                 kernel = kernel.reshape(channels, t, h, w, -1).transpose(1, 2, 3, 0, 4).reshape(kernel.shape)
         return np.ascontiguousarray(kernel)
 
-    def from_own(self, op: Op, kernel: np.ndarray, volume: tuple[int, ...] | None = None) -> np.ndarray:
+    def from_own(self, op: Operation, kernel: np.ndarray, volume: tuple[int, ...] | None = None) -> np.ndarray:
         """The inverse of `to_own`."""
-        if op.kind == "conv":
+        if isinstance(op, Conv):
             kernel = kernel[::-1, ::-1, ::-1] if self.flipped else kernel
             kernel = kernel.transpose(4, 3, 0, 1, 2) if self.conv == "OITHW" else kernel
-        elif op.kind == "dense":
+        elif isinstance(op, Dense):
             if volume and self.flat == FIRST:
                 kernel = kernel.reshape(*volume, -1).transpose(3, 0, 1, 2, 4).reshape(kernel.shape)
             kernel = kernel.T if self.dense == "OI" else kernel
@@ -86,14 +84,15 @@ CAFFE = Layout("OITHW", "OI", FIRST, False)
 TORCH = CAFFE
 
 
-def stored_orders(op: Op) -> tuple[str, ...]:
-    """The orders in which files have the axes of an operation's kernel."""
-    return {"conv": ("THWIO", "OITHW"), "transposed": ("THWOI",), "scale": ("O",), "dense": ("IO", "OI")}[op.kind]
+def stored_orders(op: Weighted) -> tuple[str, ...]:
+    """The orders in which files store the axes of an operation's kernel."""
+    others = ("OITHW",) if isinstance(op, Conv) else ("OI",) if isinstance(op, Dense) else ()
+    return (op.kernel_axes, *others)
 
 
-def stored_shape(op: Op, inputs: int, order: str) -> tuple[int, ...]:
-    """Shape of a kernel whose axes stand in `order`."""
-    sizes = dict(zip("THW", op.kernel, strict=True)) | {"I": inputs // op.groups, "O": op.filters}
+def stored_shape(op: Weighted, inputs: int, order: str) -> tuple[int, ...]:
+    """Shape of a kernel whose axes are stored in `order`."""
+    sizes = dict(zip(op.kernel_axes, op.kernel_shape(inputs), strict=True))
     return tuple(sizes[axis] for axis in order)
 
 
@@ -104,9 +103,10 @@ def infer(orders: dict[str, set[str]], architecture: Architecture, flipped: bool
         orders: for each layer found, the axis orders that its kernel's shape allows.
         flipped: what the format says of its kernels, or None.
     """
-    kinds = {op.name: op.kind for op in architecture.ops}
-    convolutions = [allowed for name, allowed in orders.items() if kinds[name] == "conv"]  # others have one order
-    dense = [allowed for name, allowed in orders.items() if kinds[name] == "dense"]
+    convolutions, dense = (  # other operations have one order
+        [allowed for name, allowed in orders.items() if isinstance(architecture.by_name[name], kind)]
+        for kind in (Conv, Dense)
+    )
     conv = set.intersection({"THWIO", "OITHW"}, *convolutions)
     flat = set.intersection({"IO", "OI"}, *dense)
     if not conv or not flat:

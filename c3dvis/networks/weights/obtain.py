@@ -163,7 +163,8 @@ def labels(info: NetworkInfo) -> tuple[str, ...] | None:
     except (OSError, UnicodeDecodeError):
         return None
     names = tuple(re.sub(r"\s+", " ", line).strip() for line in lines if line.strip())
-    return names if len(names) == info.architecture.ops[-1].filters else None
+    scores = info.architecture.shapes(*info.default_size)[info.architecture.operations[-1].name]
+    return names if len(names) == scores[-1] else None
 
 
 def _take_published(info: NetworkInfo, file: Path, fresh: Path) -> None:

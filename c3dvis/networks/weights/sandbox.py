@@ -21,7 +21,7 @@ from typing import Any
 import c3dvis
 from c3dvis import errors
 from c3dvis.errors import C3dvisError, WeightsDamaged
-from c3dvis.networks.graph.architecture import Architecture, ops_from
+from c3dvis.networks.graph.architecture import Architecture
 from c3dvis.networks.weights.conversion import convert, inspect
 from c3dvis.networks.weights.weights_file import WeightsReport
 
@@ -82,13 +82,7 @@ class Apart:
     def _ask(
         self, request: dict[str, Any], architecture: Architecture, size: tuple[int, int, int], tell: OnProgress | None
     ) -> WeightsReport:
-        request |= {
-            "name": architecture.name,
-            "ops": [asdict(op) for op in architecture.ops],
-            "channels": architecture.channels,
-            "aliases": dict(architecture.aliases),
-            "size": size,
-        }
+        request |= {"architecture": architecture.to_dict(), "size": size}
         process = self._process or self._start()
         assert process.stdin
         try:
@@ -169,8 +163,7 @@ def _limit() -> None:
 def _answer(request: dict[str, Any], say: Callable[[dict[str, Any]], None]) -> dict[str, Any]:
     path = Path(request["path"])
     try:
-        ops = ops_from(request["ops"])
-        architecture = Architecture(request["name"], ops, request["channels"], request["aliases"])
+        architecture = Architecture.from_dict(request["architecture"])
         size = tuple(request["size"])
         if "target" not in request:
             report = inspect(path, architecture, size)

@@ -1,8 +1,8 @@
 """`open_weights`: a weights file of any known format, checked, as the arrays that a network takes.
 
-The format is told from the file's first bytes, which array is which layer's by `layer_matching.py`, the layout from shapes and
-values; what was found stands in the report. Nothing in a file is run, and no more of it is read than the architecture
-has room for.
+The file's first bytes tell the format, `layer_matching.py` tells which array belongs to which layer, and shapes and
+values tell the layout; the report says what was found. Nothing in a file is executed, and no more of it is read than
+the architecture needs.
 """
 
 import hashlib
@@ -16,7 +16,9 @@ from typing import Any
 import numpy as np
 
 from c3dvis.errors import WeightsDamaged
-from c3dvis.networks.graph.architecture import WEIGHTED, Architecture, Op
+from c3dvis.networks.graph.architecture import Architecture
+from c3dvis.networks.graph.operation import Operation
+from c3dvis.networks.graph.operations import Conv, Dense, Dropout, Flatten, Weighted
 from c3dvis.networks.weights import layout_evidence
 from c3dvis.networks.weights.formats import caffe, hdf5, npz, torch_state_dict
 from c3dvis.networks.weights.formats.stored_arrays import Contents, Stored
@@ -123,7 +125,9 @@ class WeightsFile(Mapping[str, Pair]):
             known=KNOWN_MD5.get(md5.hexdigest()) or next(heads, None),
             layers={name: kernel.shape for name, (kernel, _) in self._found.items()},
             missing=tuple(
-                op.name for op in self._architecture.ops if op.kind in WEIGHTED and op.name not in self._found
+                op.name
+                for op in self._architecture.operations
+                if isinstance(op, Weighted) and op.name not in self._found
             ),
             findings=self.findings,
             origin={name: text for name, text in self._attributes.items() if name.startswith("source")},
@@ -165,12 +169,12 @@ class WeightsFile(Mapping[str, Pair]):
             )
         return values
 
-    def _volume(self, op: Op) -> tuple[int, ...] | None:
+    def _volume(self, op: Operation) -> tuple[int, ...] | None:
         """Shape of what is flattened right before a dense layer."""
         source = self._architecture.by_name.get(op.inputs[0])
-        while source and source.kind == "dropout":
+        while isinstance(source, Dropout):
             source = self._architecture.by_name.get(source.inputs[0])
-        if op.kind != "dense" or not source or source.kind != "flatten":
+        if not isinstance(op, Dense) or not isinstance(source, Flatten):
             return None
         volume = self._shapes[source.inputs[0]]
         return volume if len(volume) == 4 else None
@@ -179,6 +183,7 @@ class WeightsFile(Mapping[str, Pair]):
         orders: dict[str, set[str]] = {}
         for name, (kernel, _) in self._found.items():
             op = self._architecture.by_name[name]
+            assert isinstance(op, Weighted)
             inputs = self._shapes[op.inputs[0]][-1]
             orders[name] = {order for order in stored_orders(op) if stored_shape(op, inputs, order) == kernel.shape}
         layout = infer(orders, self._architecture, contents.flipped)
@@ -190,7 +195,7 @@ class WeightsFile(Mapping[str, Pair]):
     def _look(self, contents: Contents) -> tuple[Finding, ...]:
         """What the values say; where they tell the order of a flattened volume for sure, it is mended."""
         layout = self._layout
-        first = next(op for op in self._architecture.ops if op.kind == "conv")
+        first = next(op for op in self._architecture.operations if isinstance(op, Conv))
         kernel, _ = self._found[first.name]
         findings = [layout_evidence.axes(layout.to_own(first, self._read(kernel)), first.name)]
         turned = "turned back on T, H and W" if layout.flipped else "taken as they stand"
@@ -202,7 +207,9 @@ class WeightsFile(Mapping[str, Pair]):
         findings.append(
             Finding("flip", "ok" if contents.flipped is not None else "unknown", f"kernels {turned}: {why}")
         )
-        dense = next((op for op in self._architecture.ops if op.kind == "dense" and op.name in self._found), None)
+        dense = next(
+            (op for op in self._architecture.operations if isinstance(op, Dense) and op.name in self._found), None
+        )
         if dense and (volume := self._volume(dense)):
             rows = self._read(self._found[dense.name][0])
             rows = np.asarray(rows.T if layout.dense == "OI" else rows, np.float32)

@@ -13,6 +13,7 @@ import numpy as np
 
 from c3dvis.errors import WeightsDamaged
 from c3dvis.networks.graph.architecture import Architecture
+from c3dvis.networks.graph.operations import Conv
 from c3dvis.networks.weights.fetch.sources import SOURCES
 
 FILE_NAME = SOURCES["i3d-kinetics400"].file_name
@@ -51,7 +52,7 @@ def read(path: Path, architecture: Architecture) -> dict[str, tuple[np.ndarray, 
 
     tree = _ArrayUnpickler(io.BytesIO(data)).load()
     arrays = dict(_leaves(tree, ""))
-    return {op.name: _folded(arrays, op.name) for op in architecture.ops if op.kind == "conv"}
+    return {op.name: _folded(arrays, op.name) for op in architecture.operations if isinstance(op, Conv)}
 
 
 def _leaves(tree: Mapping[str, Any], path: str):

@@ -1,4 +1,4 @@
-"""TensorFlow is started with what a step is made of."""
+"""Warming up runs every kind of operation of a search step."""
 
 from typing import Any
 
@@ -22,11 +22,11 @@ def kinds(function: Any, *arguments: tf.TensorSpec) -> set[tuple[str, str]]:
 def test_every_kind_of_operation_of_a_pass_has_been_used(weights, precision):
     network = c3dvis.load_network("i3d-kinetics400")
 
-    def way(clips: tf.Tensor) -> Any:
+    def forward_and_backward(clips: tf.Tensor) -> Any:
         response = network.forward(clips, "Mixed_4b")
-        return response.pull_back(None, response.after)
+        return response.backward(None, response.after)
 
-    pass_of_network = kinds(way, tf.TensorSpec((1, 8, 32, 32, 3), precision))
+    pass_of_network = kinds(forward_and_backward, tf.TensorSpec((1, 8, 32, 32, 3), precision))
     assert len(pass_of_network) > 8
     numbers, count = tf.TensorSpec((32, 32)), tf.TensorSpec((), tf.int32)
     assert pass_of_network <= kinds(warm_up.every_kind(precision).python_function, numbers, count)

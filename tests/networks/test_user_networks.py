@@ -1,4 +1,4 @@
-"""Users' own networks: Keras 2 and 3 models, plain, functional, residual, against what Keras itself makes of them."""
+"""Users' own networks: Keras 2 and 3 models, plain, functional, residual, against Keras's own responses."""
 
 import importlib
 import json
@@ -320,15 +320,47 @@ def test_a_description_that_was_tampered_with_is_told_of(tmp_path: Path, folder:
     add("mine", save(plain(keras), tmp_path / "m.keras"), None, RANGE)
     path = folder / "mine" / "network.json"
     described = json.loads(path.read_text())
-    described["ops"][1]["inputs"] = ["nowhere"]
+    described["operations"][1]["inputs"] = ["nowhere"]
     path.write_text(json.dumps(described))
     with pytest.raises(WeightsDamaged, match=r"network\.json does not describe a network .*'pool'"):
         registry.describe("mine")
-    described["ops"][1]["inputs"] = ["first"]
-    described["ops"][0]["filters"] = 5
+    described["operations"][1]["inputs"] = ["first"]
+    described["operations"][0]["filters"] = 5
     path.write_text(json.dumps(described))
     with pytest.raises(WeightsDamaged, match="does not fit layer first"):
         networks.load_network("mine")
+
+
+@pytest.mark.parametrize("build", [plain, residual, unet, nested], ids=lambda build: build.__name__)
+def test_a_description_of_version_0_1_is_read(build: Callable[[Any], Any], tmp_path: Path, folder: Path) -> None:
+    import keras
+
+    info = add("mine", save(build(keras), tmp_path / "m.keras"), None, RANGE)
+    path = folder / "mine" / "network.json"
+    described = json.loads(path.read_text())
+    described |= {"form": "c3dvis network 1", "order": info.domain.order}
+    described["ops"] = [_in_form_1(op) for op in described.pop("operations")]
+    path.write_text(json.dumps(described))
+    assert registry.describe("mine") == info
+    path.write_text(json.dumps(described | {"form": "c3dvis network 0"}))
+    with pytest.raises(WeightsDamaged, match=r"expected the form .* Add the network again: c3dvis networks add mine"):
+        registry.describe("mine")
+
+
+def _in_form_1(op: dict[str, Any]) -> dict[str, Any]:
+    """An operation with every field that version 0.1 wrote."""
+    activation = op.get("activation", {"function": ""})
+    is_weighted = op["kind"] in ("conv", "conv_transpose", "dense", "scale")
+    is_relu = is_weighted and activation["function"] == "relu"
+    renamed = {"conv_transpose": "transposed", "reshape_to_volume": "spread"}
+    return {
+        "name": op["name"], "kind": renamed.get(op["kind"], op["kind"]), "inputs": op["inputs"],
+        "filters": op.get("filters", 0), "kernel": op.get("kernel", [1, 1, 1]),
+        "strides": op.get("strides", op.get("factors", [1, 1, 1])), "padding": op.get("padding", "same"),
+        "pads": op.get("pads", op.get("cuts", [[0, 0]] * 3)), "relu": is_relu, "groups": op.get("groups", 1),
+        "dilation": op.get("dilation", [1, 1, 1]), "activation": "" if is_relu else activation["function"],
+        "alpha": activation.get("negative_slope", 0.0),
+    }  # fmt: skip
 
 
 def test_weights_that_were_damaged_since_are_told_of(tmp_path: Path, folder: Path) -> None:

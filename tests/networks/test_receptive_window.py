@@ -1,4 +1,4 @@
-"""A neuron answers on its window as on the whole clip."""
+"""A neuron has the same response on its window as on the whole clip."""
 
 from typing import Any
 
@@ -7,6 +7,8 @@ import pytest
 import tensorflow as tf
 
 import c3dvis
+from c3dvis.networks.graph.architecture import Architecture
+from c3dvis.networks.graph.operations import Conv
 from c3dvis.networks.graph.receptive_window import window
 from c3dvis.networks.registry import describe
 
@@ -40,7 +42,7 @@ def test_a_neuron_answers_on_its_window_as_on_the_whole_clip(weights, layer, pos
         response = network.forward(tensor, layer)
         shape: Any = response.before.shape
         one = tf.scatter_nd([[0, *position]], [tf.ones(shape[-1])], shape)
-        return response.pull_back(one, None)
+        return response.backward(one, None)
 
     slope: Any = slope_of_one()
     gradient = np.abs(slope[0]).max(axis=-1)
@@ -48,6 +50,13 @@ def test_a_neuron_answers_on_its_window_as_on_the_whole_clip(weights, layer, pos
         reached = np.flatnonzero(gradient.max(axis=tuple(a for a in range(3) if a != axis)))
         assert start <= reached[0]
         assert reached[-1] < start + length
+
+
+def test_the_window_of_a_dilated_convolution_holds_its_gaps():
+    """As a network of a user's may have one."""
+    dilated = Conv("dilated", ("input",), 1, (3, 3, 3), dilation=(1, 2, 4))
+    box = window(Architecture("dilated", (dilated,)), "dilated", (4, 8, 9), (8, 16, 18))
+    assert (box.start, box.size, box.position) == ((3, 6, 5), (3, 5, 9), (1, 2, 4))
 
 
 def test_what_looks_everywhere_has_no_window():

@@ -1,0 +1,126 @@
+"""Every kind of operation: its canonical JSON form and its Keras layer, with that layer's shape and parameters."""
+
+import importlib
+import json
+from dataclasses import MISSING, fields, replace
+from typing import Any
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from c3dvis.networks.compute.keras_layers import call, keras_layer
+from c3dvis.networks.graph.architecture import Architecture
+from c3dvis.networks.graph.operation import ACTIVATIONS, OPERATIONS, Activation, Margins, Operation, Padding, Triple
+from c3dvis.networks.graph.operations import Conv, Dense, Join, ReshapeToVolume, Scale, Weighted
+
+sizes = st.integers(1, 9)
+VALUES: dict[Any, st.SearchStrategy[Any]] = {
+    str: st.text(min_size=1, max_size=9),
+    tuple[str, ...]: st.lists(st.text(min_size=1, max_size=9), min_size=1, max_size=3).map(tuple),
+    int: sizes,
+    Triple: st.tuples(sizes, sizes, sizes),
+    Margins: st.tuples(*[st.tuples(st.integers(0, 3), st.integers(0, 3))] * 3),
+    Padding: st.sampled_from(["same", "valid"]),
+    Activation | None: st.none() | st.builds(Activation, st.sampled_from(ACTIVATIONS), st.floats(-1, 1)),
+}
+"""Values of every type that a field of an operation has."""
+
+
+def operations(kind: type[Operation]) -> st.SearchStrategy[Operation]:
+    return st.builds(kind, **{each.name: VALUES[each.type] for each in fields(kind)})
+
+
+any_operation = st.sampled_from(sorted(OPERATIONS)).flatmap(lambda kind: operations(OPERATIONS[kind]))
+
+
+@st.composite
+def architectures(draw: st.DrawFn) -> Architecture:
+    made, names = [], ["input"]
+    for index in range(draw(st.integers(1, 6))):
+        op = draw(any_operation if index else operations(Conv))
+        inputs = tuple(draw(st.lists(st.sampled_from(names), min_size=1, max_size=3)))
+        made.append(replace(op, name=f"operation {index}", inputs=inputs))
+        names.append(made[-1].name)
+    aliases = draw(st.dictionaries(st.text(min_size=1), st.sampled_from(names), max_size=2))
+    return Architecture(draw(st.text(min_size=1)), tuple(made), draw(st.integers(1, 5)), aliases)
+
+
+@given(architectures())
+def test_an_architecture_is_the_same_after_json(architecture: Architecture) -> None:
+    text = json.dumps(architecture.to_dict())
+    again = Architecture.from_dict(json.loads(text))
+    assert again == architecture
+    assert json.dumps(again.to_dict()) == text
+
+
+@pytest.mark.parametrize("kind", OPERATIONS.values(), ids=OPERATIONS)
+@given(st.data())
+def test_the_canonical_form_has_what_differs_from_a_default(kind: type[Operation], data: st.DataObject) -> None:
+    op = data.draw(operations(kind))
+    described = op.to_dict()
+    assert described.pop("kind") == kind.kind
+    required = {each.name for each in fields(kind) if each.default is MISSING}
+    assert set(described) == required | {each.name for each in fields(kind) if getattr(op, each.name) != each.default}
+    for each in fields(kind):
+        value = data.draw(VALUES[each.type])
+        changed = replace(op, **{each.name: value})
+        assert (changed.to_dict() == op.to_dict()) == (value == getattr(op, each.name))
+
+
+@pytest.mark.parametrize(
+    ("change", "message"),
+    [
+        ({"kind": "sum"}, "the operation 'a' is of the unknown kind 'sum'"),
+        ({"kernal": [1, 1, 1]}, "has the unknown fields kernal"),
+        ({"name": ""}, "expected a name, received ''"),
+        ({"name": 3}, "expected a name, received 3"),
+        ({"inputs": []}, r"expected a list of one or more, received \[\]"),
+        ({"inputs": "input"}, "expected a list of one or more, received 'input'"),
+        ({"inputs": ["b"]}, "the operation 'a' .* does not follow from those before it"),
+        ({"filters": 0}, "expected a whole number of at least 1, received 0"),
+        ({"filters": True}, "expected a whole number of at least 1, received True"),
+        ({"kernel": [3, 3]}, r"expected a list of 3, received \[3, 3\]"),
+        ({"kernel": [3, 3, 3.0]}, "expected a whole number of at least 1, received 3.0"),
+        ({"strides": [1, 0, 1]}, "expected a whole number of at least 1, received 0"),
+        ({"padding": "full"}, "expected same or valid, received 'full'"),
+        ({"activation": "relu"}, "expected an activation with function and negative_slope, received 'relu'"),
+        ({"activation": {"function": "system"}}, "expected relu or .*, received 'system'"),
+        ({"activation": {"function": "relu", "negative_slope": float("nan")}}, "expected a finite negative_slope"),
+    ],
+)
+def test_an_operation_that_cannot_be_is_refused(change: dict[str, Any], message: str) -> None:
+    described = {"kind": "conv", "name": "a", "inputs": ["input"], "filters": 3}
+    assert Architecture.from_dict({"name": "one", "operations": [described]}).layers == ("a",)
+    with pytest.raises(ValueError, match=message):
+        Architecture.from_dict({"name": "one", "operations": [described | change]})
+
+
+def test_a_network_without_a_convolution_or_with_one_name_twice_is_refused() -> None:
+    conv, pool = Conv("a", ("input",), 3).to_dict(), {"kind": "max_pool", "name": "a", "inputs": ["input"]}
+    with pytest.raises(ValueError, match="it has no 3D convolution"):
+        Architecture.from_dict({"name": "one", "operations": [pool]})
+    with pytest.raises(ValueError, match=r"the operation 'a' .* does not follow"):
+        Architecture.from_dict({"name": "one", "operations": [conv, pool]})
+    with pytest.raises(ValueError, match=r"the operation 'a' .* missing .* 'filters'"):
+        Operation.from_dict({"kind": "conv", "name": "a", "inputs": ["input"]})
+
+
+@pytest.mark.parametrize("library", ["keras", "tf_keras"])
+@pytest.mark.parametrize("kind", OPERATIONS.values(), ids=OPERATIONS)
+def test_every_kind_has_a_keras_layer_of_its_shape_and_parameters(kind: type[Operation], library: str) -> None:
+    keras = importlib.import_module(library)
+    needed: dict[str, Any] = {"filters": 4} if issubclass(kind, Weighted) else {}
+    sizes: dict[str, Any] = {
+        "kernel": (3, 2, 1), "strides": (2, 2, 1), "padding": "valid", "pads": ((1, 0), (0, 2), (0, 0)),
+        "cuts": ((1, 0), (0, 2), (0, 0)), "factors": (2, 1, 3), "groups": 2,
+    }  # fmt: skip
+    known = {each.name for each in fields(kind)}
+    op = kind("operation", ("a", "b") if issubclass(kind, Join) else ("a",), **needed)
+    shape = (4,) if issubclass(kind, Dense | ReshapeToVolume) else (5, 6, 7, 4)
+    for each in (op, replace(op, **{name: value for name, value in sizes.items() if name in known})):
+        layer = keras_layer(each, keras.layers, name="operation")
+        output = call(layer, each, [keras.Input(shape) for _ in each.inputs])
+        assert tuple(output.shape[1:]) == each.output_shape([shape for _ in each.inputs])
+        if not issubclass(kind, Scale):  # of which Keras also counts the statistics
+            assert layer.count_params() == each.parameters(shape[-1])

@@ -28,7 +28,9 @@ import numpy as np
 import tensorflow as tf
 
 from c3dvis.maximize import fast_engine
-from c3dvis.maximize.loop import Energy, Search
+from c3dvis.maximize.energy import Energy
+from c3dvis.maximize.loop import CompiledSteps
+from c3dvis.maximize.objectives import LEAK, position_weights
 from c3dvis.maximize.optimizers import Adam
 from c3dvis.maximize.parametrization import FourierVolume, Size
 from c3dvis.maximize.quality import Quality
@@ -93,20 +95,28 @@ def measure(network: Network, layer: str, size: Size, precision: str, count: int
 
     spec = RenderSpec()
     energy = Energy(
-        np.full(shape[:3], 1 / np.prod(shape[:3]), np.float32), np.eye(shape[3], dtype=np.float32)[[0] * count],
-        np.ones((2, shape[3]), np.float32), spec.activation_weight, spec.lp_weight, spec.lp_p, spec.tv_space_weight,
-        spec.tv_time_weight, spec.tv_beta, spec.selectivity_weight, 0.1,
-    )  # fmt: skip
+        positions=position_weights(spec, shape),
+        filters=np.eye(shape[3], dtype=np.float32)[[0] * count],
+        noise=np.ones((2, shape[3]), np.float32),
+        activation_weight=spec.activation_weight,
+        selectivity_weight=spec.selectivity_weight,
+        lp_weight=spec.lp_weight,
+        lp_p=spec.lp_p,
+        tv_space_weight=spec.tv_space_weight,
+        tv_time_weight=spec.tv_time_weight,
+        tv_beta=spec.tv_beta,
+        leak=LEAK,
+    )
     volume = FourierVolume(size, longest_wave(spec.replace(network=network.name, layer=layer), network.info))
-    search = Search(forward, network.input_domain, volume, Adam(), precision, energy.terms, count=count)
-    numbers = tf.constant(np.stack([search.parametrization.start(seed) for seed in range(count)]))
+    compiled = CompiledSteps(forward, network.input_domain, volume, Adam(), precision, energy.terms(), count)
+    parameters = tf.constant(np.stack([volume.start(seed) for seed in range(count)]))
     tensors, steps = energy.tensors(), 4
     chosen = random_views(steps, spec.jitter_pixels, spec.jitter_frames, spec.seed)
-    views = tuple(map(tf.constant, search.parametrization.prepare(chosen)))
+    views = tuple(map(tf.constant, volume.prepare(chosen)))
 
     def step() -> None:
         rates = tf.fill((steps, count), spec.learning_rate)
-        search.advance(numbers, search.slots(), tensors, tf.constant(0), views, rates)[2].numpy()
+        compiled.advance(parameters, compiled.slots(), tensors, tf.constant(0), views, rates)[2].numpy()
 
     calls = [lambda: bare(clips).numpy(), lambda: own(clips).numpy(), step]
     *_, first = map(seconds, calls)
@@ -127,9 +137,9 @@ def whole_render(layer: str) -> dict[str, float]:
     spec = RenderSpec(network=network.name, layer=layer, filter=3)
     began = time.perf_counter()
     quality = Quality(network, spec, resolve_precision(spec.precision))
-    outcome = fast_engine.maximize(network, spec, quality, None, began)
+    found = fast_engine.maximize(network, spec, quality, None, began)
     searched = time.perf_counter() - began
-    metrics = quality.measure(outcome.clip, Schedule.of(spec, network.info).canvas)
+    metrics = quality.measure(found.clip, Schedule.of(spec, network.info).canvas)
     seconds = time.perf_counter() - began
     peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024
     return {

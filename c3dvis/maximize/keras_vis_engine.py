@@ -15,7 +15,7 @@ import tensorflow as tf
 import tf_keras
 
 from c3dvis.errors import InvalidSpec, RenderFailed
-from c3dvis.maximize.fast_engine import Outcome
+from c3dvis.maximize.engine_result import EngineResult
 from c3dvis.maximize.keras_vis_library import KerasVis, eagerly, load, session
 from c3dvis.maximize.progress import OnProgress, Progress
 from c3dvis.networks.compute.network import Network
@@ -32,7 +32,7 @@ MEASURE_EVERY = 20
 
 def maximize_with_keras_vis(
     network: Network, spec: RenderSpec, measure: Any, on_progress: OnProgress | None, began: float
-) -> Outcome:
+) -> EngineResult:
     """Let keras-vis search the volume that a spec asks for.
 
     Args:
@@ -65,7 +65,7 @@ def maximize_with_keras_vis(
             found = library.deprocess_input(start, (low, high))
     if not np.isfinite(found).all():
         raise _overflowed(spec)
-    return Outcome(watch.finish(network.input_domain.to_display(found)), watch.history, "float32")
+    return EngineResult(watch.finish(network.input_domain.to_display(found)), watch.history, "float32")
 
 
 def visualize(

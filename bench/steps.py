@@ -1,17 +1,17 @@
-"""Seconds a step of the engine, against the bare forward and input-gradient pass it cannot do without.
+"""Seconds per step of c3dvis's engine, against the network's forward and backward pass, of which a step consists.
 
-Bare is the network of Keras layers under TensorFlow's gradient by the clip; *own* is the same pass of our own
-operations (`c3dvis/networks/forward.py`), which a step is made of.
+*bare* is the network of Keras layers under TensorFlow's gradient with respect to the clip. *own* is the same pass as
+plain operations (`c3dvis/networks/compute/forward.py`), which the engine uses.
 
     python bench/steps.py --layers conv2,conv3b,conv5b,Mixed_3c,Mixed_4d,Mixed_5b
     python bench/steps.py --layers Mixed_4d --sizes 8x112x112,16x112x112,32x112x112,16x56x56,16x160x160
     python bench/steps.py --layers Mixed_4d,Mixed_5b --counts 1,2,4
     python bench/steps.py --render conv5b
 
-Both are measured in turns in one process, compiled, at the median; the first call of the step (tracing, and TensorFlow
-making its kernels) stands apart. C3D gets random weights where its own are not on this machine: the arithmetic is the
-same. `--counts` searches several volumes at once. `--render` instead makes one whole default render of a layer, search
-and measures, and prints its seconds and the process's peak memory. Writes a table and, with `-o`, JSON.
+All three are compiled and measured in turns in one process; the table has their medians. The first call of the step
+(tracing, and TensorFlow generating its kernels) is listed separately. If C3D's weights are not installed, it gets random
+ones: the arithmetic is the same. `--counts` sets batch sizes. `--render` instead makes one whole default render of a
+layer, optimisation and measures, and prints its seconds and the process's peak memory. `-o` also writes JSON.
 """
 
 import argparse
@@ -46,7 +46,7 @@ TURNS = 7
 
 
 def network_of(layer: str) -> Network:
-    """C3D for its own layer names, else I3D."""
+    """C3D for the names of its layers, else I3D."""
     info = describe("c3d-sports1m")
     if layer not in info.layers:
         return load_network("i3d-kinetics400")
@@ -64,14 +64,14 @@ def network_of(layer: str) -> Network:
 
 
 def seconds(call: Callable[[], Any]) -> float:
-    """Wall-clock of one call."""
+    """Wall-clock seconds of one call."""
     began = time.perf_counter()
     call()
     return time.perf_counter() - began
 
 
 def measure(network: Network, layer: str, size: Size, precision: str, count: int) -> dict[str, float]:
-    """Medians of a bare pass and of a step, and the step's first call."""
+    """Medians of the two passes and of a step, and the step's first call, in seconds for the whole batch."""
     shape = network.info.output_shape(layer, *size)
     forward = partial(network.forward, layer=layer)
     clips = tf.random.stateless_uniform((count, *size, network.architecture.channels), (0, 1), -1, 1)
@@ -90,8 +90,8 @@ def measure(network: Network, layer: str, size: Size, precision: str, count: int
         with tf.GradientTape() as tape:
             tape.watch(response.after)
             value = tf.reduce_mean(tf.cast(response.after, tf.float32)[:, :, :, :, 0])
-        slope: Any = tape.gradient(value, response.after)
-        return tf.cast(response.pull_back(None, slope), tf.float32)
+        upstream: Any = tape.gradient(value, response.after)
+        return tf.cast(response.pull_back(None, upstream), tf.float32)
 
     spec = RenderSpec()
     energy = Energy(
@@ -132,7 +132,7 @@ def measure(network: Network, layer: str, size: Size, precision: str, count: int
 
 
 def whole_render(layer: str) -> dict[str, float]:
-    """Seconds of a default render, nothing compiled, and the process's peak memory in MiB."""
+    """Seconds of a default render with nothing compiled before, and the process's peak memory in MiB."""
     network = network_of(layer)
     spec = RenderSpec(network=network.name, layer=layer, filter=3)
     began = time.perf_counter()
@@ -157,7 +157,7 @@ def main() -> None:
     parser.add_argument("--layers", default="conv1,conv2,conv3b,conv4b,conv5b,Conv3d_2c_3x3,Mixed_3c,Mixed_4d,Mixed_5b")
     parser.add_argument("--sizes", default="16x112x112", help="frames×height×width, several with commas")
     parser.add_argument("--precisions", default="bfloat16,float32")
-    parser.add_argument("--counts", default="1", help="volumes at once")
+    parser.add_argument("--counts", default="1", help="batch sizes, several with commas")
     parser.add_argument("--render", metavar="LAYER", help="one whole default render of this layer instead")
     parser.add_argument("-o", "--output", type=Path)
     args = parser.parse_args()
@@ -168,7 +168,7 @@ def main() -> None:
     rows = []
     print(describe_device()["device"])
     print(
-        f"{'layer':16s} {'size':>12s} {'precision':>9s} {'at once':>7s}   bare s    own s   step s  "
+        f"{'layer':16s} {'size':>12s} {'precision':>9s} {'batch':>7s}   bare s    own s   step s  "
         "ratio to own  first s  s a volume"
     )
     for layer in args.layers.split(","):

@@ -90,7 +90,7 @@ def compare(network: str, layer: str, index: int) -> tuple[list[np.ndarray], dic
 
 
 def contact_sheet(pairs: list[list[np.ndarray]]) -> np.ndarray:
-    """(rows, columns, 3) uint8: one row per filter, with three frames and the x–t slice of each clip, keras-vis left."""
+    """(rows, columns, 3) uint8: per filter one row of three frames and the x–t slice of each clip, keras-vis left."""
     rows = []
     for pair in pairs:
         cells = []

@@ -10,8 +10,8 @@ plain operations (`c3dvis/networks/compute/forward.py`), which the engine uses.
 
 All three are compiled and measured in turns in one process; the table has their medians. The first call of the step
 (tracing, and TensorFlow generating its kernels) is listed separately. If C3D's weights are not installed, it gets
-random ones: the arithmetic is the same. `--counts` sets batch sizes. `--render` instead makes one whole default render of a
-layer, optimisation and measures, and prints its seconds and the process's peak memory. `-o` also writes JSON.
+random ones: the arithmetic is the same. `--counts` sets batch sizes. `--render` instead makes one whole default render
+of a layer, optimisation and measures, and prints its seconds and the process's peak memory. `-o` also writes JSON.
 """
 
 import argparse

@@ -1,17 +1,17 @@
-"""Seconds a step of the engine, against the bare forward and input-gradient pass it cannot do without.
+"""Seconds per step of c3dvis's engine, against the network's forward and backward pass, of which a step consists.
 
-Bare is the network of Keras layers under TensorFlow's gradient by the clip; *own* is the same pass of our own
-operations (`c3dvis/networks/compute/forward.py`), which a step is made of.
+*bare* is the network of Keras layers under TensorFlow's gradient with respect to the clip. *own* is the same pass as
+plain operations (`c3dvis/networks/compute/forward.py`), which the engine uses.
 
     python bench/steps.py --layers conv2,conv3b,conv5b,Mixed_3c,Mixed_4d,Mixed_5b
     python bench/steps.py --layers Mixed_4d --sizes 8x112x112,16x112x112,32x112x112,16x56x56,16x160x160
     python bench/steps.py --layers Mixed_4d,Mixed_5b --counts 1,2,4
     python bench/steps.py --render conv5b
 
-Both are measured in turns in one process, compiled, at the median; the first call of the step (tracing, and TensorFlow
-making its kernels) stands apart. C3D gets random weights where its own are not on this machine: the arithmetic is the
-same. `--counts` searches several volumes at once. `--render` instead makes one whole default render of a layer, search
-and measures, and prints its seconds and the process's peak memory. Writes a table and, with `-o`, JSON.
+All three are compiled and measured in turns in one process; the table has their medians. The first call of the step
+(tracing, and TensorFlow generating its kernels) is listed separately. If C3D's weights are not installed, it gets
+random ones: the arithmetic is the same. `--counts` sets batch sizes. `--render` instead makes one whole default render
+of a layer, optimisation and measures, and prints its seconds and the process's peak memory. `-o` also writes JSON.
 """
 
 import argparse
@@ -28,7 +28,9 @@ import numpy as np
 import tensorflow as tf
 
 from c3dvis.maximize import fast_engine
-from c3dvis.maximize.loop import Energy, Search
+from c3dvis.maximize.energy import Energy
+from c3dvis.maximize.loop import CompiledSteps
+from c3dvis.maximize.objectives import LEAK, position_weights
 from c3dvis.maximize.optimizers import Adam
 from c3dvis.maximize.parametrization import FourierVolume, Size
 from c3dvis.maximize.quality import Quality
@@ -36,7 +38,6 @@ from c3dvis.maximize.schedule import Schedule, longest_wave
 from c3dvis.maximize.transforms import random_views
 from c3dvis.networks.compute.device import configure, describe_device, resolve_precision
 from c3dvis.networks.compute.network import Network, load_network
-from c3dvis.networks.graph.operations import Conv
 from c3dvis.networks.registry import describe
 from c3dvis.networks.weights import installed_weights
 from c3dvis.spec import RenderSpec
@@ -45,7 +46,7 @@ TURNS = 7
 
 
 def network_of(layer: str) -> Network:
-    """C3D for its own layer names, else I3D."""
+    """C3D for the names of its layers, else I3D."""
     info = describe("c3d-sports1m")
     if layer not in info.layers:
         return load_network("i3d-kinetics400")
@@ -55,22 +56,22 @@ def network_of(layer: str) -> Network:
     shapes = info.architecture.shapes(*info.default_size)
     weights = {}
     for op in info.architecture.ancestry(layer):
-        if isinstance(op, Conv):
+        if op.kind == "conv":
             inputs = shapes[op.inputs[0]][-1]
-            kernel = generator.normal(0, np.sqrt(2 / (27 * inputs)), op.kernel_shape(inputs))
+            kernel = generator.normal(0, np.sqrt(2 / (27 * inputs)), (*op.kernel, inputs, op.filters))
             weights[op.name] = (kernel.astype(np.float32), np.zeros(op.filters, np.float32))
     return Network(info, weights)
 
 
 def seconds(call: Callable[[], Any]) -> float:
-    """Wall-clock of one call."""
+    """Wall-clock seconds of one call."""
     began = time.perf_counter()
     call()
     return time.perf_counter() - began
 
 
 def measure(network: Network, layer: str, size: Size, precision: str, count: int) -> dict[str, float]:
-    """Medians of a bare pass and of a step, and the step's first call."""
+    """Medians of the two passes and of a step, and the step's first call, in seconds for the whole batch."""
     shape = network.info.output_shape(layer, *size)
     forward = partial(network.forward, layer=layer)
     clips = tf.random.stateless_uniform((count, *size, network.architecture.channels), (0, 1), -1, 1)
@@ -89,25 +90,33 @@ def measure(network: Network, layer: str, size: Size, precision: str, count: int
         with tf.GradientTape() as tape:
             tape.watch(response.after)
             value = tf.reduce_mean(tf.cast(response.after, tf.float32)[:, :, :, :, 0])
-        slope: Any = tape.gradient(value, response.after)
-        return tf.cast(response.backward(None, slope), tf.float32)
+        upstream: Any = tape.gradient(value, response.after)
+        return tf.cast(response.backward(None, upstream), tf.float32)
 
     spec = RenderSpec()
     energy = Energy(
-        np.full(shape[:3], 1 / np.prod(shape[:3]), np.float32), np.eye(shape[3], dtype=np.float32)[[0] * count],
-        np.ones((2, shape[3]), np.float32), spec.activation_weight, spec.lp_weight, spec.lp_p, spec.tv_space_weight,
-        spec.tv_time_weight, spec.tv_beta, spec.selectivity_weight, 0.1,
-    )  # fmt: skip
+        positions=position_weights(spec, shape),
+        filters=np.eye(shape[3], dtype=np.float32)[[0] * count],
+        noise=np.ones((2, shape[3]), np.float32),
+        activation_weight=spec.activation_weight,
+        selectivity_weight=spec.selectivity_weight,
+        lp_weight=spec.lp_weight,
+        lp_p=spec.lp_p,
+        tv_space_weight=spec.tv_space_weight,
+        tv_time_weight=spec.tv_time_weight,
+        tv_beta=spec.tv_beta,
+        leak=LEAK,
+    )
     volume = FourierVolume(size, longest_wave(spec.replace(network=network.name, layer=layer), network.info))
-    search = Search(forward, network.input_domain, volume, Adam(), precision, energy.terms, count=count)
-    numbers = tf.constant(np.stack([search.parametrization.start(seed) for seed in range(count)]))
+    compiled = CompiledSteps(forward, network.input_domain, volume, Adam(), precision, energy.terms(), count)
+    parameters = tf.constant(np.stack([volume.start(seed) for seed in range(count)]))
     tensors, steps = energy.tensors(), 4
     chosen = random_views(steps, spec.jitter_pixels, spec.jitter_frames, spec.seed)
-    views = tuple(map(tf.constant, search.parametrization.prepare(chosen)))
+    views = tuple(map(tf.constant, volume.prepare(chosen)))
 
     def step() -> None:
         rates = tf.fill((steps, count), spec.learning_rate)
-        search.advance(numbers, search.slots(), tensors, tf.constant(0), views, rates)[2].numpy()
+        compiled.advance(parameters, compiled.slots(), tensors, tf.constant(0), views, rates)[2].numpy()
 
     calls = [lambda: bare(clips).numpy(), lambda: own(clips).numpy(), step]
     *_, first = map(seconds, calls)
@@ -123,14 +132,14 @@ def measure(network: Network, layer: str, size: Size, precision: str, count: int
 
 
 def whole_render(layer: str) -> dict[str, float]:
-    """Seconds of a default render, nothing compiled, and the process's peak memory in MiB."""
+    """Seconds of a default render with nothing compiled before, and the process's peak memory in MiB."""
     network = network_of(layer)
     spec = RenderSpec(network=network.name, layer=layer, filter=3)
     began = time.perf_counter()
     quality = Quality(network, spec, resolve_precision(spec.precision))
-    outcome = fast_engine.maximize(network, spec, quality, None, began)
+    found = fast_engine.maximize(network, spec, quality, None, began)
     searched = time.perf_counter() - began
-    metrics = quality.measure(outcome.clip, Schedule.of(spec, network.info).canvas)
+    metrics = quality.measure(found.clip, Schedule.of(spec, network.info).canvas)
     seconds = time.perf_counter() - began
     peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024
     return {
@@ -148,7 +157,7 @@ def main() -> None:
     parser.add_argument("--layers", default="conv1,conv2,conv3b,conv4b,conv5b,Conv3d_2c_3x3,Mixed_3c,Mixed_4d,Mixed_5b")
     parser.add_argument("--sizes", default="16x112x112", help="frames×height×width, several with commas")
     parser.add_argument("--precisions", default="bfloat16,float32")
-    parser.add_argument("--counts", default="1", help="volumes at once")
+    parser.add_argument("--counts", default="1", help="batch sizes, several with commas")
     parser.add_argument("--render", metavar="LAYER", help="one whole default render of this layer instead")
     parser.add_argument("-o", "--output", type=Path)
     args = parser.parse_args()
@@ -159,7 +168,7 @@ def main() -> None:
     rows = []
     print(describe_device()["device"])
     print(
-        f"{'layer':16s} {'size':>12s} {'precision':>9s} {'at once':>7s}   bare s    own s   step s  "
+        f"{'layer':16s} {'size':>12s} {'precision':>9s} {'batch':>7s}   bare s    own s   step s  "
         "ratio to own  first s  s a volume"
     )
     for layer in args.layers.split(","):

@@ -1,11 +1,11 @@
-"""keras-vis's defaults against ours: same network, filters, size and machine, in one run.
+"""keras-vis with its defaults against c3dvis's engine with its own: same network, filters, clip size and machine.
 
     python bench/versus_keras_vis.py --layers Mixed_4d,Mixed_5b --filters 3,40 -o bench-out
 
-Each render has a process of its own: the network is loaded, nothing is compiled, and the clock starts when `render()`
-is called. What a search would show on its way is kept and measured once it is over, so that no one's clock runs while
-this script measures. Prints a table, and writes `versus.json` and the contact sheet `versus.png` (three frames and the
-x–t slice, theirs left, ours right). What the numbers mean is said in `c3dvis/maximize/quality.py`.
+Each render has its own process: the network is loaded, nothing is compiled, and the clock starts at the call of
+`render()`. The previews of a render are kept and measured after it has ended, so that its clock does not run during the
+measurements. Prints a table, and writes `versus.json` and the contact sheet `versus.png` (three frames and the x–t
+slice, keras-vis left, c3dvis right). `c3dvis/maximize/quality.py` defines the measures.
 """
 
 import argparse
@@ -28,7 +28,7 @@ MEASURES = ("shown_activation", "gain", "selectivity", "robustness", "motion", "
 
 
 def render_one(spec_json: str, path: Path) -> None:
-    """What a child process does: one render, its clip and figures into a file."""
+    """Render in this child process, and write clip and figures to a file."""
     spec = c3dvis.RenderSpec.from_json(spec_json)
     network = c3dvis.load_network(spec.network)
     seen: list[Progress] = []
@@ -52,7 +52,7 @@ def render_one(spec_json: str, path: Path) -> None:
 
 
 def in_a_process(spec: c3dvis.RenderSpec) -> tuple[np.ndarray, dict[str, Any]]:
-    """Clip and figures of one render, made in a fresh process."""
+    """Clip and figures of one render in a new process."""
     with tempfile.TemporaryDirectory() as folder:
         path = Path(folder) / "one.npz"
         command = [sys.executable, __file__, "--one", spec.to_json(), "-o", str(path)]
@@ -64,12 +64,12 @@ def in_a_process(spec: c3dvis.RenderSpec) -> tuple[np.ndarray, dict[str, Any]]:
 
 
 def seconds_to_reach(history: list[list[float]], wanted: float) -> float | None:
-    """When the clip that would be shown first had the wanted activation; None if it never had."""
+    """Seconds until the shown clip first had the wanted activation; None if it never had."""
     return next((seconds for seconds, shown in history if shown >= wanted), None)
 
 
 def compare(network: str, layer: str, index: int) -> tuple[list[np.ndarray], dict[str, Any]]:
-    """Both engines on one filter: the two clips, and a row of the table."""
+    """Render one filter with both engines. Returns the two clips and a row of the table."""
     theirs_clip, theirs = in_a_process(
         c3dvis.RenderSpec(network=network, layer=layer, filter=index, engine="keras-vis")
     )
@@ -90,7 +90,7 @@ def compare(network: str, layer: str, index: int) -> tuple[list[np.ndarray], dic
 
 
 def contact_sheet(pairs: list[list[np.ndarray]]) -> np.ndarray:
-    """(rows, columns, 3) uint8: a row a filter; three frames and the x–t slice of each clip, theirs left."""
+    """(rows, columns, 3) uint8: per filter one row of three frames and the x–t slice of each clip, keras-vis left."""
     rows = []
     for pair in pairs:
         cells = []
@@ -104,7 +104,7 @@ def contact_sheet(pairs: list[list[np.ndarray]]) -> np.ndarray:
 
 
 def geometric_mean(values: list[float | None]) -> float | None:
-    """Of the values that are there."""
+    """Geometric mean of the values that are not None or 0."""
     there = [value for value in values if value]
     return math.exp(sum(math.log(value) for value in there) / len(there)) if there else None
 

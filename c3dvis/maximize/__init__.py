@@ -1,4 +1,4 @@
-"""How a volume is found that excites a filter: objective × parametrisation × transforms × loop.
+"""Activation maximisation: objective × parametrisation × transforms × loop.
 
-Knows nothing of Streamlit, the store, the queue or files.
+Does not depend on Streamlit, the store, the queue or files.
 """

@@ -1,8 +1,8 @@
 """The `keras-vis` engine: the original library, called as the original project called it.
 
-3dcnn-vis (2018) looked for a filter with `visualize_activation(model, layer_idx, filter_indices)` and every default.
-Three things are ours, because its pictures could not be read or repeated without them: `input_range` is the network's
-own, the start comes from the spec's seed, and the result is shown as what it is, an input of that network.
+3dcnn-vis (2018) called `visualize_activation(model, layer_idx, filter_indices)` with every default. c3dvis changes
+three things, without which the pictures could be neither read nor repeated: `input_range` is that of the network, the
+start comes from the spec's seed, and the result is converted to a clip as an input of that network.
 """
 
 import time
@@ -15,7 +15,7 @@ import tensorflow as tf
 import tf_keras
 
 from c3dvis.errors import InvalidSpec, RenderFailed
-from c3dvis.maximize.fast_engine import Outcome
+from c3dvis.maximize.engine_result import EngineResult
 from c3dvis.maximize.keras_vis_library import KerasVis, eagerly, load, session
 from c3dvis.maximize.progress import OnProgress, Progress
 from c3dvis.networks.compute import keras_layers
@@ -23,26 +23,26 @@ from c3dvis.networks.compute.network import Network
 from c3dvis.networks.graph.input_domain import InputDomain
 from c3dvis.spec import RenderSpec
 
-LOOK_EVERY = 5
-"""Steps between two looks at the volume."""
+REPORT_EVERY = 5
+"""Steps between two reports."""
 
 MEASURE_EVERY = 20
-"""Steps between two measures of the shown activation, which cost a pass through the network each."""
+"""Steps between two measurements of the shown activation, which cost a forward pass each."""
 
 
 def maximize_with_keras_vis(
     network: Network, spec: RenderSpec, measure: Any, on_progress: OnProgress | None, began: float
-) -> Outcome:
-    """Let keras-vis search the volume that a spec asks for.
+) -> EngineResult:
+    """Optimise the clip that a spec asks for with keras-vis.
 
     Args:
         measure: from a clip (T, H, W, 3) uint8 to its shown activation.
-        on_progress: called every few steps; what it raises ends the search.
+        on_progress: called every few steps. An error that it raises ends the optimisation.
         began: `time.perf_counter()` when the render began.
 
     Raises:
-        InvalidSpec: every weight is 0, so there is nothing to search for.
-        RenderFailed: the numbers overflowed.
+        InvalidSpec: every weight is 0, so that the energy is constant.
+        RenderFailed: a value overflowed.
     """
     if not (spec.activation_weight or spec.lp_weight or spec.tv_space_weight):
         raise InvalidSpec(
@@ -50,22 +50,24 @@ def maximize_with_keras_vis(
             "0, received 0 for all of them."
         )
     library = load()
-    watch = _Watch(network, spec, measure, on_progress, began, library)
+    callback = _ProgressCallback(network, spec, measure, on_progress, began, library)
     with _numpy_seeded(spec.seed):
         if spec.iterations:
             found = visualize(
-                network, spec.layer, spec.filters[0][0], (spec.frames, spec.height, spec.width), callbacks=[watch],
+                network, spec.layer, spec.filters[0][0], (spec.frames, spec.height, spec.width), callbacks=[callback],
                 act_max_weight=spec.activation_weight, lp_norm_weight=spec.lp_weight, tv_weight=spec.tv_space_weight,
                 max_iter=spec.iterations,
             )  # fmt: skip
-        else:  # the library has no result without a step: its start, then
+        else:  # without a step the library returns nothing: show its start
             low, high = input_range(network.input_domain)
             shape = (spec.frames, spec.height, spec.width, 3)
             start = library.random_array(shape, mean=np.mean((low, high)), std=0.05 * (high - low))
             found = library.deprocess_input(start, (low, high))
     if not np.isfinite(found).all():
         raise _overflowed(spec)
-    return Outcome(watch.finish(network.input_domain.to_display(found)), watch.history, "float32")
+    clip = network.input_domain.to_display(found)
+    callback.report(spec.iterations, clip, measured=True)
+    return EngineResult(clip, callback.history, "float32")
 
 
 def visualize(
@@ -75,12 +77,12 @@ def visualize(
     size: tuple[int, int, int],
     **arguments: Any,
 ) -> np.ndarray:
-    """`vis.visualization.visualize_activation` on a network of ours.
+    """`vis.visualization.visualize_activation` on a c3dvis network.
 
     Args:
         layer: a name from `network.layers`.
         size: (frames, height, width).
-        arguments: the library's own.
+        arguments: passed on to the library.
 
     Returns:
         The library's result (T, H, W, 3), in `input_range` and the network's channel order.
@@ -95,17 +97,17 @@ def visualize(
 
 
 def input_range(domain: InputDomain) -> tuple[float, float]:
-    """keras-vis knows one range for all channels: from the least to the greatest valid input of any of them.
+    """keras-vis's one range for all channels: from the least to the greatest valid input of any channel.
 
-    The original left it at (0, 255), which is not what its network takes in: C3D's mean is subtracted first.
+    The original project left it at (0, 255), which is not the input range of its network: C3D subtracts a mean first.
     """
     return float(min(domain.low)), float(max(domain.high))
 
 
 def tf_keras_model(network: Network, layer: str, size: tuple[int, int, int]) -> Any:
-    """A network up to one layer, as a Keras 2 model from (N, T, H, W, 3); made within a `session()`.
+    """A network up to one layer, as a Keras 2 model with input (N, T, H, W, 3). Call it inside a `session()`.
 
-    Each layer ends in its activation function, as in the model that the original project loaded.
+    Each layer includes its activation function, as in the model that the original project loaded.
     """
     clip = tf_keras.Input((*size, network.architecture.channels), name="clip")
     outputs = {"input": clip}
@@ -116,14 +118,18 @@ def tf_keras_model(network: Network, layer: str, size: tuple[int, int, int]) -> 
         outputs[op.name] = keras_layers.call(made, op, [outputs[name] for name in op.inputs])
         if made.weights:
             assignments += zip(made.weights, network.weights(op.name), strict=True)
-    # tf_keras would do this after the session has looked at the graph, and TensorFlow warns of that
+    # tf_keras would initialise them after the session has read the graph, and TensorFlow warns of that
     tf.compat.v1.get_default_session().run(tf.compat.v1.global_variables_initializer())
     tf_keras.backend.batch_set_value(assignments)
     return tf_keras.Model(clip, outputs[layer])
 
 
-class _Watch:
-    """keras-vis's callback (`vis.callbacks.OptimizerCallback`): what a running search shows of itself."""
+class _ProgressCallback:
+    """A callback of keras-vis (`vis.callbacks.OptimizerCallback`) that reports progress.
+
+    Attributes:
+        history: as in `EngineResult`.
+    """
 
     def __init__(
         self,
@@ -153,29 +159,25 @@ class _Watch:
     ) -> None:
         """Called by the library with the volume (1, T, H, W, 3) after `i` steps, before the next."""
         if i == 0 and not np.isfinite(overall_loss):
-            raise _overflowed(self._spec)  # no step would be the best one, and the library would fail
+            raise _overflowed(self._spec)  # the library fails if no step is the best one
         weight = self._spec.activation_weight
         if weight:
             self._objective = float(-dict(named_losses)["ActivationMax Loss"] / weight) + 0.0
-        if i % LOOK_EVERY:
+        if i % REPORT_EVERY:
             return
         domain = self._network.input_domain
         with eagerly():
-            if not weight:  # the library leaves the activation out
+            if not weight:  # the library does not compute the activation
                 response = self._network.respond_to_input(wrt_value[0], self._spec.layer)
                 self._objective = float(response[..., self._spec.filters[0][0]].mean())
             shown = self._library.deprocess_input(wrt_value[0], input_range(domain))
-            self._tell(i, domain.to_display(shown), measured=i % MEASURE_EVERY == 0)
+            self.report(i, domain.to_display(shown), measured=i % MEASURE_EVERY == 0)
 
     def on_end(self) -> None:
         """Called by the library after its last step."""
 
-    def finish(self, clip: np.ndarray) -> np.ndarray:
-        """Tell of the clip that the library ended with."""
-        self._tell(self._spec.iterations, clip, measured=True)
-        return clip
-
-    def _tell(self, step: int, clip: np.ndarray, measured: bool) -> None:
+    def report(self, step: int, clip: np.ndarray, measured: bool) -> None:
+        """Append to the history and call `on_progress`, for a clip (T, H, W, 3) uint8."""
         shown = self._measure(clip) if measured else None
         seconds = time.perf_counter() - self._began
         self.history.append({"step": step, "seconds": seconds, "objective": self._objective, "shown_activation": shown})
@@ -185,7 +187,7 @@ class _Watch:
 
 @contextmanager
 def _numpy_seeded(seed: int) -> Iterator[None]:
-    """NumPy's global generator, from which keras-vis draws its start, seeded for a while."""
+    """Seeds NumPy's global generator, from which keras-vis draws its start, and restores its state afterwards."""
     before = np.random.get_state()
     np.random.seed(seed)
     try:

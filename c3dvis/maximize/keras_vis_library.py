@@ -1,13 +1,14 @@
-"""The genuine keras-vis 0.4.1 of PyPI, unmodified, made importable beside Keras 3.
+"""keras-vis 0.4.1 from PyPI, unmodified, made importable beside Keras 3.
 
-keras-vis was written in 2017 for Keras 2 and Python 2 and 3.6. It is imported once, while `sys.modules` shows it
+keras-vis was written in 2017 for Keras 2 and Python 2 and 3.6. It is imported once, while `sys.modules` maps
 
-- `keras` as tf_keras, the Keras 2 that is still kept up, with two functions of its backend adapted (`_function`,
-  `_learning_phase`) and the private names of layers that it looks up,
-- `scipy.misc.imresize`, `scipy.ndimage.interpolation` and `collections.Iterable`, which are gone from today's
-  releases; what this program runs of keras-vis uses only the last,
+- `keras` to tf_keras, the maintained Keras 2, with two functions of its backend adapted (`_function`,
+  `_learning_phase`) and the private names of layers that keras-vis looks up,
+- `scipy.misc.imresize`, `scipy.ndimage.interpolation` and `collections.Iterable`, which current releases no longer
+  have, to stand-ins. What c3dvis calls of keras-vis uses only the last.
 
-and everything is put back at once, so that the rest of the process keeps Keras 3. Knows nothing of specs and networks.
+Everything is restored at once, so that the rest of the process keeps Keras 3. This module does not depend on specs and
+networks.
 """
 
 import collections
@@ -34,7 +35,7 @@ _loaded: list["KerasVis"] = []
 
 @dataclass(frozen=True)
 class KerasVis:
-    """What this program calls of the library, as it stands on PyPI.
+    """The functions of the library that c3dvis calls.
 
     Attributes:
         visualize_activation: `vis.visualization.visualize_activation`.
@@ -57,9 +58,9 @@ def load() -> KerasVis:
 
 @contextmanager
 def session() -> Iterator[None]:
-    """A TensorFlow 1 graph and session for keras-vis and the tf_keras model it looks into; both end with the block.
+    """A TensorFlow 1 graph and session for keras-vis and its tf_keras model. Both are closed with the block.
 
-    Only the calling thread is in it. What is to run in eager TensorFlow meanwhile goes under `eagerly()`.
+    Only the calling thread uses them. Code that needs eager TensorFlow meanwhile runs under `eagerly()`.
     """
     config = tf.compat.v1.ConfigProto(allow_soft_placement=True)
     config.MergeFrom(tf.__internal__.eager_context.get_config())  # threads and memory as in the rest of the process
@@ -67,16 +68,16 @@ def session() -> Iterator[None]:
         with tf.Graph().as_default(), tf.compat.v1.Session(config=config):
             yield
     finally:
-        gc.collect()  # a graph and its operations refer to each other, and would pile up from search to search
+        gc.collect()  # a graph and its operations refer to each other, and would accumulate from render to render
 
 
 def eagerly() -> Any:
-    """Context in which the calling thread is out of a `session()`, for a moment."""
+    """Context in which the calling thread leaves a `session()`."""
     return tf.__internal__.eager_context.eager_mode()
 
 
 def _import() -> KerasVis:
-    # what keras-vis loads and needs no shim for comes first, so that the map below stands for a moment only
+    # modules that need no stand-in are imported first, so that the mapping below holds only briefly
     for name in ("matplotlib.cm", "matplotlib.font_manager", "skimage.io", "skimage.transform"):
         importlib.import_module(name)
     with _mapped(_modules()), warnings.catch_warnings():
@@ -95,7 +96,7 @@ def _import() -> KerasVis:
 
 @contextmanager
 def _mapped(modules: dict[str, ModuleType]) -> Iterator[None]:
-    """Shows these modules under these names, and puts back what was there."""
+    """Puts modules into `sys.modules` under these names, and restores what was there afterwards."""
     before = {name: sys.modules.get(name) for name in modules}
     sys.modules.update(modules)
     collections.Iterable = collections.abc.Iterable  # type: ignore[attr-defined]
@@ -139,14 +140,14 @@ def _module(name: str, **contents: Any) -> ModuleType:
 
 
 def _learning_phase() -> int:
-    """0, "test": the models are built for inference, so there is no placeholder to feed."""
+    """0 is inference. The models are built for it, so that there is no placeholder to feed."""
     return 0
 
 
 def _function(inputs: Sequence[Any], outputs: Sequence[Any]) -> Callable[[Sequence[Any]], list[Any]]:
-    """`K.function`. keras-vis also feeds the learning phase, and fetches its input beside feeding it."""
+    """`K.function`. keras-vis also feeds the learning phase, and fetches a tensor that it feeds."""
     fed = [tf.is_tensor(tensor) for tensor in inputs]
-    # a session refuses to fetch what is fed; a copy of it may be fetched
+    # a session cannot fetch a tensor that is fed; it can fetch a copy
     run = tf_keras.backend.function(
         [tensor for tensor, is_fed in zip(inputs, fed, strict=True) if is_fed], [tf.identity(o) for o in outputs]
     )

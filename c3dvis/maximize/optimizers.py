@@ -1,24 +1,29 @@
-"""How numbers move along a gradient: Adam, and keras-vis's RMSProp."""
+"""Optimisers: Adam, and keras-vis's RMSProp."""
 
 from typing import Protocol
 
 import tensorflow as tf
 
-State = tuple[tf.Tensor, ...]
+Slots = tuple[tf.Tensor, ...]
+"""An optimiser's memory between steps, each (N, …) like the parameters."""
 
 
 class Optimizer(Protocol):
-    """One step down a gradient."""
+    """One step down a gradient.
+
+    Attributes:
+        num_slots: tensors of memory.
+    """
 
     num_slots: int
 
     def step(
-        self, numbers: tf.Tensor, gradient: tf.Tensor, slots: State, index: tf.Tensor, rate: tf.Tensor
-    ) -> tuple[tf.Tensor, State]:
-        """The next numbers (N, …) and slots.
+        self, parameters: tf.Tensor, gradient: tf.Tensor, slots: Slots, index: tf.Tensor, rate: tf.Tensor
+    ) -> tuple[tf.Tensor, Slots]:
+        """The next parameters (N, …) and slots.
 
         Args:
-            slots: zeros of the numbers' shape at the start.
+            slots: zeros at the first step.
             index: of the step, counted from 0.
             rate: (N,) learning rates.
         """
@@ -26,25 +31,26 @@ class Optimizer(Protocol):
 
 
 class Adam:
-    """Kingma and Ba 2015 (arXiv:1412.6980), with shorter memories than the paper's.
+    """Kingma and Ba 2015 (arXiv:1412.6980), with smaller decay rates than the paper's, and a relative ε.
 
-    A search is over after a hundred steps, and each sees the volume through another view: what the gradient was ten
-    steps ago says little of what it is now.
+    An optimisation ends after some hundred steps, and each step sees the volume through another view, so that the
+    gradient of ten steps ago says little about the present one. ε is 0.2·√(mean v̂) over each volume (v̂ are the unbiased
+    second moments): parameters whose gradient is small beside the others' hardly move.
     """
 
     num_slots = 2
     _mean, _square, _floor = 0.3, 0.99, 0.2
 
     def step(
-        self, numbers: tf.Tensor, gradient: tf.Tensor, slots: State, index: tf.Tensor, rate: tf.Tensor
-    ) -> tuple[tf.Tensor, State]:
+        self, parameters: tf.Tensor, gradient: tf.Tensor, slots: Slots, index: tf.Tensor, rate: tf.Tensor
+    ) -> tuple[tf.Tensor, Slots]:
         count = tf.cast(index, tf.float32) + 1
         mean = self._mean * slots[0] + (1 - self._mean) * gradient
         square = self._square * slots[1] + (1 - self._square) * tf.square(gradient)
         unbiased = square / (1 - tf.pow(self._square, count))
         floor = self._floor * tf.sqrt(tf.reduce_mean(unbiased, list(range(1, gradient.shape.rank)), keepdims=True))
         step = mean / (1 - tf.pow(self._mean, count)) / (tf.sqrt(unbiased) + floor + 1e-12)
-        return numbers - _for_each(rate, numbers) * step, (mean, square)
+        return parameters - _per_volume(rate, parameters) * step, (mean, square)
 
 
 class KerasVisRMSProp:
@@ -56,14 +62,14 @@ class KerasVisRMSProp:
     num_slots = 1
 
     def step(
-        self, numbers: tf.Tensor, gradient: tf.Tensor, slots: State, index: tf.Tensor, rate: tf.Tensor
-    ) -> tuple[tf.Tensor, State]:
+        self, parameters: tf.Tensor, gradient: tf.Tensor, slots: Slots, index: tf.Tensor, rate: tf.Tensor
+    ) -> tuple[tf.Tensor, Slots]:
         power = tf.reduce_mean(tf.square(gradient), list(range(1, gradient.shape.rank)), keepdims=True)
         gradient = gradient / (tf.sqrt(power) + 1e-7)
         square = 0.95 * slots[0] + 0.05 * tf.square(gradient)
-        return numbers - _for_each(rate, numbers) * gradient / tf.sqrt(square + 1e-7), (square,)
+        return parameters - _per_volume(rate, parameters) * gradient / tf.sqrt(square + 1e-7), (square,)
 
 
-def _for_each(rate: tf.Tensor, numbers: tf.Tensor) -> tf.Tensor:
-    """Rates (N,) in the shape that multiplies numbers (N, …)."""
-    return tf.reshape(rate, (-1, *[1] * (numbers.shape.rank - 1)))
+def _per_volume(rate: tf.Tensor, parameters: tf.Tensor) -> tf.Tensor:
+    """Rates (N,) in the shape that multiplies parameters (N, …)."""
+    return tf.reshape(rate, (-1, *[1] * (parameters.shape.rank - 1)))

@@ -1,4 +1,4 @@
-"""What a running render tells whoever watches it."""
+"""What a render reports while it runs."""
 
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -12,8 +12,8 @@ class Progress:
 
     Attributes:
         step: steps done, 0 to `steps`.
-        steps: steps in all.
-        seconds: since `render()` began.
+        steps: steps in total.
+        seconds: since `render()` was called.
         objective: the value that is maximised, without its weight.
         shown_activation: of the clip as it would be shown now; None where it was not measured.
         preview: that clip, (T, H, W, 3) uint8 RGB; None where it was not made.

@@ -1,18 +1,20 @@
 """The measures beside a picture: what a clip does to the network, and how it looks as a picture.
 
 Every number that a page shows and that a benchmark prints comes from here. All are of the uint8 clip as shown,
-sent back through the network's own input domain.
+converted back to network input.
 """
 
 import math
-from collections import OrderedDict
+import threading
 from typing import Any
 
 import numpy as np
 import tensorflow as tf
+from cachetools import LRUCache, cached
 from scipy import ndimage
 
-from c3dvis.maximize.objectives import filter_weights, per_filter, positions
+from c3dvis.maximize.layer_response import filter_means
+from c3dvis.maximize.objectives import filter_weights, position_weights
 from c3dvis.media.palette import quantize
 from c3dvis.networks.compute.network import Network
 from c3dvis.spec import RenderSpec
@@ -22,15 +24,11 @@ _SHIFTS = ((1, 4, 4), (-1, -4, 4), (1, -4, -4), (-1, 4, -4))  # frames, rows, co
 _SCALES = (0.92, 1.08)
 _BLUR = 0.7  # pixels
 _ALIGNMENT = 3  # pixels
-_BATCH = 4
-_LARGEST = 16 * 2**20  # numbers that one operation of a batch may hold: memory counts more than the few percent of time
-_SILENT = 1e-5  # deviation of a filter's response over the noise clips, below which nothing is left but rounding
+_BATCH = 4  # clips
+_MOST_VALUES = 16 * 2**20  # of one operation's output for a batch; a larger batch saves few percent of time
+_SILENT = 1e-5  # a smaller standard deviation of a filter's response over the noise clips is rounding
 
 Metric = float | int | bool | None
-
-_noise_responses: OrderedDict[tuple[Any, ...], np.ndarray] = OrderedDict()
-_forwards: OrderedDict[tuple[Any, ...], Any] = OrderedDict()
-_FORWARDS_KEPT = 12
 
 
 class Quality:
@@ -48,8 +46,8 @@ class Quality:
         self._size = (spec.frames, spec.height, spec.width)
         self._precision = precision
         shape = network.info.output_shape(spec.layer, *self._size)
-        self._batch = max(1, min(_BATCH, _LARGEST // _numbers(network, spec)))
-        self._positions = tf.constant(positions(spec, shape))
+        self._batch = max(1, min(_BATCH, _MOST_VALUES // _largest_output(network, spec)))
+        self._positions = tf.constant(position_weights(spec, shape))
         self._filters = filter_weights(spec, shape)
         self._latest: tuple[np.ndarray, np.ndarray] | None = None
 
@@ -58,17 +56,17 @@ class Quality:
         return float(self._target(self._response(clip))[0])
 
     def measure(self, clip: np.ndarray, canvas: tuple[int, int, int] | None = None) -> dict[str, Metric]:
-        """All measures of a clip (T, H, W, 3) uint8; docs/method.md says what each means.
+        """All measures of a clip; docs/method.md defines each.
 
         Args:
-            canvas: (frames, height, width) of the small canvas that the search began on, if it had one.
+            clip: (T, H, W, 3) uint8.
+            canvas: (frames, height, width) of the small canvas that the optimisation began on, if any.
         """
         response = self._response(clip)
         shown = float(self._target(response)[0])
         robustness, motion = self._ratios(clip, shown)
-        noise = self.noise_responses()
-        floor = self._target(noise)
-        average, deviation = float(floor.mean()), float(floor.std())
+        noise = self._target(self.noise_responses())
+        average, deviation = float(noise.mean()), float(noise.std())
         return {
             "shown_activation": shown,
             "noise_activation": average,
@@ -82,24 +80,27 @@ class Quality:
             "dead": self._dead(clip, shown),
         }
 
+    @cached(
+        LRUCache(64),
+        key=lambda self: (
+            self._network.fingerprint, self._spec.layer, self._size, self._spec.objective, self._spec.position
+        ),
+        lock=threading.Lock(),
+    )  # fmt: skip
     def noise_responses(self) -> np.ndarray:
-        """Mean response of every filter to 8 clips of uniform noise, (8, filters) float32; kept per layer."""
-        key = (
-            self._network.fingerprint,
-            self._spec.layer,
-            self._size,
-            self._spec.objective,
-            self._spec.position,
-        )
-        if key not in _noise_responses:
-            clips = [np.random.RandomState(s).randint(0, 256, (*self._size, 3), np.uint8) for s in NOISE_SEEDS]
-            _noise_responses[key] = self._responses(clips, "float32")
-            while len(_noise_responses) > 64:
-                _noise_responses.popitem(last=False)
-        return _noise_responses[key]
+        """Mean response of every filter to 8 clips of uniform noise, (8, filters) float32; cached per layer."""
+        clips = [np.random.RandomState(s).randint(0, 256, (*self._size, 3), np.uint8) for s in NOISE_SEEDS]
+        return self._responses(clips, "float32")
+
+    def noise_scale(self) -> np.ndarray:
+        """(2, filters) float32: mean over the noise clips, and 1/deviation; 0 for a filter that is silent on noise."""
+        noise = self.noise_responses()
+        deviation = noise.std(axis=0)
+        responds = deviation > _SILENT
+        return np.stack([noise.mean(axis=0), np.divide(1, deviation, out=np.zeros_like(deviation), where=responds)])
 
     def _response(self, clip: np.ndarray) -> np.ndarray:
-        """The same as `_responses` for one clip in float32; that of the latest is kept, since a search ends with it."""
+        """`_responses` to one clip in float32. The latest is kept: an optimisation ends with it, `measure` begins."""
         if self._latest is None or not np.array_equal(self._latest[0], clip):
             self._latest = clip, self._responses([clip], "float32")
         return self._latest[1]
@@ -107,29 +108,24 @@ class Quality:
     def _responses(self, clips: list[np.ndarray], precision: str) -> np.ndarray:
         """Weighted mean over positions of every filter's response, (clips, filters) float32."""
         domain = self._network.input_domain
+        uniform = self._spec.objective != "neuron"
+        forward = _compiled_means(self._network, self._spec.layer, self._size, precision, uniform)
         rows = []
         for first in range(0, len(clips), self._batch):
             batch = np.stack([domain.to_network(clip) for clip in clips[first : first + self._batch]])
-            rows.append(self._forward(precision)(tf.constant(batch), self._positions).numpy())
+            rows.append(forward(tf.constant(batch), self._positions).numpy())
         return np.concatenate(rows)
 
     def _target(self, responses: np.ndarray) -> np.ndarray:
-        """The target's own number per clip."""
+        """The target's response to each clip (clips,), of every filter's (clips, filters)."""
         if self._spec.objective == "layer":
             return responses.mean(axis=1)
         return responses @ self._filters
 
-    def noise_scale(self) -> np.ndarray:
-        """(2, filters) float32: mean over the noise clips, and 1/deviation; 0 for a filter that noise leaves silent."""
-        noise = self.noise_responses()
-        deviation = noise.std(axis=0)
-        heard = deviation > _SILENT
-        return np.stack([noise.mean(axis=0), np.divide(1, deviation, out=np.zeros_like(deviation), where=heard)])
-
     def _selectivity(self, response: np.ndarray) -> int | None:
         """Rank among the layer's filters, each standardised by its response to noise; None for several filters.
 
-        A filter that all noise clips leave silent has no deviation to be standardised by: it is not ranked.
+        A filter that is silent on all noise clips has no deviation to be standardised by, and no rank.
         """
         if self._spec.objective == "layer" or not isinstance(self._spec.filter, int):
             return None
@@ -138,7 +134,7 @@ class Quality:
         return int((score > score[self._spec.filter]).sum()) + 1 if scale[self._spec.filter] else None
 
     def _ratios(self, clip: np.ndarray, shown: float) -> tuple[float | None, float | None]:
-        """Robustness, against the clip disturbed, and motion, against the best single frame held still."""
+        """Robustness, against the disturbed clip, and motion, against the best single frame held still."""
         stills = [np.repeat(frame[np.newaxis], len(clip), axis=0) for frame in clip]
         disturbed = self._disturbed(clip) if shown > 0 else []
         value, *others = map(float, self._target(self._responses([clip, *disturbed, *stills], self._precision)))
@@ -156,7 +152,7 @@ class Quality:
         ]
 
     def _dead(self, clip: np.ndarray, shown: float) -> bool:
-        """Whether the pre-activation stays at or below zero everywhere, for a layer that ends in a ReLU."""
+        """Whether the pre-activation is at or below zero at every position, for a layer that ends in a ReLU."""
         if shown > 0 or self._spec.objective == "layer":
             return False
         tensor = tf.constant(self._network.input_domain.to_network(clip)[np.newaxis])
@@ -168,38 +164,36 @@ class Quality:
 
         before, after = values(tensor)
         if np.array_equal(before, after):
-            return False  # no ReLU: a negative response is a response
+            return False  # without a ReLU a negative response is a response
         wanted = np.flatnonzero(self._filters > 0)
         return bool((before.numpy()[..., wanted] <= 0).all())
 
-    def _forward(self, precision: str) -> Any:
-        """Compiled response (clips, filters) to a batch of clips, given the weights of the positions."""
-        network, layer, size = self._network, self._spec.layer, self._size
-        alike = self._spec.objective != "neuron"
-        key = (network.fingerprint, layer, size, precision, alike)
-        if key not in _forwards:
-            clips = tf.TensorSpec((None, *size, network.architecture.channels))
 
-            @tf.function(autograph=False, input_signature=[clips, tf.TensorSpec((None, None, None))])
-            def forward(batch: tf.Tensor, weights: tf.Tensor) -> tf.Tensor:
-                after = network.forward(tf.cast(batch, precision), layer).after
-                return per_filter(after, None if alike else weights)
+@cached(LRUCache(12), key=lambda network, *rest: (network.fingerprint, *rest), lock=threading.Lock())
+def _compiled_means(network: Network, layer: str, size: tuple[int, int, int], precision: str, uniform: bool) -> Any:
+    """A compiled function from a batch of network inputs and the weights of positions to `filter_means`.
 
-            _forwards[key] = forward
-            while len(_forwards) > _FORWARDS_KEPT:
-                _forwards.popitem(last=False)
-        _forwards.move_to_end(key)
-        return _forwards[key]
+    Args:
+        uniform: all positions have the same weight, and the second argument is not read.
+    """
+    clips = tf.TensorSpec((None, *size, network.architecture.channels))
+
+    @tf.function(autograph=False, input_signature=[clips, tf.TensorSpec((None, None, None))])
+    def means(batch: tf.Tensor, positions: tf.Tensor) -> tf.Tensor:
+        after = network.forward(tf.cast(batch, precision), layer).after
+        return filter_means(after, None if uniform else positions)
+
+    return means
 
 
-def _numbers(network: Network, spec: RenderSpec) -> int:
-    """What the largest operation on the way to a layer makes of one clip."""
+def _largest_output(network: Network, spec: RenderSpec) -> int:
+    """Values of the largest operation's output on the way to a layer, for one clip."""
     shapes = network.architecture.shapes(spec.frames, spec.height, spec.width)
     return max(math.prod(shapes[op.name]) for op in network.architecture.ancestry(spec.layer))
 
 
 def shifted(clip: np.ndarray, shift: tuple[int, int, int]) -> np.ndarray:
-    """The clip moved by whole frames, rows and columns, its edge repeated where nothing comes in."""
+    """The clip moved by whole frames, rows and columns; the gap is filled with the nearest edge."""
     for axis, by in enumerate(shift):
         index = np.clip(np.arange(clip.shape[axis]) - by, 0, clip.shape[axis] - 1)
         clip = np.take(clip, index, axis=axis)
@@ -207,19 +201,19 @@ def shifted(clip: np.ndarray, shift: tuple[int, int, int]) -> np.ndarray:
 
 
 def rescaled(clip: np.ndarray, factor: float) -> np.ndarray:
-    """The clip's frames made larger or smaller about their centre (bilinear), cropped or edge-padded back."""
+    """The clip's frames scaled about their centre (bilinear), then cropped or padded with the edge to their size."""
     rows, columns = (_resampling(size, factor) for size in clip.shape[1:3])
     return _bytes(np.einsum("ih,thwc,jw->tijc", rows, clip.astype(np.float32), columns, optimize=True))
 
 
 def _resampling(size: int, factor: float) -> np.ndarray:
-    """(size, size) matrix of linear interpolation at places scaled about the centre."""
+    """(size, size) float32 matrix of linear interpolation at coordinates scaled about the centre."""
     centre = (size - 1) / 2
-    places = np.clip((np.arange(size) - centre) / factor + centre, 0, size - 1)
-    low = np.minimum(places.astype(int), size - 2)
+    coordinates = np.clip((np.arange(size) - centre) / factor + centre, 0, size - 1)
+    low = np.minimum(coordinates.astype(int), size - 2)
     matrix = np.zeros((size, size), np.float32)
-    matrix[np.arange(size), low] = 1 - (places - low)
-    matrix[np.arange(size), low + 1] += places - low
+    matrix[np.arange(size), low] = 1 - (coordinates - low)
+    matrix[np.arange(size), low + 1] += coordinates - low
     return matrix
 
 
@@ -252,10 +246,10 @@ def _standardised(frames: np.ndarray) -> np.ndarray:
 
 
 def repetition(clip: np.ndarray, period: tuple[int, int] | None = None) -> float:
-    """How visibly a clip repeats itself in space; a tiled picture is near 1.
+    """How visibly a clip is periodic in space; a tiled picture is near 1.
 
-    The highest normalised autocorrelation at the period (along either axis or both), minus its mean at the other
-    lags of that length.
+    The highest normalised autocorrelation at the period (along either axis or both), minus its mean at lags of that
+    length in other directions.
 
     Args:
         clip: (T, H, W, 3) uint8.

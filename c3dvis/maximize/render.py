@@ -1,4 +1,7 @@
-"""`render()`: from a spec to a result, and several of one layer at once. No store, no queue."""
+"""`render()`: from a spec to a result, and `render_batch()` for several filters of one layer.
+
+Neither stores its result nor uses the queue.
+"""
 
 import importlib.metadata
 import platform
@@ -9,6 +12,7 @@ from datetime import UTC, datetime
 import c3dvis
 from c3dvis.errors import C3dvisError, Cancelled, RenderFailed
 from c3dvis.maximize import fast_engine
+from c3dvis.maximize.engine_result import EngineResult
 from c3dvis.maximize.progress import OnProgress
 from c3dvis.maximize.quality import Metric, Quality
 from c3dvis.maximize.schedule import Schedule
@@ -20,19 +24,19 @@ from c3dvis.spec import ALGORITHM_VERSION, RenderSpec
 
 
 def render(spec: RenderSpec, on_progress: OnProgress | None = None) -> RenderResult:
-    """Make the volume that a spec asks for.
+    """Make the clip that a spec asks for.
 
     Args:
         spec: what to render.
-        on_progress: called with a `Progress` at the start and every few steps; it may raise `Cancelled`.
+        on_progress: called with a `Progress` at the start and every few steps. It may raise `Cancelled`.
 
     Returns:
         The clip, its measures and its history.
 
     Raises:
-        UnknownNetwork, UnknownLayer, InvalidSpec: the spec asks for what the network has not.
+        UnknownNetwork, UnknownLayer, InvalidSpec: the network does not have what the spec asks for.
         WeightsMissing, WeightsDamaged: the network's weights cannot be read.
-        RenderFailed: the numbers overflowed.
+        RenderFailed: a value overflowed.
         Cancelled: raised by `on_progress`.
     """
     began = time.perf_counter()
@@ -40,50 +44,50 @@ def render(spec: RenderSpec, on_progress: OnProgress | None = None) -> RenderRes
     if spec.engine == "keras-vis":
         from c3dvis.maximize.keras_vis_engine import maximize_with_keras_vis
 
-        outcome = maximize_with_keras_vis(network, spec, quality.shown_activation, on_progress, began)
+        found = maximize_with_keras_vis(network, spec, quality.shown_activation, on_progress, began)
     else:
-        outcome = fast_engine.maximize(network, spec, quality, on_progress, began)
+        found = fast_engine.maximize(network, spec, quality, on_progress, began)
     searched = time.perf_counter() - began
-    metrics = _measure(quality, spec, network, outcome)
-    return _result(spec, network, outcome, metrics, searched, time.perf_counter() - began)
+    metrics = _measure(quality, spec, network, found)
+    return _result(spec, network, found, metrics, searched, time.perf_counter() - began)
 
 
-def render_together(specs: Sequence[RenderSpec], on_progress: Sequence[OnProgress]) -> list[RenderResult | C3dvisError]:
-    """Make the volumes of specs of one `schedule.family` in one batch, sooner than one by one where that pays.
+def render_batch(specs: Sequence[RenderSpec], on_progress: Sequence[OnProgress]) -> list[RenderResult | C3dvisError]:
+    """Make the clips of specs of one `schedule.family` as one batch.
 
-    On a CPU in bfloat16 each comes out as `render` alone makes it, to the byte; elsewhere kernels may round otherwise
-    for several at once.
+    On a CPU in bfloat16 each clip has the bytes that `render` gives it. Elsewhere TensorFlow's kernels may round a
+    batch differently from a single clip.
 
     Args:
-        specs: alike but for their filters.
-        on_progress: one for each; a spec whose `on_progress` raises `Cancelled` is left out, the others go on.
+        specs: equal but for their filters.
+        on_progress: one for each spec. A spec whose `on_progress` raises `Cancelled` is left out; the others go on.
 
     Returns:
-        For each spec its result, or why there is none: `Cancelled`, `RenderFailed`. Each result's seconds are its
-        share; its history counts since the beginning of all.
+        For each spec its result, or the error for which there is none: `Cancelled` or `RenderFailed`. `seconds` of a
+        result are its share of the batch's time; its history counts from the start of the batch.
 
     Raises:
         UnknownNetwork, UnknownLayer, InvalidSpec, WeightsMissing, WeightsDamaged: as `render` does.
     """
     began = time.perf_counter()
     (network, _), *_ = prepared = [_prepare(spec) for spec in specs]
-    members = [
-        fast_engine.Member(spec, quality, listener)
+    items = [
+        fast_engine.BatchItem(spec, quality, listener)
         for spec, (_, quality), listener in zip(specs, prepared, on_progress, strict=True)
     ]
-    fast_engine.maximize_together(network, members, began)
+    fast_engine.maximize_batch(network, items, began)
     searched = (time.perf_counter() - began) / len(specs)
     ended: list[RenderResult | C3dvisError] = []
-    for member, (_, quality) in zip(members, prepared, strict=True):
+    for item, (_, quality) in zip(items, prepared, strict=True):
         since = time.perf_counter()
         try:
-            outcome = member.result()
+            found = item.result()
         except (Cancelled, RenderFailed) as error:
             ended.append(error)
             continue
-        metrics = _measure(quality, member.spec, network, outcome)
+        metrics = _measure(quality, item.spec, network, found)
         seconds = searched + time.perf_counter() - since
-        ended.append(_result(member.spec, network, outcome, metrics, searched, seconds, len(specs)))
+        ended.append(_result(item.spec, network, found, metrics, searched, seconds, len(specs)))
     return ended
 
 
@@ -94,32 +98,32 @@ def _prepare(spec: RenderSpec) -> tuple[Network, Quality]:
     return network, Quality(network, spec, resolve_precision(spec.precision))
 
 
-def _measure(quality: Quality, spec: RenderSpec, network: Network, outcome: fast_engine.Outcome) -> dict[str, Metric]:
-    return quality.measure(outcome.clip, Schedule.of(spec, network.info).canvas if spec.engine == "fast" else None)
+def _measure(quality: Quality, spec: RenderSpec, network: Network, found: EngineResult) -> dict[str, Metric]:
+    return quality.measure(found.clip, Schedule.of(spec, network.info).canvas if spec.engine == "fast" else None)
 
 
 def _result(
     spec: RenderSpec,
     network: Network,
-    outcome: fast_engine.Outcome,
+    found: EngineResult,
     metrics: dict[str, Metric],
     searched: float,
     seconds: float,
-    together: int = 1,
+    batch_size: int = 1,
 ) -> RenderResult:
     return RenderResult(
         spec=spec,
-        clip=outcome.clip,
+        clip=found.clip,
         metrics=metrics,
-        history=outcome.history,
+        history=found.history,
         fingerprint=network.fingerprint,
         algorithm=ALGORITHM_VERSION,
         provenance={
-            "device": describe_device(outcome.precision)["device"],
-            "precision": outcome.precision,
+            "device": describe_device(found.precision)["device"],
+            "precision": found.precision,
             "seconds": seconds,
             "search_seconds": searched,
-            "together": together,
+            "together": batch_size,
             "created": datetime.now(UTC).isoformat(timespec="seconds"),
             "c3dvis": c3dvis.__version__,
             "tensorflow": importlib.metadata.version("tensorflow"),

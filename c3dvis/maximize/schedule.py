@@ -1,7 +1,7 @@
-"""When a search does what: which canvas, how many steps on it, at which learning rate, through which views.
+"""The schedule of an optimisation: canvas sizes, numbers of steps, learning rates, views and batch sizes.
 
-A search begins on a small periodic canvas, where a step costs a fraction of one at full size and a first picture is
-there at once; copies of it, each rolled by chance, are the start at full size.
+An optimisation begins on a small periodic canvas, where a step costs a fraction of one at full size, so that a first
+picture is shown at once. Copies of the small canvas, each rolled, are the start at full size.
 """
 
 import math
@@ -15,51 +15,54 @@ from c3dvis.networks.registry import NetworkInfo
 from c3dvis.spec import RenderSpec
 
 SKETCH_STEPS = 12
-"""Steps on the small canvas, and at most this share of all; more would settle what the full canvas shows:"""
+"""Steps on the small canvas, the *sketch*. More of them would fix what the full canvas shows."""
 SKETCH_SHARE = 0.25
+"""Largest share of all steps that the sketch takes, unless `FULL_SIZE_WORK` demands more."""
 SKETCH_RATE = 4.0
 """Learning rate on the small canvas, in units of the spec's."""
 
 FULL_SIZE_WORK = 3e12
-"""Multiplications of the network's forward pass that all steps at full size may cost together; what a heavy network
-cannot afford of its steps it takes on the small canvas."""
+"""Multiplications of the forward passes of all steps at full size. Where a network's steps would cost more, the
+remaining steps are done on the small canvas."""
 
 POSITIONS = 4
-"""Positions of the layer that the small canvas spans in height and width, within these bounds in pixels. It is as long
-as the clip: a cut in time would show."""
+"""Positions of the layer that the small canvas spans in height and in width, within `CANVAS_BOUNDS`."""
 CANVAS_BOUNDS = (32, 64)
+"""Smallest and largest height and width of the small canvas, in pixels. It has as many frames as the clip, since a
+repetition in time would show."""
 
 SETTLE_SHARE = 0.3
-"""Share of the steps at full size in which the learning rate falls linearly to 0, so that the last views leave no
-trace."""
+"""Share of the steps at full size in which the learning rate falls linearly to 0, so that no single view shows."""
 
 LONGEST_WAVE = (1.5, 12)
-"""Longest wave of full strength, in strides of the layer and at least in pixels: a shape that a layer sees is some of
-its positions large, and what is much larger is a wash of colour."""
+"""Longest wave of full amplitude: in strides of the layer, and at least in pixels. A receptive field spans a few
+strides. Tying the longest wave to the stride lets shapes form after about as many steps on every layer."""
 
-TOGETHER = 8
-"""Filters of a layer that are searched in one batch at most."""
+LARGEST_BATCH = 8
+"""Filters of a layer in one batch."""
 CPU_CONVOLUTION = 8e8
-"""Multiplications of a whole batch in the mean convolution up to a layer, on a CPU: one with more keeps the cores busy
-alone, and a larger batch leaves the caches."""
+"""Multiplications of a whole batch in the mean convolution up to a layer, on a CPU. A convolution with more of them
+keeps all cores busy without a batch, and a larger batch does not fit the caches."""
 REGISTER = 8
-"""Numbers that a CPU adds up at once: a sum over rows that are no multiple of it depends on where a row begins."""
+"""Values in a CPU's vector register. The sum over a row depends on the row's first address if the row's length is not a
+multiple of it."""
 GPU_PASS = 4e11
-"""Multiplications of a forward pass of a whole batch on a GPU."""
+"""Multiplications of a forward pass of a whole batch, on a GPU."""
 
 PATIENCE = 2
-"""Looks without a rise by `RISE` after which the search settles early."""
+"""Measurements without a rise by the factor `RISE` after which the learning rate begins to fall early."""
 RISE = 1.01
 
 
 @dataclass(frozen=True)
 class Schedule:
-    """The steps of one search.
+    """The steps of one optimisation.
 
     Attributes:
-        canvas: (frames, height, width) of the small canvas; None where there is none.
-        sketch: steps on it.
-        climb, settle: steps at full size, at the full learning rate and while it falls.
+        canvas: (frames, height, width) of the small canvas; None if there is none.
+        sketch: steps on the small canvas.
+        climb: steps at full size at the full learning rate.
+        settle: steps at full size while the learning rate falls.
         sketch_cost: of a step on the small canvas, in steps at full size.
     """
 
@@ -85,7 +88,7 @@ class Schedule:
         return cls(canvas, sketch, left - settle, settle, cost)
 
     def cost(self, steps: float) -> float:
-        """Of the first so many steps, in steps at full size."""
+        """The cost of the first `steps` steps, in steps at full size."""
         return self.sketch_cost * min(steps, self.sketch) + max(0.0, steps - self.sketch)
 
 
@@ -98,25 +101,25 @@ def work(spec: RenderSpec, info: NetworkInfo) -> int:
 
 
 def family(spec: RenderSpec) -> str | None:
-    """What a spec has in common with those that can be searched in one batch with it; None if it goes alone."""
+    """A key that specs share if they may be rendered in one batch; None if a spec is rendered alone."""
     if spec.engine != "fast" or spec.objective != "filter" or spec.variants > 1 or not isinstance(spec.filter, int):
         return None
     return spec.replace(filter=0).to_json()
 
 
-def together(spec: RenderSpec, info: NetworkInfo, kind: str, precision: str) -> int:
-    """How many of a spec's family to search in one batch, 1 to `TOGETHER`, a power of two.
+def batch_size(spec: RenderSpec, info: NetworkInfo, kind: str, precision: str) -> int:
+    """How many specs of one family to render in one batch: a power of two, from 1 to `LARGEST_BATCH`.
 
-    Several at once keep the processors busy where one volume is too little work for them: late layers and small clips
-    on a CPU, nearly everything on a GPU. The same spec is to give the same bytes in a batch and alone; on a CPU it does
-    in bfloat16, with numbers that fill its vector registers. In float32 some products are rounded otherwise.
+    A batch keeps the processors busy where one volume is too little work for them: late layers and small clips on a
+    CPU, nearly every layer on a GPU. The same spec is to give the same bytes in a batch and alone. On a CPU that holds
+    in bfloat16, if the number of frames is a multiple of `REGISTER`; in float32 some matrix products round differently.
 
     Args:
         kind: of device, `CPU` or `GPU`.
-        precision: that the device takes for `auto`.
+        precision: that the device uses for `auto`.
     """
     cost = work(spec, info)
-    if family(spec) is None or not cost:  # of a layer without a convolution before it, what it costs is not known
+    if family(spec) is None or not cost:  # `work` does not know the cost of a layer without a convolution before it
         return 1
     if kind == "GPU":
         return _power_of_two(GPU_PASS / cost)
@@ -128,12 +131,15 @@ def together(spec: RenderSpec, info: NetworkInfo, kind: str, precision: str) -> 
 
 
 def _power_of_two(number: float) -> int:
-    """The largest that is not above a number, within 1 to `TOGETHER`: each size of a batch is compiled anew."""
-    return 2 ** int(math.log2(max(1.0, min(TOGETHER, number))))
+    """The largest power of two up to `number`, within 1 to `LARGEST_BATCH`. Each batch size is compiled separately."""
+    return 2 ** int(math.log2(max(1.0, min(LARGEST_BATCH, number))))
 
 
 def small_canvas(spec: RenderSpec, info: NetworkInfo) -> tuple[int, int, int] | None:
-    """The periodic canvas that a search begins on, or None where it would save nothing or show something else."""
+    """Size of the periodic canvas that an optimisation begins on.
+
+    None if it would save nothing, or if its copies would not excite the target as it does.
+    """
     if spec.parametrization != "fourier" or spec.objective not in ("filter", "layer"):
         return None
     if any(isinstance(op, Dense) for op in info.architecture.ancestry(spec.layer)):
@@ -147,31 +153,31 @@ def small_canvas(spec: RenderSpec, info: NetworkInfo) -> tuple[int, int, int] | 
 
 
 def longest_wave(spec: RenderSpec, info: NetworkInfo) -> float:
-    """Pixels of the longest wave that a spec's volume has at full strength."""
+    """Longest wave of full amplitude in a spec's volume, in pixels."""
     _, stride = info.architecture.receptive_field(spec.layer)
     strides, least = LONGEST_WAVE
     return max(least, strides * max(stride[1:]))
 
 
 def sketch_views(spec: RenderSpec, steps: int) -> np.ndarray:
-    """(steps, 6): at first the volume as it is, since a sketch wants to be quick; in a long one, then by chance."""
+    """(steps, 6): no shift and scale in the first `SKETCH_STEPS`, then as in `full_views`."""
     views = full_views(spec, steps)
     views[:SKETCH_STEPS] = 0
     return views
 
 
 def full_views(spec: RenderSpec, steps: int) -> np.ndarray:
-    """(steps, 6): shifted and scaled by chance, from the spec's seed."""
+    """(steps, 6): random shifts and scales, from the spec's seed."""
     return random_views(steps, spec.jitter_pixels, spec.jitter_frames, spec.seed)
 
 
 def settling_rates(rate: float, steps: int) -> np.ndarray:
-    """(steps,) float32, falling linearly from `rate` towards 0."""
+    """(steps,) float32 learning rates that fall linearly from `rate` towards 0."""
     return (rate * (steps - np.arange(steps)) / max(1, steps)).astype(np.float32)
 
 
 def has_levelled(shown: list[float]) -> bool:
-    """Whether the last looks at the shown activation brought nothing more."""
+    """Whether the last `PATIENCE` measurements of the shown activation rose by less than the factor `RISE`."""
     if len(shown) <= PATIENCE:
         return False
     return max(shown[-PATIENCE:]) < RISE * max(shown[:-PATIENCE])

@@ -1,20 +1,21 @@
-"""The random views through which a volume is seen while it is searched, all from the spec's seed.
+"""The random views through which the network sees a volume during the optimisation, all from the spec's seed.
 
-A filter's picture that only works at one exact place and size is noise; seen a little shifted and scaled at every
-step, what remains is what the filter looks for (Olah et al. 2017, "transformation robustness").
+A picture to which the filter responds only at one exact position and size is noise. The network sees the volume a
+little shifted and scaled at each step, so that what remains is what the filter looks for (Olah et al. 2017,
+"transformation robustness").
 """
 
 import numpy as np
 
 SCALE = 0.05
-"""Largest random scale: ±5 %, the same for height and width. Part of jitter: none without it."""
+"""Largest random scale: ±5 %, the same for height and width. It comes with `jitter_pixels` above 0."""
 
 
 def random_views(steps: int, jitter_pixels: int, jitter_frames: int, seed: int) -> np.ndarray:
-    """Shift and scale of every step, (steps, 6) float32: shift in frames, rows, columns, then scale alike.
+    """Shift and scale of every step, (steps, 6) float32: shift in frames, rows and columns, then the scale of each.
 
-    Shifts are whole numbers within ±`jitter_frames` and ±`jitter_pixels`. The first steps of a longer search are
-    those of a shorter one.
+    Shifts are whole numbers within ±`jitter_frames` and ±`jitter_pixels`. The scale of the frames is 0. The first steps
+    of a longer optimisation have the views of a shorter one.
     """
     generator = np.random.Generator(np.random.PCG64([seed, 1]))
     draws = generator.random((steps, 4))

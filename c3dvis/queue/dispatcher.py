@@ -17,7 +17,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from c3dvis.errors import C3dvisError, RenderFailed, WeightsMissing, WorkerLost
-from c3dvis.maximize.schedule import together
+from c3dvis.maximize.schedule import batch_size
 from c3dvis.networks.registry import NetworkInfo, describe
 from c3dvis.networks.weights import installed_weights
 from c3dvis.queue.outbox import Receipts
@@ -220,7 +220,7 @@ class Dispatcher:
             info = describe(spec.network)
         except C3dvisError:  # the network is gone; each render fails with that sentence
             return 1
-        pays = min(together(spec, info, report["kind"], report["precision"]) for report in reports)
+        pays = min(batch_size(spec, info, report["kind"], report["precision"]) for report in reports)
         share = math.ceil(len(jobs) / devices)
         while pays > share:
             pays //= 2

@@ -168,7 +168,7 @@ class RenderJob:
         """Stop this render, unless someone else is watching it; it can be submitted again at once.
 
         Args:
-            watcher: who cancels. The render goes on while any other watcher has looked at it within the last ten
+            watcher: who cancels. The render goes on while any other watcher has looked at it within the last twenty
                 seconds. None stops it for everyone.
 
         Returns:

@@ -119,9 +119,9 @@ def rendered(specs: Sequence[RenderSpec], reporters: Sequence["Reporter"]) -> li
 
     if len(specs) == 1:
         return [Outcome(blob=c3dvis.render(specs[0], on_progress=reporters[0]).to_bytes())]
-    from c3dvis.maximize.render import render_together
+    from c3dvis.maximize.render import render_batch
 
-    ended = render_together(specs, reporters)
+    ended = render_batch(specs, reporters)
     return [Outcome(error=one) if isinstance(one, C3dvisError) else Outcome(blob=one.to_bytes()) for one in ended]
 
 

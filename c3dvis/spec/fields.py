@@ -52,8 +52,8 @@ _TABLE = (
     Field("tv_space_weight", "float", "More of it smooths each frame.", 0, 1000, 0.1),
     Field("tv_time_weight", "float", "More of it slows movement down, until the picture stands still.", 0, 1000, 0.1),
     Field("tv_beta", "float", "1 keeps edges sharp, 2 blurs them.", 1, 3, 0.1),
-    Field("jitter_pixels", "int", "A larger random shift per step gives steadier, larger shapes.", 0, 64, 1,
-          unit="pixels"),
+    Field("jitter_pixels", "int", "A larger random shift per step gives steadier, larger shapes; above 0 also a random "
+          "scale of up to ±5 %.", 0, 64, 1, unit="pixels"),
     Field("jitter_frames", "int", "A larger random shift in time gives movement that does not hang on one frame.",
           0, 32, 1, unit="frames"),
     Field("parametrization", "choice", "A colour-decorrelated spectrum (fourier), or plain voxels (pixel).",

@@ -46,7 +46,9 @@ class RenderSpec:
             terms.
         lp_p: order of the Lp norm.
         tv_beta: exponent of the total variation.
-        jitter_pixels, jitter_frames: largest random roll per step, undone before the next.
+        jitter_pixels, jitter_frames: largest random shift per step, in height and width and in time. If jitter_pixels
+            is above 0, a `fourier` volume is also scaled at random, by up to ±5 % in height and width. Each step
+            samples the volume from its parameters through this shift and scale; the parameters are not shifted.
         parametrization: `fourier` (decorrelated colour, frequency-scaled spectrum) or `pixel`.
         learning_rate: of the optimiser (Adam for `fourier`, keras-vis's RMSProp for `pixel`).
         precision: `auto`, `float32` or `bfloat16`.

@@ -1,72 +1,16 @@
-"""What is maximised, on responses whose answer is known."""
+"""Objectives and comparisons of responses, on responses whose answer is known."""
+
+from typing import Any
 
 import numpy as np
 import pytest
 import tensorflow as tf
 
 import c3dvis
-from c3dvis.maximize.objectives import (
-    filter_weights,
-    mean_square,
-    per_filter,
-    positions,
-    rivalry,
-    slopes_of_means,
-    weighted_response,
-)  # fmt: skip
-from c3dvis.networks.compute.forward import Response
+from c3dvis.maximize.objectives import diversity_penalty, filter_weights, mean_square, rivalry, weighted_response
 
 SHAPE = (2, 3, 3, 4)
 RESPONSE = np.random.RandomState(0).normal(size=(2, *SHAPE)).astype(np.float32)
-
-
-def spec(**changes) -> c3dvis.RenderSpec:
-    return c3dvis.RenderSpec(filter=2, **changes)
-
-
-def test_a_filter_is_its_mean_and_a_neuron_one_position():
-    mean = per_filter(tf.constant(RESPONSE), tf.constant(positions(spec(), SHAPE)))
-    np.testing.assert_allclose(mean, RESPONSE.mean(axis=(1, 2, 3)), rtol=1e-5, atol=1e-7)
-    one = positions(spec(objective="neuron", position=(1, 0, 2)), SHAPE)
-    np.testing.assert_allclose(per_filter(tf.constant(RESPONSE), tf.constant(one)), RESPONSE[:, 1, 0, 2], rtol=1e-6)
-    assert positions(spec(objective="neuron"), SHAPE)[1, 1, 1] == 1  # the centre
-
-
-@pytest.mark.parametrize("shape", [(2, 8, 56, 56, 192), (1, 7, 53, 60, 192)])
-def test_a_large_response_is_averaged_as_exactly_as_a_small_one(shape):
-    large = np.random.RandomState(1).normal(0.5, 1, shape).astype(np.float32)
-    rounded = tf.cast(large, tf.bfloat16)
-    exact = rounded.numpy().astype(np.float64)
-    np.testing.assert_allclose(per_filter(rounded, None), exact.mean((1, 2, 3)), rtol=1e-3, atol=1e-3)
-    weights = np.zeros(shape[1:4], np.float32)
-    weights[3, 20, 30] = 1
-    np.testing.assert_allclose(per_filter(rounded, tf.constant(weights)), exact[:, 3, 20, 30], rtol=1e-6)
-    small = tf.constant(RESPONSE)
-    np.testing.assert_array_equal(per_filter(small, None), per_filter(small, tf.constant(positions(spec(), SHAPE))))
-
-
-@pytest.mark.parametrize("objective", ["filter", "neuron"])
-@pytest.mark.parametrize("rectified", [True, False])
-def test_slopes_of_means_are_their_gradient(objective, rectified):
-    weights = tf.constant(positions(spec(objective=objective), SHAPE))
-    before = tf.constant(RESPONSE)
-    after = tf.nn.relu(before) if rectified else tf.tanh(before)
-    by_before, by_after = (tf.constant(np.random.RandomState(seed).normal(size=(2, 4)), tf.float32) for seed in (1, 2))
-    with tf.GradientTape(persistent=True) as tape:
-        tape.watch([before, after])
-        activated = tf.nn.relu(before) if rectified else tf.tanh(before)
-        total = tf.reduce_sum(by_before * per_filter(before, weights) + by_after * per_filter(activated, weights))
-    expected = np.asarray(tape.gradient(total, before))
-
-    def pull_back(slope, slope_after):
-        if slope_after is None:
-            return slope
-        return slope + slope_after * (1 - tf.square(after))
-
-    response = Response(before, after, rectified, pull_back)
-    slopes = slopes_of_means(response, by_before, by_after, weights if objective == "neuron" else None)
-    assert (slopes[1] is None) == rectified
-    np.testing.assert_allclose(pull_back(*slopes), expected, rtol=1e-5, atol=1e-8)
 
 
 def test_a_weighted_sum_leaks_below_zero_by_the_slope():
@@ -99,6 +43,38 @@ TARGET = np.array([[1.0, 0.0, 0.0, 0.0]], np.float32)
 def test_rivalry_is_how_far_the_target_is_behind_its_strongest_rival(responses, behind):
     value = rivalry(tf.constant([responses]), tf.constant(TARGET), tf.constant(NOISE))
     assert float(value[0]) == pytest.approx(behind, abs=1e-3)
+
+
+def test_the_diversity_penalty_is_the_mean_cosine_between_gram_matrices_and_so_is_its_gradient():
+    responses = np.maximum(np.random.RandomState(4).normal(size=(3, *SHAPE)), 0)
+    weights = np.array([0.5, -1.0, 2.0])
+
+    def expected(responses: np.ndarray) -> np.ndarray:
+        features = responses.reshape(3, -1, SHAPE[3])
+        grams = [f.T @ f for f in features]
+        cosines = [[np.sum(a * b) / (np.linalg.norm(a) * np.linalg.norm(b)) for b in grams] for a in grams]
+        return np.array([np.mean([cosines[i][j] for j in range(3) if j != i]) for i in range(3)])
+
+    after = tf.constant(responses, tf.float32)
+    with tf.GradientTape() as tape:
+        tape.watch(after)
+        penalty = diversity_penalty(after)
+    np.testing.assert_allclose(penalty, expected(responses), rtol=1e-5)
+    gradient: Any = tape.gradient([penalty], after, [tf.constant(weights, tf.float32)])
+    for seed in range(4):  # against central differences in float64
+        direction = np.random.RandomState(seed).normal(size=responses.shape)
+        ends = [weights @ expected(responses + sign * 1e-5 * direction) for sign in (1, -1)]
+        assert np.sum(gradient * direction) == pytest.approx((ends[0] - ends[1]) / 2e-5, rel=1e-3, abs=1e-6)
+
+
+def test_the_diversity_penalty_is_one_for_equal_responses_and_their_shifted_copies():
+    equal = np.repeat(np.abs(RESPONSE[:1]), 3, axis=0)
+    np.testing.assert_allclose(diversity_penalty(tf.constant(equal)), 1, rtol=1e-6)
+    equal[1] = np.roll(equal[1], (1, 2), (0, 1))
+    np.testing.assert_allclose(diversity_penalty(tf.constant(equal)), 1, rtol=1e-6)
+    apart = np.zeros((2, *SHAPE), np.float32)
+    apart[0, ..., 0] = apart[1, ..., 1] = 1  # different filters respond
+    np.testing.assert_allclose(diversity_penalty(tf.constant(apart)), 0, atol=1e-6)
 
 
 def test_less_rivalry_gives_a_better_rank(weights):

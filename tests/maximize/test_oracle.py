@@ -1,7 +1,7 @@
-"""keras-vis as the oracle: with its parametrisation, update and energy, our search does what the library does.
+"""keras-vis as the oracle: with its parametrisation, update and energy, our engine does what the library does.
 
 keras-vis divides its Lp norm by N and works in the network's units, ours takes the mean and works in units of the
-shown range; `_energy` converts the weights. With a range of 256 the conversion is exact in float32, so what is left
+shown range; `Case.energy` converts the weights. With a range of 256 the conversion is exact in float32, so what is left
 between the two is rounding: our volume stands in units of the shown range, where float32 rounds by up to 2⁻¹⁷ of
 these network units.
 
@@ -20,8 +20,9 @@ import numpy as np
 import pytest
 import tensorflow as tf
 
+from c3dvis.maximize.energy import Energy
 from c3dvis.maximize.keras_vis_engine import visualize
-from c3dvis.maximize.loop import Energy, Search
+from c3dvis.maximize.loop import CompiledSteps
 from c3dvis.maximize.optimizers import KerasVisRMSProp
 from c3dvis.maximize.parametrization import PixelVolume
 from c3dvis.maximize.transforms import random_views
@@ -57,11 +58,11 @@ class Recorder:
 
 
 class Case:
-    """keras-vis's way through a small network, and our search of the same."""
+    """An optimisation by keras-vis on a small network, and ours of the same."""
 
     def __init__(self, weights: tuple[float, float], seed: int = 0) -> None:
         self.weights = weights
-        self._searches: dict[Any, Search] = {}
+        self._compiled: dict[Any, CompiledSteps] = {}
         self.network = small_c3d(seed)
         self.start = np.random.default_rng(seed + 100).normal(0, 0.05 * RANGE, (*SIZE, 3)).astype(np.float32)
         self.theirs = Recorder()
@@ -71,36 +72,35 @@ class Case:
         )  # fmt: skip
         assert np.abs(self.theirs.volumes).max() < 127  # our bounds, which keras-vis has not, are not reached
 
-    def search(self, energy: Energy, optimizer: Any = None) -> Search:
-        """Our search, compiled once for each kind of energy."""
-        kind = energy.terms, type(optimizer)
-        if kind not in self._searches:
+    def steps(self, energy: Energy, optimizer: Any = None) -> CompiledSteps:
+        """Our steps, compiled once for each set of terms."""
+        kind = energy.terms(), type(optimizer)
+        if kind not in self._compiled:
             forward = partial(self.network.forward, layer=LAYER)
-            parametrization = PixelVolume(SIZE, PLAIN)
-            self._searches[kind] = Search(
-                forward, PLAIN, parametrization, optimizer or KerasVisRMSProp(), terms=energy.terms
+            self._compiled[kind] = CompiledSteps(
+                forward, PLAIN, PixelVolume(SIZE, PLAIN), optimizer or KerasVisRMSProp(), "float32", energy.terms()
             )
-        return self._searches[kind]
+        return self._compiled[kind]
 
     def energy(self, **changes: float) -> Energy:
         t, h, w, filters = self.network.info.output_shape(LAYER, *SIZE)
         lp, tv = self.weights
-        numbers = {
+        values = {
             "activation_weight": 1.0, "lp_p": 6.0, "tv_beta": 2.0, "selectivity_weight": 0.0, "leak": 0.0,
             "lp_weight": lp * RANGE * self.start.size ** (1 / 6 - 1),
             "tv_space_weight": tv * RANGE**2, "tv_time_weight": tv * RANGE**2,
         }  # fmt: skip
         positions = np.full((t, h, w), 1 / (t * h * w), np.float32)
         one, noise = np.eye(filters, dtype=np.float32)[[FILTER]], np.zeros((2, filters), np.float32)
-        return Energy(positions, one, noise, **{**numbers, **changes})
+        return Energy(positions, one, noise, **{**values, **changes})
 
     def end(self, optimizer: Any = None, **changes: float) -> float:
         """Root mean square between our volume and keras-vis's after all steps, in network units."""
         energy = self.energy(**changes)
-        search = self.search(energy, optimizer)
-        ours, _, _ = search.advance(
+        steps = self.steps(energy, optimizer)
+        ours, _, _ = steps.advance(
             tf.constant(self.start[np.newaxis]),
-            search.slots(),
+            steps.slots(),
             energy.tensors(),
             tf.constant(0),
             _still(STEPS),
@@ -111,11 +111,11 @@ class Case:
     def steps_apart(self, slack: float, optimizer: Any = None, **changes: float) -> int:
         """At how many steps any voxel of ours leaves what keras-vis's gradient ± `slack` allows (its RMS is 1)."""
         energy = self.energy(**changes)
-        search = self.search(energy, optimizer)
+        steps = self.steps(energy, optimizer)
         memory, apart = np.zeros(self.start.shape), 0
         for i in range(STEPS):
             before, gradient = self.theirs.volumes[i], self.theirs.gradients[i].astype(np.float64)
-            ours, _, log = search.advance(
+            ours, _, log = steps.advance(
                 tf.constant(before[np.newaxis]),
                 (tf.constant(memory[np.newaxis], tf.float32),),
                 energy.tensors(),
@@ -143,10 +143,10 @@ def _still(steps: int) -> tuple[tf.Tensor, ...]:
 class OtherDecay(KerasVisRMSProp):
     """keras-vis's update with a decay of 0.9 in place of 0.95."""
 
-    def step(self, numbers, gradient, slots, index, rate):
+    def step(self, parameters, gradient, slots, index, rate):
         gradient = gradient / (tf.sqrt(tf.reduce_mean(tf.square(gradient))) + 1e-7)  # one volume
         square = 0.9 * slots[0] + 0.1 * tf.square(gradient)
-        return numbers - rate * gradient / tf.sqrt(square + 1e-7), (square,)
+        return parameters - rate * gradient / tf.sqrt(square + 1e-7), (square,)
 
 
 @pytest.fixture(scope="module")

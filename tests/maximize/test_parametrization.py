@@ -6,8 +6,7 @@ import numpy as np
 import pytest
 import tensorflow as tf
 
-from c3dvis.maximize.parametrization import FourierVolume, Parametrization, PixelVolume, spread
-from c3dvis.maximize.quality import repetition
+from c3dvis.maximize.parametrization import FourierVolume, Parametrization, PixelVolume
 from c3dvis.maximize.transforms import SCALE, random_views
 from c3dvis.networks.graph.input_domain import InputDomain
 
@@ -26,12 +25,12 @@ def strong(volume: FourierVolume) -> tf.Tensor:
     return tf.constant(volume.start(3)[np.newaxis] * 100)
 
 
-def seen(volume: Parametrization, numbers: tf.Tensor, through: np.ndarray) -> tf.Tensor:
-    return volume.sample(numbers, [tf.constant(part[0]) for part in volume.prepare(through)])
+def seen(volume: Parametrization, parameters: tf.Tensor, through: np.ndarray) -> tf.Tensor:
+    return volume.sample(parameters, [tf.constant(part[0]) for part in volume.prepare(through)])
 
 
-def sampled(volume: Parametrization, numbers: tf.Tensor, through: np.ndarray = PLAIN) -> np.ndarray:
-    return seen(volume, numbers, through)[0].numpy()
+def sampled(volume: Parametrization, parameters: tf.Tensor, through: np.ndarray = PLAIN) -> np.ndarray:
+    return seen(volume, parameters, through)[0].numpy()
 
 
 @pytest.mark.parametrize("size", [(16, 112, 112), (5, 33, 18), (1, 8, 8), (2, 9, 64)])
@@ -52,12 +51,12 @@ def test_a_whole_shift_is_a_roll_of_the_periodic_volume():
 def test_a_half_pixel_shift_twice_is_a_whole_one():
     """Sampling is exact between pixels: the waves themselves are moved, nothing is interpolated."""
     volume = FourierVolume((1, 16, 16), WAVE)
-    numbers = strong(volume)
-    once = sampled(volume, numbers, view(shift=(0, 0.5, 0)))
+    parameters = strong(volume)
+    once = sampled(volume, parameters, view(shift=(0, 0.5, 0)))
     rows = np.fft.fft(np.log(once / (1 - once)), axis=1)  # undo the sigmoid: waves again
     frequency = np.fft.fftfreq(16)[None, :, None, None]
     twice = np.fft.ifft(rows * np.exp(2j * np.pi * frequency * 0.5), axis=1).real
-    whole = sampled(volume, numbers, view(shift=(0, 1, 0)))
+    whole = sampled(volume, parameters, view(shift=(0, 1, 0)))
     np.testing.assert_allclose(1 / (1 + np.exp(-twice)), whole, atol=1e-4)
 
 
@@ -71,32 +70,32 @@ def test_scale_keeps_the_centre():
 
 def test_fourier_gradient_agrees_with_finite_differences():
     volume = FourierVolume((3, 8, 8), WAVE)
-    numbers = strong(volume)
+    parameters = strong(volume)
     target = tf.random.stateless_uniform((3, 8, 8, 3), (1, 2))
 
     def value(x):
         return tf.reduce_sum(seen(volume, x, view((1, 0.3, -2), (0, 0.05, 0.05))) * target)
 
     with tf.GradientTape() as tape:
-        tape.watch(numbers)
-        out = value(numbers)
-    gradient: Any = tape.gradient(out, numbers)
+        tape.watch(parameters)
+        out = value(parameters)
+    gradient: Any = tape.gradient(out, parameters)
     direction = tf.random.stateless_normal((1, *volume.shape), (3, 4))
     step = 1e-2
-    measured = (value(numbers + step * direction) - value(numbers - step * direction)) / (2 * step)
+    measured = (value(parameters + step * direction) - value(parameters - step * direction)) / (2 * step)
     np.testing.assert_allclose(measured, tf.reduce_sum(gradient * direction), rtol=2e-3)
 
 
 def test_pixel_volume_starts_grey_and_stays_in_the_networks_range():
     volume = PixelVolume((4, 10, 12), C3D_LIKE)
     start = volume.start(0)
-    numbers = tf.constant(start[np.newaxis])
-    sample = sampled(volume, numbers)
+    parameters = tf.constant(start[np.newaxis])
+    sample = sampled(volume, parameters)
     assert sample.mean() == pytest.approx(0.5, abs=0.01)
     assert sample.std() == pytest.approx(0.05, rel=0.1)
-    far = volume.constrain(numbers * 0 + 1e6)
+    far = volume.constrain(parameters * 0 + 1e6)
     np.testing.assert_allclose(seen(volume, far, PLAIN), 1, rtol=1e-6)
-    rolled = sampled(volume, numbers, view(shift=(1, 2, -3)))
+    rolled = sampled(volume, parameters, view(shift=(1, 2, -3)))
     np.testing.assert_array_equal(rolled, np.roll(sample, (-1, -2, 3), (0, 1, 2)))
 
 
@@ -107,7 +106,7 @@ def test_the_start_depends_on_the_seed_alone(make):
     assert not np.array_equal(volume.start(5), volume.start(6))
 
 
-def test_each_volume_is_sampled_from_its_own_numbers():
+def test_each_volume_is_sampled_from_its_own_parameters():
     volume = FourierVolume((4, 12, 10), WAVE)
     both = tf.concat([strong(volume), -strong(volume)], 0)
     samples = seen(volume, both, view(shift=(1, 2, 3))).numpy()
@@ -116,36 +115,10 @@ def test_each_volume_is_sampled_from_its_own_numbers():
 
 
 @pytest.mark.parametrize("make", [lambda size: FourierVolume(size, WAVE), lambda size: PixelVolume(size, C3D_LIKE)])
-def test_what_is_unfolded_folds_back(make):
+def test_the_parameters_of_a_linear_volume_are_those_it_came_from(make):
     volume = make((4, 16, 14))
-    numbers = volume.start(2)
-    np.testing.assert_allclose(volume.fold(volume.unfold(numbers)), numbers, rtol=1e-3, atol=1e-6)
-
-
-def test_copies_of_a_small_canvas_fill_a_large_one_without_its_period():
-    small, large = FourierVolume((4, 48, 48), WAVE), FourierVolume((4, 112, 96), WAVE)
-    repeated, tiled = [], []
-    for seed in range(8):  # one picture of few waves may resemble itself anywhere
-        numbers = small.start(seed) * 200
-        laid = sampled(large, tf.constant(spread(small, numbers, large, seed)[np.newaxis]))
-        tile = sampled(small, tf.constant(numbers[np.newaxis]))
-        assert laid.std() == pytest.approx(tile.std(), rel=0.2)  # as strong as it was
-        repeated.append(repetition((laid * 255).astype(np.uint8), (48, 48)))
-        tiled.append(repetition((np.tile(tile, (1, 3, 2, 1))[:, :112] * 255).astype(np.uint8), (48, 48)))
-    assert np.mean(repeated) < 0.3 < 0.9 < np.mean(tiled)
-    numbers = small.start(1)
-    other = spread(small, numbers, large, seed=4)
-    assert not np.array_equal(other, spread(small, numbers, large, seed=3))
-
-
-def test_no_two_neighbouring_copies_are_rolled_alike():
-    """One spot to a copy: wherever the rolls of neighbours come together, spots would stand one period apart."""
-    small, large = (PixelVolume((1, side, side), C3D_LIKE) for side in (32, 112))
-    across = np.exp(-np.square(np.arange(32) - 16) / 18)
-    spot = (across[:, np.newaxis] * across)[np.newaxis, ..., np.newaxis] * np.full(3, 200)
-    for seed in range(24):
-        laid = np.clip(spread(small, spot, large, seed), 0, 255).astype(np.uint8)
-        assert repetition(laid, (32, 32)) < 0
+    parameters = volume.start(2)
+    np.testing.assert_allclose(volume.from_linear(volume.to_linear(parameters)), parameters, rtol=1e-3, atol=1e-6)
 
 
 def test_the_longest_wave_and_all_longer_ones_are_equally_strong():
@@ -153,9 +126,9 @@ def test_the_longest_wave_and_all_longer_ones_are_equally_strong():
         volume = FourierVolume((1, 96, 1), wave)
         powers = []
         for cycles in (1, 2, 4, 8, 16, 32):  # of 96 pixels each: waves of 96, 48, … 3
-            numbers = np.zeros(volume.shape, np.float32)
-            numbers[0, cycles] = 1
-            powers.append(np.square(volume.unfold(numbers)).sum())
+            parameters = np.zeros(volume.shape, np.float32)
+            parameters[0, cycles] = 1
+            powers.append(np.square(volume.to_linear(parameters)).sum())
         levels = np.array(powers) / powers[0]
         expected = [min(1.0, (96 / cycles / wave) ** 4) for cycles in (1, 2, 4, 8, 16, 32)]
         np.testing.assert_allclose(levels, expected, rtol=1e-3)

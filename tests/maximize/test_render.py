@@ -6,7 +6,8 @@ import tensorflow as tf
 
 import c3dvis
 from c3dvis.errors import Cancelled, InvalidSpec, UnknownLayer, UnknownNetwork
-from c3dvis.maximize import compiled, fast_engine
+from c3dvis.maximize import fast_engine
+from c3dvis.maximize.optimization import compiled_steps
 from c3dvis.networks.compute.device import describe_device, resolve_precision
 
 SMALL = c3dvis.RenderSpec(layer="Conv3d_2c_3x3", filter=10, frames=8, height=48, width=48, iterations=16)
@@ -18,18 +19,18 @@ def _weights(weights):
 
 
 def test_a_layer_and_size_is_compiled_once_whatever_else_changes():
-    compiled._searches.clear()
+    compiled_steps.cache_clear()
     changes = [
         {}, {"filter": 3}, {"seed": 9}, {"iterations": 21}, {"tv_time_weight": 90.0}, {"selectivity_weight": 3.0},
         {"jitter_pixels": 0}, {"learning_rate": 0.2},
     ]  # fmt: skip
     clips = [c3dvis.render(SMALL.replace(**change)).clip for change in changes]
-    assert len(compiled._searches) == 2  # the small canvas, and full size
+    assert len(compiled_steps.cache) == 2  # the small canvas, and full size
     terms = [{"tv_space_weight": 2.0}, {"tv_space_weight": 3.0, "filter": 3}]
     clips += [c3dvis.render(SMALL.replace(**change)).clip for change in terms]
-    assert len(compiled._searches) == 3  # full size with another term
-    for search in compiled._searches.values():  # a step of the one, a loop of the other, each traced once
-        traced = search.step.experimental_get_tracing_count() + search.advance.experimental_get_tracing_count()
+    assert len(compiled_steps.cache) == 3  # full size with another term
+    for steps in compiled_steps.cache.values():  # a step of the one, a loop of the other, each traced once
+        traced = steps.step.experimental_get_tracing_count() + steps.advance.experimental_get_tracing_count()
         assert traced == 1
     assert len({clip.tobytes() for clip in clips}) == len(clips)  # and every change shows
 
@@ -131,7 +132,7 @@ def test_variants_are_clips_of_one_filter_that_differ():
     """Found together they differ more than clips found alone from the same starts."""
     from scipy.spatial.distance import cosine
 
-    fast_engine._families.clear()
+    fast_engine.maximize_variants.cache_clear()
     spec = SMALL.replace(layer="Mixed_3b", filter=29, iterations=40, variants=2)
     first, second = (c3dvis.render(spec.replace(variant=variant)) for variant in (0, 1))
     network = c3dvis.load_network(spec.network)
@@ -149,7 +150,7 @@ def test_variants_are_clips_of_one_filter_that_differ():
         assert isinstance(gain, float)
         assert gain > 1.5
         assert result.history[-1]["shown_activation"] == pytest.approx(result.metrics["shown_activation"], rel=1e-5)
-    fast_engine._families.clear()
+    fast_engine.maximize_variants.cache_clear()
     np.testing.assert_array_equal(c3dvis.render(spec.replace(variant=1)).clip, second.clip)
     with pytest.raises(InvalidSpec, match="variant must be below variants"):
         spec.replace(variant=2)

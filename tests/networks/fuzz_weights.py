@@ -2,7 +2,7 @@
 
     python -m tests.networks.fuzz_weights --count 10000
 
-Every file is read in full by the process that reads files of users (`weights/sandbox.py`), whose memory is limited and measured.
+Every file is read in full by the sandbox process (`weights/sandbox.py`), whose memory is limited and measured.
 """
 
 import argparse

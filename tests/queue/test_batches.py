@@ -11,7 +11,7 @@ import pytest
 import c3dvis
 from bench.stand_in import Cluster
 from c3dvis.errors import UnknownNetwork
-from c3dvis.maximize.schedule import together
+from c3dvis.maximize.schedule import batch_size
 from c3dvis.networks.compute.device import describe_device
 from c3dvis.networks.registry import describe
 from c3dvis.queue import RenderJob, RenderQueue, dispatcher
@@ -159,7 +159,7 @@ def test_on_a_cpu_the_atlas_does_and_a_page_does_not(weights: Path, tmp_path: Pa
     """Real renders: a page would wait for a whole batch, which takes a CPU as long as one after another."""
     specs = [SMALL.replace(layer="Mixed_3b", filter=number, iterations=24) for number in range(4)]
     device = describe_device()
-    expected = together(specs[0], describe(specs[0].network), str(device["kind"]), str(device["precision"]))
+    expected = batch_size(specs[0], describe(specs[0].network), str(device["kind"]), str(device["precision"]))
     with Cluster(1, real=True) as cluster:
         for patient in (False, True):
             with ResultStore(tmp_path / str(patient)) as store:

@@ -8,8 +8,8 @@ import pytest
 import c3dvis
 from c3dvis.errors import Cancelled
 from c3dvis.maximize.progress import Progress
-from c3dvis.maximize.render import render_together
-from c3dvis.maximize.schedule import TOGETHER, family, together
+from c3dvis.maximize.render import render_batch
+from c3dvis.maximize.schedule import LARGEST_BATCH, batch_size, family
 from c3dvis.networks.compute.device import describe_device
 from c3dvis.networks.graph.architecture import Architecture
 from c3dvis.networks.graph.operations import ConvTranspose
@@ -29,7 +29,7 @@ def ignore(progress: Progress) -> None:
 
 
 def results_of(specs: list[c3dvis.RenderSpec]) -> list[RenderResult]:
-    ended = render_together(specs, [ignore] * len(specs))
+    ended = render_batch(specs, [ignore] * len(specs))
     results = [result for result in ended if isinstance(result, RenderResult)]
     assert len(results) == len(specs), ended
     return results
@@ -81,20 +81,20 @@ def test_one_that_is_cancelled_leaves_the_others_alone(weights):
         raise Cancelled("The render was stopped.")
 
     whole = results_of(specs)
-    cancelled, left = render_together(specs, [cancel, ignore])
+    cancelled, left = render_batch(specs, [cancel, ignore])
     assert isinstance(cancelled, Cancelled)
     assert len(seen) == 1
     assert isinstance(left, RenderResult)
     np.testing.assert_array_equal(left.clip, whole[1].clip)
     seen.clear()
-    assert all(isinstance(end, Cancelled) for end in render_together(specs, [cancel, cancel]))
+    assert all(isinstance(end, Cancelled) for end in render_batch(specs, [cancel, cancel]))
     assert len(seen) == 2  # it was given up, not gone through to its end
 
 
 def test_progress_comes_to_each(weights):
     specs = [BASE.replace(filter=number, iterations=24) for number in (3, 40)]
     seen: list[list[Progress]] = [[], []]
-    ended = render_together(specs, [seen[0].append, seen[1].append])
+    ended = render_batch(specs, [seen[0].append, seen[1].append])
     for heard, result in zip(seen, ended, strict=True):
         assert isinstance(result, RenderResult)
         assert [progress.step for progress in heard] == [row["step"] for row in result.history]
@@ -116,16 +116,16 @@ def test_progress_comes_to_each(weights):
 )
 def test_as_many_go_together_as_pay_on_a_cpu(size, layer, count):
     spec = BASE.replace(layer=layer, frames=size[0], height=size[1], width=size[2])
-    assert together(spec, I3D, "CPU", "bfloat16") == count
-    assert together(spec, I3D, "CPU", "float32") == 1
-    assert together(spec.replace(precision="float32"), I3D, "CPU", "bfloat16") == 1
-    assert together(spec.replace(frames=size[0] - 4), I3D, "CPU", "bfloat16") == 1  # sums would be rounded otherwise
+    assert batch_size(spec, I3D, "CPU", "bfloat16") == count
+    assert batch_size(spec, I3D, "CPU", "float32") == 1
+    assert batch_size(spec.replace(precision="float32"), I3D, "CPU", "bfloat16") == 1
+    assert batch_size(spec.replace(frames=size[0] - 4), I3D, "CPU", "bfloat16") == 1  # sums would be rounded otherwise
 
 
 def test_a_gpu_takes_more_of_what_is_light():
-    assert together(c3dvis.RenderSpec(), I3D, "GPU", "bfloat16") == TOGETHER
+    assert batch_size(c3dvis.RenderSpec(), I3D, "GPU", "bfloat16") == LARGEST_BATCH
     heavy = c3dvis.RenderSpec(network="c3d-sports1m", layer="conv5b", frames=32, height=224, width=224)
-    assert together(heavy, C3D, "GPU", "bfloat16") == 1
+    assert batch_size(heavy, C3D, "GPU", "bfloat16") == 1
 
 
 @pytest.mark.parametrize("kind", ["CPU", "GPU"])
@@ -133,7 +133,7 @@ def test_a_layer_without_a_convolution_goes_alone(kind):
     """As a network of somebody's own may have one: what it costs is not known."""
     up = ConvTranspose("up", ("input",), filters=4, kernel=(2, 2, 2), strides=(2, 2, 2))
     info = replace(I3D, name="own", architecture=Architecture("own", (up,)))
-    assert together(BASE.replace(network="own", layer="up"), info, kind, "bfloat16") == 1
+    assert batch_size(BASE.replace(network="own", layer="up"), info, kind, "bfloat16") == 1
 
 
 def test_without_a_step_each_shows_its_start_but_for_one_that_is_cancelled(weights):
@@ -141,7 +141,7 @@ def test_without_a_step_each_shows_its_start_but_for_one_that_is_cancelled(weigh
         raise Cancelled("The render was stopped.")
 
     specs = [BASE.replace(filter=number, iterations=0) for number in (3, 40)]
-    cancelled, left = render_together(specs, [cancel, ignore])
+    cancelled, left = render_batch(specs, [cancel, ignore])
     assert isinstance(cancelled, Cancelled)
     assert isinstance(left, RenderResult)
     np.testing.assert_array_equal(left.clip, c3dvis.render(specs[1]).clip)
@@ -155,4 +155,4 @@ def test_a_family_differs_in_its_filters_alone():
         {"engine": "keras-vis"},
     ]  # fmt: skip
     assert [family(BASE.replace(**changes)) for changes in alone] == [None] * len(alone)
-    assert together(BASE.replace(variants=2), I3D, "GPU", "bfloat16") == 1
+    assert batch_size(BASE.replace(variants=2), I3D, "GPU", "bfloat16") == 1

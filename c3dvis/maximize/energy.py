@@ -1,0 +1,149 @@
+"""The energy that an optimisation minimises.
+
+    energy = −w_a·A + w_a·|sg(A)|·(w_s·R + D) + w_lp·Lp + w_space·TV_space + w_time·TV_time
+
+    A                    the objective: a filter's mean response, or another function of a layer (`objectives.py`)
+    R                    rivalry: how far the layer's strongest other filter is ahead of the target
+    D                    diversity penalty: how much the clips of one filter are like each other
+    Lp                   power mean of the volume's distance from grey (`regularizers.py`)
+    TV_space, TV_time    total variation within frames, and from frame to frame
+    sg                   stop-gradient: a constant to differentiation. |sg(A)| puts R and D on the scale of A.
+
+The volume is read as the network sees it, through the step's random view. Each term has one value per volume of the
+batch. The gradient of a volume's energy with respect to another volume is 0, but for D.
+"""
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Any, NamedTuple
+
+import tensorflow as tf
+
+from c3dvis.maximize.layer_response import LayerResponse
+from c3dvis.maximize.objectives import diversity_penalty, mean_square, rivalry, weighted_response
+from c3dvis.maximize.regularizers import lp_norm, variation
+
+
+class Energy(NamedTuple):
+    """The weights of an energy's terms and its target, for a batch of `count` volumes.
+
+    Values are NumPy's and Python's, or tensors once they are on the device. A step takes them as arguments, so that
+    renders which differ in them share one compiled function.
+
+    Attributes:
+        positions: (t, h, w) float32 weights of the layer's positions, which sum to 1.
+        filters: (count, filters) float32 weights of the layer's filters.
+        noise: (2, filters) float32, see `objectives.rivalry`.
+        activation_weight, selectivity_weight, lp_weight, lp_p, tv_space_weight, tv_time_weight, tv_beta: as in
+            `RenderSpec`.
+        leak: slope of the objective where a pre-activation is below zero.
+    """
+
+    positions: Any
+    filters: Any
+    noise: Any
+    activation_weight: Any
+    selectivity_weight: Any
+    lp_weight: Any
+    lp_p: Any
+    tv_space_weight: Any
+    tv_time_weight: Any
+    tv_beta: Any
+    leak: Any
+
+    @classmethod
+    def signature(cls, count: int) -> "Energy":
+        """The tensors' shapes, as `tf.function` takes them."""
+        arrays = (None, None, None), (count, None), (2, None)
+        return cls(*map(tf.TensorSpec, arrays), *[tf.TensorSpec(())] * (len(cls._fields) - len(arrays)))
+
+    def tensors(self) -> "Energy":
+        """The same as float32 tensors."""
+        return Energy(*(tf.constant(value, tf.float32) for value in self))
+
+    def terms(self, objective: str = "filter", diversity: bool = False) -> "EnergyTerms":
+        """The terms whose weight is not 0.
+
+        Args:
+            objective: as in `RenderSpec`.
+            diversity: the volumes are clips of one filter, each to be unlike the others.
+        """
+        space, time = bool(self.tv_space_weight), bool(self.tv_time_weight)
+        return EnergyTerms(
+            whole_layer=objective == "layer", neuron=objective == "neuron",
+            rivalry=bool(self.selectivity_weight), diversity=diversity, lp=bool(self.lp_weight),
+            tv_space=space, tv_time=time, tv_squared=(space or time) and self.tv_beta == 2,
+        )  # fmt: skip
+
+
+@dataclass(frozen=True)
+class EnergyTerms:
+    """Which terms an energy has. The others are not traced, since the first picture waits for the tracing.
+
+    Attributes:
+        whole_layer: A is the mean square of the whole layer, not a weighted sum of filters.
+        neuron: positions have different weights.
+        rivalry, diversity, lp, tv_space, tv_time: the term is part of the energy.
+        tv_squared: β = 2.
+    """
+
+    whole_layer: bool = False
+    neuron: bool = False
+    rivalry: bool = False
+    diversity: bool = False
+    lp: bool = False
+    tv_space: bool = False
+    tv_time: bool = False
+    tv_squared: bool = False
+
+    def evaluate(self, energy: Energy, response: LayerResponse, volumes: tf.Tensor) -> tuple[tf.Tensor, tf.Tensor]:
+        """(objective, energy), (count,) float32 each.
+
+        Args:
+            energy: weights and target, as tensors.
+            response: of the layer to the volumes, with the parts that `reads_means` and `reads_values` name.
+            volumes: (count, T, H, W, 3), 0 is black and 1 white.
+        """
+        before, after, values = response
+        if self.whole_layer:
+            objective = mean_square(values)
+        else:
+            objective = weighted_response(before, after, energy.filters, energy.leak)
+        count, magnitude = volumes.shape[0], tf.abs(tf.stop_gradient(objective))
+        value = -energy.activation_weight * objective
+        if self.rivalry:
+            ahead = self._each(count, lambda one, target: rivalry(one, target, energy.noise), after, energy.filters)
+            value += energy.selectivity_weight * energy.activation_weight * magnitude * ahead
+        if self.diversity:
+            value += energy.activation_weight * magnitude * diversity_penalty(values)
+        # the regularisers' gradients are summed at this identity, apart from the objective's: sums round alike
+        volumes = tf.identity(volumes)
+        if self.lp:
+            value += energy.lp_weight * self._each(count, lambda one: lp_norm(one, energy.lp_p), volumes - 0.5)
+        space, time = variation(volumes, energy.tv_beta, self.tv_space, self.tv_time, self.tv_squared)
+        if space is not None:
+            value += energy.tv_space_weight * space
+        if time is not None:
+            value += energy.tv_time_weight * time
+        return objective, value
+
+    @property
+    def reads_means(self) -> bool:
+        """Whether `evaluate` reads the mean response of each filter."""
+        return not self.whole_layer
+
+    @property
+    def reads_values(self) -> bool:
+        """Whether `evaluate` reads the response at each position."""
+        return self.whole_layer or self.diversity
+
+    def _each(self, count: Any, term: Callable[..., tf.Tensor], *tensors: tf.Tensor) -> tf.Tensor:
+        """A term (count,) of tensors (count, …), computed for one volume at a time.
+
+        TensorFlow rounds a logarithm or an exponential of several values otherwise than that of one. A volume of a
+        batch is to get the value that it gets alone.
+        """
+        if count == 1 or self.diversity:
+            return term(*tensors)
+        parts = [tf.split(tensor, count) for tensor in tensors]
+        return tf.concat([term(*of_one) for of_one in zip(*parts, strict=True)], 0)

@@ -1,0 +1,93 @@
+"""An optimisation under way on one canvas, and the compiled steps that the next render reuses."""
+
+import threading
+from functools import partial
+from typing import Any
+
+import numpy as np
+import tensorflow as tf
+from cachetools import LRUCache, cached
+
+from c3dvis.maximize.energy import Energy, EnergyTerms
+from c3dvis.maximize.loop import CompiledSteps
+from c3dvis.maximize.optimizers import Adam, KerasVisRMSProp
+from c3dvis.maximize.parametrization import FourierVolume, PixelVolume, Size
+from c3dvis.maximize.schedule import longest_wave
+from c3dvis.networks.compute.network import Network
+from c3dvis.spec import RenderSpec
+
+
+def parametrization_of(network: Network, spec: RenderSpec, canvas: Size) -> FourierVolume | PixelVolume:
+    """The parametrisation that a spec names, on a canvas (frames, height, width)."""
+    if spec.parametrization == "fourier":
+        return FourierVolume(canvas, longest_wave(spec, network.info))
+    return PixelVolume(canvas, network.input_domain)
+
+
+def _key(network: Network, spec: RenderSpec, *rest: Any) -> tuple[Any, ...]:
+    return network.fingerprint, spec.layer, spec.parametrization, *rest
+
+
+@cached(LRUCache(8), key=_key, lock=threading.Lock())
+def compiled_steps(
+    network: Network, spec: RenderSpec, canvas: Size, precision: str, terms: EnergyTerms, count: int
+) -> CompiledSteps:
+    """The compiled steps of a spec's layer on a canvas, for a batch of `count` volumes."""
+    return CompiledSteps(
+        partial(network.forward, layer=spec.layer),
+        network.input_domain,
+        parametrization_of(network, spec, canvas),
+        Adam() if spec.parametrization == "fourier" else KerasVisRMSProp(),
+        precision,
+        terms,
+        count,
+    )
+
+
+class Optimization:
+    """A batch of parameters on one canvas, and the optimiser's memory.
+
+    Args:
+        steps: the compiled steps.
+        start: (count, *shape) parameters to start from.
+        energy: what is minimised.
+        one_by_one: compile a single step, which takes less time, in place of a loop of steps on the device.
+
+    Attributes:
+        parametrization: from parameters to volumes.
+        parameters: (count, *shape) now.
+        steps: done so far.
+        log: (n, 2, count) float32, objective and energy before each of the latest n steps.
+    """
+
+    def __init__(self, steps: CompiledSteps, start: np.ndarray, energy: Energy, one_by_one: bool = False) -> None:
+        self._compiled = steps
+        self._one_by_one = one_by_one
+        self._energy = energy.tensors()
+        self.parametrization = steps.parametrization
+        self._slots = steps.slots()
+        self.parameters = tf.constant(start)
+        self.log = np.zeros((1, 2, len(start)), np.float32)
+        self.steps = 0
+
+    def advance(self, views: np.ndarray, rates: np.ndarray) -> None:
+        """Do n steps through views (n, 6) at learning rates (n, count)."""
+        parts = tuple(map(tf.constant, self.parametrization.prepare(views)))
+        if self._one_by_one:
+            log = tf.zeros(())
+            for i, rate in enumerate(rates):
+                view = tuple(part[i] for part in parts)
+                self.parameters, self._slots, log = self._compiled.step(
+                    self.parameters, self._slots, self._energy, tf.constant(self.steps + i), view, tf.constant(rate)
+                )
+            self.log = log.numpy()[np.newaxis]
+        else:
+            self.parameters, self._slots, log = self._compiled.advance(
+                self.parameters, self._slots, self._energy, tf.constant(self.steps), parts, tf.constant(rates)
+            )
+            self.log = log.numpy()
+        self.steps += len(rates)
+
+    def clip(self, index: int) -> np.ndarray:
+        """One volume as it would be shown now, (T, H, W, 3) uint8."""
+        return self._compiled.clip(self.parameters, index)

@@ -38,6 +38,7 @@ from c3dvis.maximize.schedule import Schedule, longest_wave
 from c3dvis.maximize.transforms import random_views
 from c3dvis.networks.compute.device import configure, describe_device, resolve_precision
 from c3dvis.networks.compute.network import Network, load_network
+from c3dvis.networks.graph.operations import Conv
 from c3dvis.networks.registry import describe
 from c3dvis.networks.weights import installed_weights
 from c3dvis.spec import RenderSpec
@@ -56,9 +57,9 @@ def network_of(layer: str) -> Network:
     shapes = info.architecture.shapes(*info.default_size)
     weights = {}
     for op in info.architecture.ancestry(layer):
-        if op.kind == "conv":
+        if isinstance(op, Conv):
             inputs = shapes[op.inputs[0]][-1]
-            kernel = generator.normal(0, np.sqrt(2 / (27 * inputs)), (*op.kernel, inputs, op.filters))
+            kernel = generator.normal(0, np.sqrt(2 / (27 * inputs)), op.kernel_shape(inputs))
             weights[op.name] = (kernel.astype(np.float32), np.zeros(op.filters, np.float32))
     return Network(info, weights)
 

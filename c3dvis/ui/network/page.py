@@ -55,8 +55,8 @@ def _draw(resources: ServerResources) -> None:
     with layers:
         st.markdown("#### Layers")
         st.caption(
-            f"For a clip of {frames} frames of {width} × {height}. The receptive field is how many frames × rows × "
-            "columns of the clip each position of a layer sees."
+            f"For a clip of {frames} frames of {width} × {height}. The receptive field is the part of the clip, frames × "
+            "rows × columns, that one position of the layer sees."
         )
         _draw_layer_table(info)
 
@@ -74,7 +74,7 @@ def _draw_layer_table(info: NetworkInfo) -> None:
     ]
     total = sum(row.parameters for row in rows)
     cells.append(("**Total**", "", f"**{total:,}**", ""))
-    markdown_table(("Layer (type)", "Output shape", "Parameters", "Receptive field (t × h × w)"), cells)
+    markdown_table(("Layer (type)", "Output shape", "Parameters", "Receptive field"), cells)
 
 
 def _draw_weights(resources: ServerResources, info: NetworkInfo) -> None:

@@ -2,7 +2,6 @@
 
 import streamlit as st
 
-from c3dvis.errors import C3dvisError
 from c3dvis.results import RenderResult
 from c3dvis.spec import FIELDS, RenderSpec
 from c3dvis.spec.field_titles import field_title
@@ -35,8 +34,7 @@ def page() -> None:
             comparison.address.write(comparison.query())
             navigation.switch_page("Explore", spec.to_query())
         st.markdown("### Compare")
-        for sentence in comparison.link_problems:
-            st.warning(sentence, icon=":material/link_off:")
+        comparison.draw_link_problems()
         specs = comparison.specs()
         if specs:
             st.caption(_description(comparison))
@@ -156,12 +154,7 @@ def _draw_render_buttons(
     resources: ServerResources, comparison: Comparison, missing: list[RenderSpec], active: list[RenderSpec]
 ) -> None:
     def start() -> None:
-        comparison.error = None
-        try:
-            for spec in missing:
-                resources.queue.submit(spec)
-        except C3dvisError as error:
-            comparison.error = str(error)
+        comparison.error = resources.submit(missing)
 
     def stop() -> None:
         for spec in reversed(active):

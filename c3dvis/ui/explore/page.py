@@ -60,8 +60,7 @@ def _draw_head(resources: ServerResources, state: ExploreState, problem: str | N
     network = registry.describe(spec.network).title
     size = f"{spec.frames} frames of {spec.width} × {spec.height}"
     st.caption(f"What excites it in {network}: {size}, engine {spec.engine}, seed {spec.seed}")
-    for sentence in state.link_problems:
-        st.warning(sentence, icon=":material/link_off:")
+    state.draw_link_problems()
     if state.notice:
         st.toast(state.notice)
         state.notice = None

@@ -3,63 +3,50 @@
 The address holds the spec in focus, not that of the controls: a copied link shows what its sender saw.
 """
 
-import secrets
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 
 import streamlit as st
 
-from c3dvis.errors import C3dvisError
 from c3dvis.networks import fit
 from c3dvis.spec import RenderSpec
 from c3dvis.ui.explore import spec_controls
 from c3dvis.ui.shared import navigation
-from c3dvis.ui.shared.navigation import PageAddress
+from c3dvis.ui.shared.navigation import PageAddress, PageState
 from c3dvis.ui.shared.server_resources import ServerResources
 
 _RENDER_REQUESTED = "render requested"
 
 
 @dataclass
-class ExploreState:
+class ExploreState(PageState):
     """The state of one visitor's page.
 
     Attributes:
         focus: the spec whose clip, progress or offer to render is shown.
         controls_spec: the spec of the controls when the page ran last.
         last_shown: the spec whose result was shown last; a cancelled render leads back to it.
-        link_problems: one sentence for each part of the opened link that was dropped.
-        submit_error: why the focus could not be submitted to the queue, one sentence.
         notice: a sentence to show once.
         cancel_refused_for: a spec that this visitor cancelled although others watch its render.
         linked_spec: the spec of the opened link, while it is still in focus.
         next_page: title of the page to switch to.
-        watcher: name of this session for `RenderJob.cancel`, which spares renders that others watch.
-        address: of the page.
     """
 
     focus: RenderSpec
     controls_spec: RenderSpec
     last_shown: RenderSpec | None = None
-    link_problems: list[str] = field(default_factory=list)
-    submit_error: str | None = None
     notice: str | None = None
     cancel_refused_for: RenderSpec | None = None
     linked_spec: RenderSpec | None = None
     next_page: str | None = None
-    watcher: str = field(default_factory=lambda: secrets.token_hex(8))
-    address: PageAddress = field(default_factory=PageAddress)
 
     def set_focus(self, spec: RenderSpec) -> None:
         """Put another spec into focus, and drop the messages about the previous one."""
-        self.focus, self.submit_error, self.link_problems, self.cancel_refused_for = spec, None, [], None
+        self.focus, self.error, self.link_problems, self.cancel_refused_for = spec, None, [], None
 
     def submit(self, resources: ServerResources, spec: RenderSpec) -> None:
-        """Put a spec into focus and submit it to the queue; a failure sets `submit_error`."""
+        """Put a spec into focus and submit it to the queue; a failure sets `error`."""
         self.set_focus(spec)
-        try:
-            resources.queue.submit(spec)
-        except C3dvisError as error:
-            self.submit_error = str(error)
+        self.error = resources.submit([spec])
 
     def write_address(self) -> None:
         """Write the focus into the address.

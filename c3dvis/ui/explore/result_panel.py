@@ -169,8 +169,8 @@ def _draw_dead(spec: RenderSpec, filters: int) -> None:
 def _draw_missing(resources: ServerResources, state: ExploreState, snapshot: JobSnapshot | None) -> None:
     """Draw the offer to render the focus, and why an earlier attempt failed."""
     label = "Render now"
-    if state.submit_error:
-        st.error(state.submit_error, icon=":material/error:")
+    if state.error:
+        st.error(state.error, icon=":material/error:")
     elif snapshot and snapshot.state == "failed":
         st.error(snapshot.error or "The render failed and did not say why.", icon=":material/error:")
         label = "Try again"

@@ -46,8 +46,7 @@ def _draw_head(resources: ServerResources, state: GalleryState) -> None:
     info = registry.describe(base.network)
     shape = info.output_shape(base.layer, base.frames, base.height, base.width)
     st.caption(f"{info.title}, output {shape_text(shape)}, engine {base.engine}, seed {base.seed}")
-    for sentence in state.link_problems:
-        st.warning(sentence, icon=":material/link_off:")
+    state.draw_link_problems()
     draw_weights_notice(resources, base.network)
 
 
@@ -155,8 +154,8 @@ def _draw_renders(resources: ServerResources, state: GalleryState, renders: Laye
                 "Stop", key="g.stop", icon=":material/stop:", on_click=stop_renders, args=(state, renders),
                 help="Renders that someone watches on the Explore page continue.",
             )  # fmt: skip
-    if state.submit_error:
-        st.error(state.submit_error, icon=":material/error:")
+    if state.error:
+        st.error(state.error, icon=":material/error:")
     for number, reason in list(renders.failed.items())[:3]:
         st.error(f"Filter {number}: {reason}", icon=":material/error:")
 

@@ -1,7 +1,6 @@
 """The state of one visitor's Gallery: the layer and render settings, the order of the filters, the page number."""
 
-import secrets
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from functools import lru_cache
 
 import streamlit as st
@@ -9,7 +8,7 @@ import streamlit as st
 from c3dvis.networks import fit, registry
 from c3dvis.spec import RenderSpec
 from c3dvis.ui.shared import navigation
-from c3dvis.ui.shared.navigation import PageAddress
+from c3dvis.ui.shared.navigation import PageAddress, PageState
 
 PER_PAGE = 24
 SORT_TITLES = {"filter": "Filter number", "gain": "Gain", "selectivity": "Selectivity", "motion": "Motion"}
@@ -19,7 +18,7 @@ SHOW_TITLES = {
 
 
 @dataclass
-class GalleryState:
+class GalleryState(PageState):
     """The state of one visitor's page; `page`, `sort` and `show` are named as the parameters of the address.
 
     Attributes:
@@ -27,22 +26,14 @@ class GalleryState:
         page: page number, from 1.
         sort: the order of the filters, a key of `SORT_TITLES`.
         show: the filters to show, a key of `SHOW_TITLES`.
-        link_problems: one sentence for each part of the opened link that was dropped.
         chosen_filter: the filter whose cell was pressed, to be opened on the Explore page.
-        submit_error: why a render could not be submitted to the queue, one sentence.
-        watcher: name of this session for `RenderJob.cancel`, which spares renders that others watch.
-        address: of the page.
     """
 
     base: RenderSpec
     page: int = 1
     sort: str = "filter"
     show: str = "all"
-    link_problems: list[str] = field(default_factory=list)
     chosen_filter: int | None = None
-    submit_error: str | None = None
-    watcher: str = field(default_factory=lambda: secrets.token_hex(8))
-    address: PageAddress = field(default_factory=PageAddress)
 
     def specs(self) -> tuple[RenderSpec, ...]:
         """The spec of every filter of the layer, by filter number."""
@@ -64,7 +55,7 @@ class GalleryState:
             layer = fit.default_layer(info)
             self.base = self.base.replace(network=network, frames=frames, height=height, width=width)
         self.base, self.link_problems = fit.fit(self.base.replace(layer=layer, filter=0))
-        self.page, self.submit_error = 1, None
+        self.page, self.error = 1, None
 
     def set_order(self, sort: str, show: str) -> None:
         """Change the order and the choice of filters, and go to the first page."""

@@ -6,7 +6,7 @@ All of it is read from the store and the queue whenever the page runs, so that e
 from dataclasses import dataclass
 from functools import lru_cache
 
-from c3dvis.errors import C3dvisError, WeightsMissing
+from c3dvis.errors import WeightsMissing
 from c3dvis.networks import registry
 from c3dvis.networks.weights import installed_weights
 from c3dvis.queue import RenderJob
@@ -69,12 +69,7 @@ def _result_keys(specs: tuple[RenderSpec, ...], fingerprint: str) -> tuple[str, 
 
 def start_renders(resources: ServerResources, state: GalleryState, renders: LayerRenders, numbers: list[int]) -> None:
     """Submit filters to the queue, behind the renders that visitors of the Explore page wait for."""
-    state.submit_error = None
-    try:
-        for number in numbers:
-            resources.queue.submit(renders.specs[number], background=True)
-    except C3dvisError as error:
-        state.submit_error = str(error)
+    state.error = resources.submit((renders.specs[number] for number in numbers), background=True)
 
 
 def stop_renders(state: GalleryState, renders: LayerRenders) -> None:

@@ -3,7 +3,6 @@
 The Explore page adds to it, the Compare page shows it.
 """
 
-import secrets
 from dataclasses import dataclass, field
 
 import streamlit as st
@@ -11,7 +10,7 @@ import streamlit as st
 from c3dvis.errors import InvalidSpec
 from c3dvis.spec import FIELDS, RenderSpec
 from c3dvis.spec.text import query_text
-from c3dvis.ui.shared.navigation import PageAddress
+from c3dvis.ui.shared.navigation import PageState
 
 MAX_SPECS = 6
 """Specs that fit side by side."""
@@ -29,28 +28,20 @@ SWEEP_VALUES: dict[str, tuple[float, ...]] = {
 
 
 @dataclass
-class Comparison:
+class Comparison(PageState):
     """The state of one visitor's Compare page.
 
     Attributes:
         pinned: at most `MAX_SPECS` specs. A sweep varies the first of them.
         swept_field: a field of `SWEEP_VALUES`; None if there is no sweep.
         swept_values: of that field.
-        link_problems: one sentence for each part of the opened link that was dropped.
-        error: why the last action failed, one sentence.
         chosen_spec: the spec whose cell was pressed, to be opened on the Explore page.
-        watcher: name of this session for `RenderJob.cancel`, which spares renders that others watch.
-        address: of the Compare page.
     """
 
     pinned: list[RenderSpec] = field(default_factory=list)
     swept_field: str | None = None
     swept_values: tuple[float, ...] = ()
-    link_problems: list[str] = field(default_factory=list)
-    error: str | None = None
     chosen_spec: RenderSpec | None = None
-    watcher: str = field(default_factory=lambda: secrets.token_hex(8))
-    address: PageAddress = field(default_factory=PageAddress)
 
     def specs(self) -> list[RenderSpec]:
         """The specs to show side by side."""

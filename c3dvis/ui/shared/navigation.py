@@ -5,6 +5,7 @@ replaces the session's state. When a visitor comes back to a page by the menu, t
 continues with the session's state.
 """
 
+import secrets
 import time
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
@@ -44,6 +45,28 @@ class PageAddress:
             self.previous, self.written_at = self.written, time.monotonic()
             st.query_params.from_dict(wanted)
         self.written = wanted
+
+
+@dataclass(kw_only=True)
+class PageState:
+    """What the state of every page has that renders specs.
+
+    Attributes:
+        link_problems: one sentence for each part of the opened link that was dropped.
+        error: why the last action of the visitor failed, one sentence.
+        watcher: name of this session for `RenderJob.cancel`, which spares renders that others watch.
+        address: of the page.
+    """
+
+    link_problems: list[str] = field(default_factory=list)
+    error: str | None = None
+    watcher: str = field(default_factory=lambda: secrets.token_hex(8))
+    address: PageAddress = field(default_factory=PageAddress)
+
+    def draw_link_problems(self) -> None:
+        """Draw a warning for each part of the opened link that was dropped."""
+        for sentence in self.link_problems:
+            st.warning(sentence, icon=":material/link_off:")
 
 
 def current_query() -> Query:

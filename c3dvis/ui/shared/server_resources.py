@@ -1,12 +1,12 @@
 """What all visitors of one server share: the result store, the render queue, and the fetches of weights."""
 
 import threading
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 
 import streamlit as st
 from cachetools import LRUCache
 
-from c3dvis.errors import WeightsMissing
+from c3dvis.errors import C3dvisError, WeightsMissing
 from c3dvis.networks import registry
 from c3dvis.networks.weights import installed_weights
 from c3dvis.queue import RenderJob, RenderQueue
@@ -74,6 +74,23 @@ class ServerResources:
         """Whether the render of a spec is queued or running."""
         job = self.job(spec)
         return bool(job and not job.is_finished)
+
+    def submit(self, specs: Iterable[RenderSpec], *, background: bool = False) -> str | None:
+        """Submit specs to the queue.
+
+        Args:
+            specs: in the order in which they are to be rendered.
+            background: whether they go behind the renders that visitors of the Explore page wait for.
+
+        Returns:
+            Why one of them could not be submitted, one sentence; None if all were.
+        """
+        try:
+            for spec in specs:
+                self.queue.submit(spec, background=background)
+        except C3dvisError as error:
+            return str(error)
+        return None
 
     def weights_fetch(self, network: str) -> WeightsFetch | None:
         """The latest fetch of a network's weights, running or finished, or None."""

@@ -250,7 +250,7 @@ def test_the_page_loads_neither_tensorflow_nor_pandas(weights: Path, tmp_path: P
 
 
 def test_a_control_that_a_browser_makes_anew_starts_from_its_value(open_page: OpenPage) -> None:
-    """It starts from its default, and the next press anywhere on the page would send that."""
+    """A widget that is mounted anew starts from its default, which the next press would send."""
     page = open_page(layer="Mixed_3c", filter="12", iterations="40", tv_time_weight="3", frames="8", lp_p="4").run()
     defaults = {element.key: element.proto.default for element in page.sidebar.number_input}
     assert {key: defaults[f"c.{key}"] for key in ("filter", "iterations", "frames", "lp_p")} == {
@@ -266,7 +266,7 @@ def test_a_control_that_a_browser_makes_anew_starts_from_its_value(open_page: Op
 
 
 def test_every_slider_leads_back_to_its_default(open_page: OpenPage) -> None:
-    """Also where a link brought other weights."""
+    """Also after a link has set other weights."""
     weights: dict[str, Any] = {name: 0.7 for name in RenderSpec().to_dict() if name.endswith("_weight")}
     page = open_page(**RenderSpec(**weights).to_query())
     for name in weights:

@@ -1,4 +1,4 @@
-"""The Gallery under AppTest: what is stored, in which order, page by page, and its address."""
+"""The Gallery under AppTest: cells, order, paging, address, downloads."""
 
 import io
 import json
@@ -30,7 +30,7 @@ def gain(number: int) -> float:
 
 @pytest.fixture(scope="module")
 def _filled(weights: object) -> None:
-    """Thirty filters of one layer in the store that pages under AppTest read; three of them dead."""
+    """Stores thirty filters of one layer where pages under AppTest find them; three of them are dead."""
     with ResultStore(os.environ["C3DVIS_CACHE_DIR"]) as store:
         for number in range(STORED):
             spec = BASE.replace(filter=number)

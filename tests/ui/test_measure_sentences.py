@@ -33,5 +33,5 @@ def test_undefined_measures_are_left_out_but_silence_to_noise_is_said() -> None:
 
 
 @pytest.mark.parametrize(("motion", "word"), [(1.8, "needs the movement"), (1.0, "adds little"), (0.5, "stillness")])
-def test_motion_is_told_from_stillness(motion: float, word: str) -> None:
+def test_motion_is_distinguished_from_stillness(motion: float, word: str) -> None:
     assert word in read(motion=motion)["motion"].sentence

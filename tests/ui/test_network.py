@@ -1,4 +1,4 @@
-"""The Network page: the published table, weights and where they are from, a check, an upload."""
+"""The Network page: layer table, weights and their provenance, check, fetch, upload."""
 
 from dataclasses import replace
 from pathlib import Path
@@ -65,7 +65,7 @@ from c3dvis.ui.network import page as network
     assert "### Mixed_3c · filter 7" in text(page)
 
 
-def test_weights_are_told_of_and_checked(folder: Path, tmp_path: Path) -> None:
+def test_provenance_of_weights_is_shown_and_weights_are_checked(folder: Path, tmp_path: Path) -> None:
     info = registry.describe("c3d-sports1m")
     obtain.install(info, convolutions(tmp_path / "mine.h5"))
     page = AppTest.from_string(PAGE, default_timeout=60).run()

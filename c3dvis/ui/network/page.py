@@ -55,8 +55,8 @@ def _draw(resources: ServerResources) -> None:
     with layers:
         st.markdown("#### Layers")
         st.caption(
-            f"For a clip of {frames} frames of {width} × {height}. The receptive field is the part of the clip, frames × "
-            "rows × columns, that one position of the layer sees."
+            f"For a clip of {frames} frames of {width} × {height}. The receptive field is the part of the clip "
+            "(frames × rows × columns) that one position of the layer sees."
         )
         _draw_layer_table(info)
 

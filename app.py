@@ -1,4 +1,4 @@
-"""The dashboard: `streamlit run app.py`. Page settings and navigation, nothing else."""
+"""The dashboard, started with `streamlit run app.py`: page settings and navigation."""
 
 from pathlib import Path
 
@@ -11,7 +11,7 @@ from c3dvis.ui.network import page as network
 from c3dvis.ui.shared import navigation
 from c3dvis.ui.status import page as status
 
-# Drawn here because a named icon would be loaded from another host.
+# Drawn here, since the browser would load a named icon from another host.
 ICON = (
     "data:image/svg+xml,"
     "%3Csvg xmlns='http://www.w3.org/2000/svg' viewBox='0 0 32 32'%3E"
@@ -33,5 +33,5 @@ PAGES = {
     "Network": st.Page(network.page, title="Network", icon=":material/account_tree:", url_path="network"),
     "Status": st.Page(status.page, title="Status", icon=":material/monitor_heart:", url_path="status"),
 }
-navigation.remember(PAGES)
+navigation.register_pages(PAGES)
 st.navigation(list(PAGES.values()), position="hidden" if st.context.is_embedded else "top").run()

@@ -18,7 +18,7 @@ sys.path.insert(0, str(ROOT))
 from c3dvis.networks.weights.fetch.published import fetch  # noqa: E402
 from tests.browser import FLAGS, find  # noqa: E402
 from tests.ui.conftest import Server  # noqa: E402
-from tests.ui.test_browser import PATIENCE  # noqa: E402
+from tests.ui.test_explore_in_browser import PATIENCE  # noqa: E402
 
 IMAGES = ROOT / "docs" / "images"
 LAYER = "Mixed_4d/Branch_1/Conv3d_0b_3x3"

@@ -1,6 +1,6 @@
-"""A Chromium for the tests: the system's, else Debian's package when root, else Playwright's own.
+"""Finds or installs a Chromium for the tests: the system's, else Debian's package when root, else Playwright's own.
 
-`python tests/browser.py` makes sure that there is one and prints where; `find()` only looks.
+`python tests/browser.py` installs one where there is none, and prints its path; `find()` only looks for it.
 """
 
 import os
@@ -17,7 +17,7 @@ NAMES = ("chromium", "chromium-browser", "google-chrome", "google-chrome-stable"
 
 
 def find() -> Path | None:
-    """The Chromium that the tests drive, or None."""
+    """Path of the Chromium that the tests drive, or None."""
     on_path = next(filter(None, map(shutil.which, NAMES)), None)
     if on_path:
         return Path(on_path)
@@ -29,13 +29,13 @@ def find() -> Path | None:
 
 
 def ensure() -> Path:
-    """The Chromium that the tests drive, installed now if there was none.
+    """Path of the Chromium that the tests drive, installed if there was none.
 
     Raises:
         RuntimeError: none could be installed.
     """
-    if found := find():
-        return found
+    if path := find():
+        return path
     if _is_debian_root():
         subprocess.run(["apt-get", "update", "-q"], check=False)
         subprocess.run(
@@ -45,8 +45,8 @@ def ensure() -> Path:
         )
     if not find():
         subprocess.run([sys.executable, "-m", "playwright", "install", "chromium"], check=False)
-    if found := find():
-        return found
+    if path := find():
+        return path
     raise RuntimeError(
         "No Chromium: expected chromium or google-chrome on the PATH, and neither apt-get nor "
         "`python -m playwright install chromium` could install one. Install Chromium and run the tests again."

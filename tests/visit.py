@@ -1,4 +1,4 @@
-"""A visitor in a real Chromium: a fresh profile on a page, that notes what is said and what is asked for."""
+"""A visitor in a real Chromium: a fresh profile that records console messages and requests."""
 
 import re
 from collections.abc import Iterator
@@ -22,39 +22,39 @@ class Visit:
 
     Args:
         context: a browser profile.
-        home: the beginning of every address that the page may ask for.
+        home: the beginning of every address that the page may request.
 
     Attributes:
         page: the visitor's tab.
-        said: (kind, text) of what stands in the console; an error that nobody caught is of the kind `error`.
-        asked: every address that was asked for.
+        console: (type, text) of each console message; an uncaught error has the type `error`.
+        requests: every address that was requested.
     """
 
     def __init__(self, context: BrowserContext, home: str) -> None:
         self.page: Page = context.new_page()
         self.home = home
-        self.said: list[tuple[str, str]] = []
-        self.asked: list[str] = []
-        self.page.on("pageerror", lambda error: self.said.append(("error", str(error))))
-        self.page.on("console", self._hear)
-        self.page.on("request", lambda request: self.asked.append(request.url))
+        self.console: list[tuple[str, str]] = []
+        self.requests: list[str] = []
+        self.page.on("pageerror", lambda error: self.console.append(("error", str(error))))
+        self.page.on("console", self._record)
+        self.page.on("request", lambda request: self.requests.append(request.url))
 
-    def _hear(self, message: ConsoleMessage) -> None:
-        # a page that is not the first one looks for Streamlit's own addresses below itself before it finds them
+    def _record(self, message: ConsoleMessage) -> None:
+        # Streamlit requests its own addresses below the address of the page first, and ignores that they are not there
         if not re.fullmatch(rf"{re.escape(self.home)}/\w+/_stcore/(health|host-config)", message.location["url"]):
-            self.said.append((message.type, message.text))
+            self.console.append((message.type, message.text))
 
     @property
     def errors(self) -> list[str]:
-        return [text for kind, text in self.said if kind == "error"]
+        return [text for type_, text in self.console if type_ == "error"]
 
     @property
-    def elsewhere(self) -> list[str]:
-        """What was asked of anyone but home."""
-        return [url for url in self.asked if not url.startswith((self.home, "blob:", "data:"))]
+    def foreign_requests(self) -> list[str]:
+        """Requests to other hosts."""
+        return [url for url in self.requests if not url.startswith((self.home, "blob:", "data:"))]
 
     def open(self, query: str = "") -> Locator:
-        """Opens the dashboard's first page at a query, and gives its player."""
+        """Opens the Explore page with a query and returns its player."""
         self.page.goto(f"{self.home}/?{query}")
         expect(self.player).to_be_visible(timeout=30_000)
         return self.player
@@ -66,10 +66,10 @@ class Visit:
     def data(self, name: str) -> str:
         return self.player.get_attribute(f"data-{name}") or ""
 
-    def picture(self, view: str = "xy") -> np.ndarray:
-        """A canvas as the visitor has it, (H, W, 3) uint8."""
-        drawn = self.page.locator(f".player .{view} canvas").evaluate(READ_CANVAS)
-        return np.array(drawn["data"], np.uint8).reshape(drawn["height"], drawn["width"], 4)[..., :3]
+    def canvas_pixels(self, view: str = "xy") -> np.ndarray:
+        """The pixels of a canvas of the player, (H, W, 3) uint8."""
+        canvas = self.page.locator(f".player .{view} canvas").evaluate(READ_CANVAS)
+        return np.array(canvas["data"], np.uint8).reshape(canvas["height"], canvas["width"], 4)[..., :3]
 
     def press(self, name: str) -> None:
         self.page.get_by_role("button", name=name, exact=True).click()
@@ -82,9 +82,9 @@ class Visit:
 
 @contextmanager
 def visiting(browser: Browser, home: str, **profile: Any) -> Iterator[Visit]:
-    """A visit in a fresh profile (`new_context` takes what it is); it ends without an error, and asked nobody else."""
+    """A visit in a fresh profile (options of `new_context`), without console errors and requests to other hosts."""
     with browser.new_context(**profile) as context:
         visit = Visit(context, home)
         yield visit
     assert visit.errors == [], visit.errors
-    assert visit.elsewhere == [], visit.elsewhere
+    assert visit.foreign_requests == [], visit.foreign_requests

@@ -1,30 +1,21 @@
-"""A spec as text: the query of its link, the command line that repeats it, a file name, its differences to another."""
+"""Texts made from a spec: the query of its link, its command line, a file name, its differences to another spec."""
 
 import shlex
 from urllib.parse import urlencode
 
+from c3dvis.spec.field_titles import field_title
 from c3dvis.spec.fields import ENGINE_DEFAULTS
 from c3dvis.spec.render_spec import RenderSpec
-from c3dvis.spec.titles import within_a_sentence
 
 
 def query_text(spec: RenderSpec) -> str:
-    """The query part of the link, without the question mark; empty for the default spec."""
+    """The query part of the spec's link, without the question mark; empty for the default spec."""
     return urlencode(spec.to_query())
 
 
 def command(spec: RenderSpec, output: str) -> str:
-    """The command line that repeats a render."""
-    words = [
-        "c3dvis",
-        "render",
-        "--network",
-        spec.network,
-        "--layer",
-        spec.layer,
-        "--filter",
-        spec.filter_text,
-    ]
+    """The command line that repeats the render and writes the clip to the file `output`."""
+    words = ["c3dvis", "render", "--network", spec.network, "--layer", spec.layer, "--filter", spec.filter_text]
     for name, value in spec.to_query().items():
         if name not in ("network", "layer", "filter"):
             words += ["--" + name.replace("_", "-"), value]
@@ -32,7 +23,7 @@ def command(spec: RenderSpec, output: str) -> str:
 
 
 def file_stem(spec: RenderSpec, short: bool = False) -> str:
-    """A file name without its ending that says what is inside; `short` leaves network and seed out."""
+    """A file name without extension that names the spec's target; `short` omits the network and the seed."""
     parts = [spec.layer, f"{spec.objective}-{spec.filter_text}"]
     if not short:
         parts = [spec.network, *parts, f"seed-{spec.seed}"]
@@ -40,21 +31,24 @@ def file_stem(spec: RenderSpec, short: bool = False) -> str:
 
 
 def differences(old: RenderSpec, new: RenderSpec) -> list[str]:
-    """The fields in which two specs differ, as `name old → new`; what only follows the engine goes unsaid."""
+    """The fields in which two specs differ, each as `title old → new`.
+
+    Where the engines differ too, a field that has its engine's default in both specs is omitted.
+    """
     before, after = old.to_dict(), new.to_dict()
-    old_engine, new_engine = ENGINE_DEFAULTS[old.engine], ENGINE_DEFAULTS[new.engine]
+    old_defaults, new_defaults = ENGINE_DEFAULTS[old.engine], ENGINE_DEFAULTS[new.engine]
 
-    def follows(name: str) -> bool:
-        usual = name in old_engine and before[name] == old_engine[name] and after[name] == new_engine[name]
-        return usual and old.engine != new.engine
+    def follows_engine(name: str) -> bool:
+        both_default = name in old_defaults and before[name] == old_defaults[name] and after[name] == new_defaults[name]
+        return both_default and old.engine != new.engine
 
-    def text(value: object) -> str:
+    def value_text(value: object) -> str:
         if isinstance(value, float):
             return f"{value:g}"
         return "centre" if value is None else str(value)
 
     return [
-        f"{within_a_sentence(name)} {text(before[name])} → {text(after[name])}"
+        f"{field_title(name)} {value_text(before[name])} → {value_text(after[name])}"
         for name in before
-        if before[name] != after[name] and not follows(name)
+        if before[name] != after[name] and not follows_engine(name)
     ]

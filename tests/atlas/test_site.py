@@ -177,6 +177,6 @@ def test_it_opens_from_a_folder(browser: Browser, folder: Path, script: bool) ->
             picture = page.get_by_role("img", name=re.compile("Moving volume")).bounding_box()
             assert picture
             assert picture["width"] == 336
-            assert any(url.endswith("/1.gif") for url in visit.asked)
-        assert visit.said == []
-        assert all(url.startswith("file:") for url in visit.asked), visit.asked
+            assert any(url.endswith("/1.gif") for url in visit.requests)
+        assert visit.console == []
+        assert all(url.startswith("file:") for url in visit.requests), visit.requests

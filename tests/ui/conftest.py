@@ -1,4 +1,4 @@
-"""What the tests of the page share: a store with a result in it, the page under AppTest, a real server."""
+"""Fixtures of the page tests: a stored result, the page under AppTest, a real server."""
 
 import os
 import subprocess
@@ -22,7 +22,7 @@ APP = ROOT / "app.py"
 
 
 def made_result(spec: RenderSpec, **metrics: float | int | bool | None) -> RenderResult:
-    """A result with a drifting wave for a clip, as a render would have stored it."""
+    """A result as a render would have stored it, whose clip is a drifting wave."""
     t, y, x = np.mgrid[0 : spec.frames, 0 : spec.height, 0 : spec.width].astype(float)
     channels = [np.sin((x + 3 * t) / 7), np.sin((y - 2 * t) / 9), np.cos((x + y) / 15 + t)]
     clip = np.stack([127.5 + 120 * channel for channel in channels], axis=-1).astype(np.uint8)
@@ -47,16 +47,16 @@ def made_result(spec: RenderSpec, **metrics: float | int | bool | None) -> Rende
 
 @pytest.fixture(scope="session", autouse=True)
 def _closed_services() -> Iterator[None]:
-    """Ends the workers that the pages under AppTest share."""
+    """Ends the worker processes that all pages under AppTest share."""
     yield
-    from c3dvis.ui.shared.services import services
+    from c3dvis.ui.shared.server_resources import server_resources
 
-    services.clear()  # type: ignore[attr-defined]
+    server_resources.clear()  # type: ignore[attr-defined]
 
 
 @pytest.fixture
 def stored() -> Callable[..., RenderResult]:
-    """Puts a made result of a spec into the store that pages under AppTest read."""
+    """Stores a `made_result` of a spec where pages under AppTest find it."""
 
     def store(spec: RenderSpec, **metrics: float | int | bool | None) -> RenderResult:
         result = made_result(spec, **metrics)
@@ -69,7 +69,7 @@ def stored() -> Callable[..., RenderResult]:
 
 @pytest.fixture
 def open_page(weights: Path) -> Callable[..., AppTest]:
-    """Opens the page at an address; keywords are the address's parameters."""
+    """Opens the dashboard under AppTest; keywords are the parameters of the address."""
 
     def run(**query: str) -> AppTest:
         page = AppTest.from_file(str(APP), default_timeout=60)
@@ -81,7 +81,7 @@ def open_page(weights: Path) -> Callable[..., AppTest]:
 
 
 class Server:
-    """A dashboard of its own on a free port of the loopback, ended by its process id."""
+    """A dashboard in a process of its own, on a free port of the loopback interface."""
 
     def __init__(self, cache: Path, log: Path, weights: Path, **settings: str) -> None:
         self.log = log
@@ -107,7 +107,7 @@ class Server:
                     with urllib.request.urlopen(f"{url}/_stcore/health", timeout=10) as answer:
                         assert answer.read() == b"ok"
                     return url
-            time.sleep(0.05)  # between looks at a file that another process writes
+            time.sleep(0.05)  # another process writes the file
         raise AssertionError(f"the dashboard did not start:\n{self.log.read_text(errors='replace')}")
 
     def close(self) -> None:

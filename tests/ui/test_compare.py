@@ -1,4 +1,4 @@
-"""The Compare page under AppTest: specs and sweeps from the address, what sets them apart, their measures."""
+"""The Compare page under AppTest: specs and sweeps of the address, their differences and measures."""
 
 import json
 from collections.abc import Callable
@@ -11,7 +11,7 @@ from c3dvis.errors import InvalidSpec
 from c3dvis.results import RenderResult
 from c3dvis.spec import RenderSpec
 from c3dvis.spec.text import query_text
-from c3dvis.ui.compare.page_state import SWEEPS, CompareView, read_values, swept
+from c3dvis.ui.shared.comparison import SWEEP_VALUES, Comparison, parse_values, with_value
 
 Stored = Callable[..., RenderResult]
 BASE = RenderSpec(layer="Mixed_4c", filter=1, frames=8, height=32, width=32)
@@ -19,7 +19,7 @@ BASE = RenderSpec(layer="Mixed_4c", filter=1, frames=8, height=32, width=32)
 
 @pytest.fixture
 def open_compare(weights: object) -> Callable[..., AppTest]:
-    """Opens the Compare page on specs; keywords are further parameters of the address."""
+    """Opens the Compare page with specs; keywords are further parameters of the address."""
 
     def run(*specs: RenderSpec, **query: str) -> AppTest:
         page = AppTest.from_string("from c3dvis.ui.compare import page\npage.page()", default_timeout=60)
@@ -36,7 +36,7 @@ def cells(page: AppTest) -> list[dict[str, Any]]:
     return json.loads(message[8 : 8 + int.from_bytes(message[4:8], "little")])["cells"]
 
 
-def said(page: AppTest) -> str:
+def page_text(page: AppTest) -> str:
     return "\n".join(part.value for part in [*page.markdown, *page.caption, *page.info, *page.warning, *page.error])
 
 
@@ -49,21 +49,21 @@ def test_specs_of_a_link_side_by_side_with_what_sets_them_apart(
     page = open_compare(*specs)
     assert not page.exception
     assert [cell["state"] for cell in cells(page)] == ["stored", "stored", "absent"]
-    first = cells(page)[0]["picture"]
+    first = cells(page)[0]["pixels"]
     assert (first["shape"], first["columns"], first["to"] - first["from"]) == ([8, 32, 32], 0, 8 * 32 * 32 * 3)
-    assert "**2** differs from **1** in filter 1 → 2, Spatial TV 0 → 10" in said(page)
-    assert "**3** differs from **1** in seed 0 → 4" in said(page)
-    assert "| Gain | ×16.8 | ×16.8 | – |" in said(page)
+    assert "**2** differs from **1** in filter 1 → 2, Spatial TV 0 → 10" in page_text(page)
+    assert "**3** differs from **1** in seed 0 → 4" in page_text(page)
+    assert "| Gain | ×16.8 | ×16.8 | – |" in page_text(page)
     assert page.button(key="k.render").label == "Render what is missing (1)"
     assert page.query_params["spec"] == [query_text(spec) for spec in specs]
-    page.button(key="k.drop.1").click().run()
+    page.button(key="k.unpin.1").click().run()
     assert page.query_params["spec"] == [query_text(specs[0]), query_text(specs[2])]
 
 
 def test_a_link_that_names_a_spec_twice_says_so(open_compare: Callable[..., AppTest]) -> None:
     page = open_compare(BASE, BASE.replace(filter=2), BASE)
     assert len(cells(page)) == 2
-    assert "The link names Mixed_4c · filter 1 · i3d-kinetics400 twice" in said(page)
+    assert "The link names Mixed_4c · filter 1 · i3d-kinetics400 twice" in page_text(page)
 
 
 def test_a_sweep_shows_one_setting_in_its_values(open_compare: Callable[..., AppTest]) -> None:
@@ -74,7 +74,7 @@ def test_a_sweep_shows_one_setting_in_its_values(open_compare: Callable[..., App
     page.text_input(key="k.values").set_value("0, 7").run()
     assert page.query_params["values"] == "0,7"
     page.text_input(key="k.values").set_value("0, many").run()
-    assert "received '0, many'" in said(page)
+    assert "received '0, many'" in page_text(page)
     assert page.query_params["values"] == "0,7"
     page.selectbox(key="k.sweep").set_value("seed").run()
     assert page.query_params["values"] == "0,1,2,3,4"
@@ -90,51 +90,51 @@ def test_a_sweep_that_the_engine_does_not_know_is_said_and_takes_nothing_away(
     page = open_compare(RenderSpec(engine="keras-vis", layer="Mixed_4c", filter=1))
     page.selectbox(key="k.sweep").set_value("jitter_pixels").run()
     assert not page.exception
-    assert "keras-vis fixes jitter_pixels" in said(page)
+    assert "keras-vis fixes jitter_pixels" in page_text(page)
     assert len(cells(page)) == 1
     page.selectbox(key="k.sweep").set_value("seed").run()
-    assert "keras-vis fixes" not in said(page)
+    assert "keras-vis fixes" not in page_text(page)
     assert len(cells(page)) == 5
 
 
 def test_an_empty_page_says_how_to_fill_it(open_compare: Callable[..., AppTest]) -> None:
     page = open_compare()
     assert not page.exception
-    assert "Nothing is pinned yet" in said(page)
+    assert "Nothing is pinned yet" in page_text(page)
 
 
 def test_a_broken_link_keeps_its_good_parts(open_compare: Callable[..., AppTest]) -> None:
     page = open_compare(*[BASE.replace(filter=n) for n in range(8)], sweep="beauty", values="1,2")
     assert len(cells(page)) == 6
-    assert "The link names 8 specs; 6 fit" in said(page)
-    assert "The link's sweep was dropped." in said(page)
+    assert "The link names 8 specs; 6 fit" in page_text(page)
+    assert "The link's sweep was dropped." in page_text(page)
 
 
 def test_six_can_be_pinned_each_once_and_pinning_ends_a_sweep() -> None:
-    view = CompareView()
-    assert view.pin(BASE)
-    view.start_sweep("seed")
-    assert view.values == (0, 1, 2, 3, 4)
-    assert view.pin(BASE)
-    assert (view.pinned, view.sweep) == ([BASE], None)
+    comparison = Comparison()
+    assert comparison.pin(BASE)
+    comparison.start_sweep("seed")
+    assert comparison.swept_values == (0, 1, 2, 3, 4)
+    assert comparison.pin(BASE)
+    assert (comparison.pinned, comparison.swept_field) == ([BASE], None)
     for number in range(5):
-        assert view.pin(BASE.replace(filter=10 + number))
-    assert not view.pin(BASE.replace(filter=99))
-    assert len(view.specs()) == 6
+        assert comparison.pin(BASE.replace(filter=10 + number))
+    assert not comparison.pin(BASE.replace(filter=99))
+    assert len(comparison.specs()) == 6
 
 
-@pytest.mark.parametrize("name", list(SWEEPS))
+@pytest.mark.parametrize("name", list(SWEEP_VALUES))
 def test_every_sweep_can_be_made_with_both_engines_or_says_why_not(name: str) -> None:
-    assert len({swept(BASE, name, value) for value in SWEEPS[name]}) == 5
+    assert len({with_value(BASE, name, value) for value in SWEEP_VALUES[name]}) == 5
     original = RenderSpec(engine="keras-vis", layer="Mixed_4c", filter=1)
     if name == "jitter_pixels":
         with pytest.raises(InvalidSpec, match="keras-vis fixes jitter_pixels"):
-            swept(original, name, 4)
+            with_value(original, name, 4)
     else:
-        assert getattr(swept(original, name, SWEEPS[name][1]), name) == SWEEPS[name][1]
+        assert getattr(with_value(original, name, SWEEP_VALUES[name][1]), name) == SWEEP_VALUES[name][1]
 
 
 @pytest.mark.parametrize("text", ["", "1", "1,1", "1,2,3,4,5,6,7", "a,b", "-1,2", "nan,1"])
 def test_values_that_cannot_be_swept(text: str) -> None:
     with pytest.raises(InvalidSpec):
-        read_values(BASE, "tv_space_weight", text)
+        parse_values(BASE, "tv_space_weight", text)

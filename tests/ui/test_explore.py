@@ -21,19 +21,19 @@ Stored = Callable[..., RenderResult]
 
 
 def text(page: AppTest) -> str:
-    """Everything the page says outside its widgets."""
+    """All text of the page outside its widgets."""
     parts = [*page.markdown, *page.caption, *page.error, *page.warning, *page.info]
     return "\n".join(part.value for part in parts)
 
 
 def player_header(page: AppTest) -> dict[str, object]:
-    """What the player was told: the JSON part of its message."""
+    """The JSON header of the message to the player."""
     message = next(e.proto for e in page.get("bidi_component") if e.proto.component_name == "c3dvis.player").bytes
     return json.loads(message[8 : 8 + int.from_bytes(message[4:8], "little")])
 
 
-def asked(page: AppTest) -> RenderSpec:
-    return page.session_state["view"].asked
+def controls_spec(page: AppTest) -> RenderSpec:
+    return page.session_state["explore"].controls_spec
 
 
 def test_a_stored_address_shows_its_volume_with_measures_and_downloads(open_page: OpenPage, stored: Stored) -> None:
@@ -47,7 +47,7 @@ def test_a_stored_address_shows_its_volume_with_measures_and_downloads(open_page
     assert {button.proto.label for button in page.get("download_button")} == {
         "GIF", "MP4", "WebP", "APNG", "PNG sheet", "NPY", "HDF5", "Recipe",
     }  # fmt: skip
-    shared = next(e.proto for e in page.get("bidi_component") if e.proto.component_name == "c3dvis.share").bytes
+    shared = next(e.proto for e in page.get("bidi_component") if e.proto.component_name == "c3dvis.share_link").bytes
     assert json.loads(shared) == {
         "query": "layer=Mixed_3b&filter=5&seed=3",
         "command": command(result.spec, "Mixed_3b_filter-5.gif"),
@@ -62,8 +62,8 @@ def test_the_controls_take_the_whole_address(open_page: OpenPage) -> None:
     )  # fmt: skip
     page = open_page(**spec.to_query())
     assert not page.exception
-    assert asked(page) == spec
-    assert page.run().session_state["view"].asked == spec
+    assert controls_spec(page) == spec
+    assert page.run().session_state["explore"].controls_spec == spec
     assert page.query_params == spec.to_query()
 
 
@@ -79,7 +79,7 @@ def test_the_controls_take_the_whole_address(open_page: OpenPage) -> None:
 def test_the_controls_carry_what_they_cannot_change(open_page: OpenPage, spec: RenderSpec) -> None:
     page = open_page(**spec.to_query())
     assert not page.exception
-    assert asked(page) == spec
+    assert controls_spec(page) == spec
 
 
 def test_what_is_not_stored_is_offered_and_not_started(open_page: OpenPage) -> None:
@@ -94,13 +94,13 @@ def test_a_moved_slider_starts_nothing_and_says_that_the_picture_differs(open_pa
     result = stored(spec)
     page = open_page(filter="6")
     page.select_slider(key="c.tv_space_weight").set_value(100.0).run()
-    assert asked(page) == spec.replace(tv_space_weight=100.0)
+    assert controls_spec(page) == spec.replace(tv_space_weight=100.0)
     assert f"differ from this picture: **Spatial TV {spec.tv_space_weight:g} → 100**" in text(page)
     assert player_header(page)["key"] == result.key
     assert page.query_params == {"filter": "6"}
     assert not page.get("progress")
     page.button(key="undo").click().run()
-    assert asked(page) == spec
+    assert controls_spec(page) == spec
     assert "differ" not in text(page)
 
 
@@ -116,7 +116,7 @@ def test_what_is_stored_for_the_controls_shows_at_once(open_page: OpenPage, stor
 def test_previous_wraps_around_and_the_dice_stays_in_range(open_page: OpenPage) -> None:
     page = open_page(filter="0")
     page.button(key="filter-1").click().run()
-    assert asked(page).filter == 511
+    assert controls_spec(page).filter == 511
     page.button(key="dice").click().run()
     assert 0 <= (page.number_input(key="c.filter").value or 0) < 512
 
@@ -125,29 +125,35 @@ def test_another_layer_keeps_the_filter_in_range(open_page: OpenPage) -> None:
     page = open_page(filter="500")
     page.selectbox(key="c.layer").set_value("Conv3d_1a_7x7").run()
     assert not page.exception
-    assert (asked(page).layer, asked(page).filter) == ("Conv3d_1a_7x7", 63)
+    assert (controls_spec(page).layer, controls_spec(page).filter) == ("Conv3d_1a_7x7", 63)
 
 
 def test_presets_set_the_controls(open_page: OpenPage) -> None:
     page = open_page()
     assert page.segmented_control(key="preset").value == "clear"
     page.segmented_control(key="preset").set_value("keras-vis").run()
-    assert asked(page) == RenderSpec(engine="keras-vis")
+    assert controls_spec(page) == RenderSpec(engine="keras-vis")
     page.segmented_control(key="preset").set_value("raw").run()
-    assert (asked(page).engine, asked(page).tv_space_weight, asked(page).jitter_pixels) == ("fast", 0.0, 0)
+    assert (controls_spec(page).engine, controls_spec(page).tv_space_weight, controls_spec(page).jitter_pixels) == (
+        "fast",
+        0.0,
+        0,
+    )
     page.segmented_control(key="preset").set_value("clear").run()
     page.segmented_control(key="motion").set_value("slow").run()
-    assert asked(page) == RenderSpec().replace(**MOTION_PRESETS["slow"])
+    assert controls_spec(page) == RenderSpec().replace(**MOTION_PRESETS["slow"])
     assert page.segmented_control(key="preset").value == "clear"
+    page.segmented_control(key="motion").set_value(None).run()  # a second press on it
+    assert controls_spec(page) == RenderSpec().replace(**MOTION_PRESETS["slow"])
     assert not page.exception
 
 
 def test_the_engine_brings_its_own_numbers_and_gives_up_a_neuron(open_page: OpenPage) -> None:
     page = open_page(objective="neuron", position="1,1,1", seed="5")
     page.segmented_control(key="c.engine").set_value("keras-vis").run()
-    assert asked(page) == RenderSpec(engine="keras-vis", seed=5)
+    assert controls_spec(page) == RenderSpec(engine="keras-vis", seed=5)
     page.select_slider(key="c.tv_weight").set_value(3.0).run()
-    assert (asked(page).tv_space_weight, asked(page).tv_time_weight) == (3.0, 3.0)
+    assert (controls_spec(page).tv_space_weight, controls_spec(page).tv_time_weight) == (3.0, 3.0)
 
 
 def test_a_spec_that_cannot_be_made_is_explained_and_not_offered(open_page: OpenPage) -> None:
@@ -161,7 +167,7 @@ def test_a_spec_that_cannot_be_made_is_explained_and_not_offered(open_page: Open
 def test_a_broken_link_says_what_it_lost(open_page: OpenPage) -> None:
     page = open_page(filter="99999", seed="11", frames="many")
     assert not page.exception
-    assert asked(page) == RenderSpec(filter=0, seed=11)
+    assert controls_spec(page) == RenderSpec(filter=0, seed=11)
     assert [w.value.split(" was")[0] for w in page.warning] == ["The link's frames=many", "The link's filter"]
 
 
@@ -169,13 +175,13 @@ def test_a_dead_filter_is_said_in_words_with_its_neighbours(open_page: OpenPage,
     stored(RenderSpec(filter=0, seed=77), dead=True, gain=None)
     page = open_page(filter="0", seed="77")
     assert "Filter 0 of Mixed_4d is dead" in text(page)
-    assert player_header(page)["note"] == "A dead filter: no picture."
+    assert player_header(page)["placeholder"] == "A dead filter: no picture."
     assert not page.get("download_button")
     assert {b.label for b in page.button if str(b.key).startswith("neighbour")} == {
         "Filter 1", "Filter 2", "Filter 510", "Filter 511",
     }  # fmt: skip
     page.button(key="neighbour.1").click().run()
-    assert asked(page) == RenderSpec(filter=1, seed=77)
+    assert controls_spec(page) == RenderSpec(filter=1, seed=77)
 
 
 def test_missing_weights_are_said_and_a_failed_fetch_too(
@@ -188,9 +194,9 @@ def test_missing_weights_are_said_and_a_failed_fetch_too(
     assert "weights of Inception-I3D on Kinetics-400 are not on this machine yet" in text(page)
     assert page.button(key="render").disabled
     page.button(key="fetch").click().run()
-    from c3dvis.ui.shared.services import services
+    from c3dvis.ui.shared.server_resources import server_resources
 
-    fetch = services().fetch("i3d-kinetics400")
+    fetch = server_resources().weights_fetch("i3d-kinetics400")
     assert fetch
     assert fetch.wait(60)
     page.run()
@@ -230,8 +236,8 @@ def test_the_page_loads_neither_tensorflow_nor_pandas(weights: Path, tmp_path: P
         f"page = AppTest.from_file({str(ROOT / 'app.py')!r}, default_timeout=60).run()\n"
         "assert not page.exception, page.exception\n"
         "heavy = {'tensorflow', 'keras', 'tf_keras', 'pandas', 'altair', 'matplotlib'} & set(sys.modules)\n"
-        "from c3dvis.ui.shared.services import services\n"
-        "services.clear()\n"
+        "from c3dvis.ui.shared.server_resources import server_resources\n"
+        "server_resources.clear()\n"
         "sys.exit(f'loaded: {sorted(heavy)}' if heavy else 0)\n"
     )
     environment = {
@@ -244,7 +250,7 @@ def test_the_page_loads_neither_tensorflow_nor_pandas(weights: Path, tmp_path: P
 
 
 def test_a_control_that_a_browser_makes_anew_starts_from_its_value(open_page: OpenPage) -> None:
-    """It starts from its default, and the next press anywhere on the page would send that."""
+    """A widget that is mounted anew starts from its default, which the next press would send."""
     page = open_page(layer="Mixed_3c", filter="12", iterations="40", tv_time_weight="3", frames="8", lp_p="4").run()
     defaults = {element.key: element.proto.default for element in page.sidebar.number_input}
     assert {key: defaults[f"c.{key}"] for key in ("filter", "iterations", "frames", "lp_p")} == {
@@ -260,7 +266,7 @@ def test_a_control_that_a_browser_makes_anew_starts_from_its_value(open_page: Op
 
 
 def test_every_slider_leads_back_to_its_default(open_page: OpenPage) -> None:
-    """Also where a link brought other weights."""
+    """Also after a link has set other weights."""
     weights: dict[str, Any] = {name: 0.7 for name in RenderSpec().to_dict() if name.endswith("_weight")}
     page = open_page(**RenderSpec(**weights).to_query())
     for name in weights:

@@ -1,4 +1,4 @@
-"""The Gallery under AppTest: what is stored, in which order, page by page, and its address."""
+"""The Gallery under AppTest: cells, order, paging, address, downloads."""
 
 import io
 import json
@@ -15,7 +15,7 @@ from streamlit.testing.v1 import AppTest
 from c3dvis import media
 from c3dvis.results import RenderResult, ResultStore
 from c3dvis.spec import RenderSpec
-from c3dvis.ui.shared.downloads import as_sheet, as_zip
+from c3dvis.ui.shared.downloads import contact_sheet, zip_archive
 from tests.ui.conftest import made_result
 
 Open = Callable[..., AppTest]
@@ -30,7 +30,7 @@ def gain(number: int) -> float:
 
 @pytest.fixture(scope="module")
 def _filled(weights: object) -> None:
-    """Thirty filters of one layer in the store that pages under AppTest read; three of them dead."""
+    """Stores thirty filters of one layer where pages under AppTest find them; three of them are dead."""
     with ResultStore(os.environ["C3DVIS_CACHE_DIR"]) as store:
         for number in range(STORED):
             spec = BASE.replace(filter=number)
@@ -51,7 +51,7 @@ def open_gallery(_filled: None) -> Open:
 
 
 def cells(page: AppTest) -> list[dict[str, Any]]:
-    """What the wall was told."""
+    """The cells in the message to the wall."""
     message = next(e.proto for e in page.get("bidi_component") if e.proto.component_name == "c3dvis.wall").bytes
     assert message[:4] == b"C3DW"
     return json.loads(message[8 : 8 + int.from_bytes(message[4:8], "little")])["cells"]
@@ -67,8 +67,8 @@ def test_a_page_shows_what_is_stored_and_what_is_not(open_gallery: Open) -> None
     assert names(page) == list(range(24))
     shown = {int(cell["name"]): cell for cell in cells(page)}
     assert [number for number, cell in shown.items() if cell["state"] == "dead"] == [5, 16]
-    assert shown[3]["note"] == f"gain ×{gain(3):.1f}"
-    assert shown[3]["picture"]["shape"] == [8, 32, 32]
+    assert shown[3]["caption"] == f"gain ×{gain(3):.1f}"
+    assert shown[3]["pixels"]["shape"] == [8, 32, 32]
     assert shown[3]["link"] == "explore?layer=Mixed_4b&filter=3&frames=8&height=32&width=32&iterations=2"
     assert any("30 of 512 rendered" in caption.value for caption in page.caption)
     page.button(key="g.next").click().run()
@@ -125,18 +125,18 @@ def test_a_broken_link_keeps_its_good_parts_and_says_what_it_lost(open_gallery: 
 def test_other_settings_than_usual_are_said_and_can_be_left(open_gallery: Open) -> None:
     page = open_gallery()
     assert any(f"steps {RenderSpec().iterations} → 2" in caption.value for caption in page.caption)
-    page.button(key="g.usual").click().run()
+    page.button(key="g.defaults").click().run()
     assert page.query_params == {"layer": "Mixed_4b"}
 
 
 def test_what_is_shown_can_be_taken_along() -> None:
     results: list[RenderResult] = [made_result(BASE.replace(filter=number)) for number in range(3)]
-    with zipfile.ZipFile(io.BytesIO(as_zip(results))) as archive:
+    with zipfile.ZipFile(io.BytesIO(zip_archive(results))) as archive:
         assert archive.testzip() is None
         assert len(archive.namelist()) == 9
         (recipe,) = [name for name in archive.namelist() if name.endswith("filter-2_seed-0.json")]
         assert json.loads(archive.read(recipe)) == results[2].spec.to_dict()
-    sheet = np.asarray(Image.open(io.BytesIO(as_sheet(results))))
+    sheet = np.asarray(Image.open(io.BytesIO(contact_sheet(results))))
     np.testing.assert_array_equal(sheet[6:38, 6 + 38 : 6 + 38 + 32], results[1].clip[4])
     with pytest.raises(ValueError, match="0 clips"):
         media.contact_sheet([], [])

@@ -1,4 +1,4 @@
-"""The Network page: the published table, weights and where they are from, a check, an upload."""
+"""The Network page: layer table, weights and their provenance, check, fetch, upload."""
 
 from dataclasses import replace
 from pathlib import Path
@@ -13,8 +13,8 @@ from c3dvis.networks.fit import fit
 from c3dvis.networks.importers.add_network import add
 from c3dvis.networks.weights import installed_weights, obtain
 from c3dvis.networks.weights.fetch.sources import ADDRESSES
-from c3dvis.ui.components.layer_strip import stages
-from c3dvis.ui.shared.services import services
+from c3dvis.ui.components.layer_strip import strip_blocks
+from c3dvis.ui.shared.server_resources import server_resources
 from tests.networks.address_server import AddressServer
 from tests.networks.layouts import convolutions
 from tests.networks.test_user_networks import save, unet
@@ -65,13 +65,19 @@ from c3dvis.ui.network import page as network
     assert "### Mixed_3c · filter 7" in text(page)
 
 
-def test_weights_are_told_of_and_checked(folder: Path, tmp_path: Path) -> None:
+def test_provenance_of_weights_is_shown_and_weights_are_checked(folder: Path, tmp_path: Path) -> None:
     info = registry.describe("c3d-sports1m")
     obtain.install(info, convolutions(tmp_path / "mine.h5"))
     page = AppTest.from_string(PAGE, default_timeout=60).run()
     page.selectbox(key="network page").select("c3d-sports1m").run()
     said = text(page)
-    for part in ("**Made from**: mine.h5", "Keras 2 HDF5", "27,655,936", "**Lacks**: fc6, fc7, fc8", "non-commercial"):
+    for part in (
+        "**Made from**: mine.h5",
+        "Keras 2 HDF5",
+        "27,655,936",
+        "**Missing layers**: fc6, fc7, fc8",
+        "non-commercial",
+    ):
         assert part in said
     page.button(key="check").click().run()
     assert "The weights are whole" in text(page)
@@ -96,7 +102,7 @@ def test_the_page_fetches_from_the_address_once_the_terms_are_accepted(
         page.checkbox(key=f"accept {name}").check().run()
         for said in ("it sent a web page in place of the file", "**Fetched from**: http://127.0.0.1"):
             page.button(key="fetch").click().run()
-            fetch = services().fetch(name)
+            fetch = server_resources().weights_fetch(name)
             assert fetch
             assert fetch.wait(60)
             page.run()
@@ -114,8 +120,8 @@ def test_an_added_network_stands_there_and_on_the_strip(folder: Path, tmp_path: 
     assert not page.exception
     assert "### Lungs in grey" in text(page)
     assert "| up1 (transposed) | (8, 16, 16, 4) |" in text(page)
-    drawn = stages(info, info.default_size)
-    assert [stage["layer"] for stage in drawn] == list(info.layers)
+    blocks = strip_blocks(info, info.default_size)
+    assert [block["layer"] for block in blocks] == list(info.layers)
     (folder / "lungs" / "network.json").write_text("{}")
     page = AppTest.from_string(PAGE, default_timeout=60).run()
     page.selectbox(key="network page").select("lungs").run()

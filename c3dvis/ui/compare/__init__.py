@@ -1,1 +1,1 @@
-"""The Compare page: two to six specs side by side, or one setting in five values."""
+"""The Compare page: up to six clips side by side, played in step."""

@@ -1,165 +1,170 @@
-"""The Compare page: two to six specs side by side, in step, or one setting in five values; all in the address."""
+"""The Compare page: two to six clips side by side, of pinned specs or of one spec with several values of one field."""
 
 import streamlit as st
 
-from c3dvis.errors import C3dvisError
 from c3dvis.results import RenderResult
 from c3dvis.spec import FIELDS, RenderSpec
+from c3dvis.spec.field_titles import field_title
 from c3dvis.spec.text import differences, query_text
-from c3dvis.spec.titles import within_a_sentence
-from c3dvis.ui.compare.page_state import MOST, SWEEPS, CompareView, current
-from c3dvis.ui.components.wall import Cell, wall, whole
-from c3dvis.ui.shared import downloads, measures, navigation, weights_notice
-from c3dvis.ui.shared.error_boundary import guarded
-from c3dvis.ui.shared.render_progress import headline
-from c3dvis.ui.shared.services import Services, services
-from c3dvis.ui.status import page as status
+from c3dvis.ui.compare.page_state import current_comparison
+from c3dvis.ui.components.wall import Cell, clip_pixels, wall
+from c3dvis.ui.shared import navigation
+from c3dvis.ui.shared.comparison import MAX_SPECS, SWEEP_VALUES, Comparison
+from c3dvis.ui.shared.downloads import draw_page_downloads
+from c3dvis.ui.shared.error_boundary import error_boundary
+from c3dvis.ui.shared.markdown_table import markdown_table
+from c3dvis.ui.shared.measures import COMPARED_MEASURES, measure_caption, measure_text
+from c3dvis.ui.shared.render_progress import progress_text
+from c3dvis.ui.shared.server_resources import ServerResources, server_resources
+from c3dvis.ui.shared.status_line import draw_status_line
+from c3dvis.ui.shared.weights_notice import draw_weights_notice, weights_missing
 
-_SETTINGS = {name: (title := within_a_sentence(name))[0].upper() + title[1:] for name in SWEEPS}
-_ROW = 760  # CSS pixels that are there for all beside each other, on a small laptop
-_POLL = 0.6  # seconds between two looks at renders under way
+_FIELD_TITLES = {name: (title := field_title(name))[0].upper() + title[1:] for name in SWEEP_VALUES}
+_ROW_WIDTH = 760  # CSS pixels that a small laptop has for all cells
+_REFRESH = 0.6  # seconds between two refreshes while renders are queued or running
 
 
 def page() -> None:
-    """Draw the page; a failure of ours is shown as its one sentence."""
-    with guarded("Compare"):
-        shared = services()
-        seen = current()
-        if seen.chosen is not None:
-            spec, seen.chosen = seen.chosen, None
-            seen.place.write(seen.query())
-            navigation.go("Explore", spec.to_query())
+    """Draw the page."""
+    with error_boundary("Compare"):
+        resources = server_resources()
+        comparison = current_comparison()
+        if comparison.chosen_spec is not None:
+            spec, comparison.chosen_spec = comparison.chosen_spec, None
+            comparison.address.write(comparison.query())
+            navigation.switch_page("Explore", spec.to_query())
         st.markdown("### Compare")
-        for sentence in seen.problems:
-            st.warning(sentence, icon=":material/link_off:")
-        specs = seen.specs()
+        comparison.draw_link_problems()
+        specs = comparison.specs()
         if specs:
-            st.caption(_about(seen))
-            weights_notice.draw(shared, specs[0].network)
-            active = any(shared.is_active(spec) for spec in specs)
-            st.fragment(_wall, run_every=_POLL if active else None)(shared, seen, active)
+            st.caption(_description(comparison))
+            draw_weights_notice(resources, specs[0].network)
+            active = any(resources.is_active(spec) for spec in specs)
+            st.fragment(_clips, run_every=_REFRESH if active else None)(resources, comparison, active)
         else:
             st.info(
                 "Nothing is pinned yet: open a filter on the Explore page and press “Pin to compare” or “Other seeds”.",
                 icon=":material/push_pin:",
             )
-        status.line(shared)
+        draw_status_line(resources)
         with st.sidebar:
-            _draw_sidebar(seen)
-        seen.place.write(seen.query())
+            _draw_sidebar(comparison)
+        comparison.address.write(comparison.query())
 
 
-def _about(seen: CompareView) -> str:
-    what = "Side by side, in step."
-    if seen.sweep:
-        what = f"{_name(seen.pinned[0])} at {len(seen.values)} values of {_SETTINGS[seen.sweep]}, all else alike."
-    return f"{what} A press on a picture opens it."
+def _description(comparison: Comparison) -> str:
+    description = "Side by side, in step."
+    if comparison.swept_field:
+        values = f"{len(comparison.swept_values)} values of {_FIELD_TITLES[comparison.swept_field]}"
+        description = f"{_target(comparison.pinned[0])} at {values}, all other settings equal."
+    return f"{description} Press a picture to open it."
 
 
-def _name(spec: RenderSpec) -> str:
-    """What it shows, without its network."""
+def _target(spec: RenderSpec) -> str:
+    """The title of a spec without its network."""
     return spec.title.rpartition(" · ")[0]
 
 
-def _draw_sidebar(seen: CompareView) -> None:
-    state = st.session_state
-    if not seen.pinned:
+def _draw_sidebar(comparison: Comparison) -> None:
+    if not comparison.pinned:
         return
-    st.markdown("**One setting, five values**")
-    state["k.sweep"] = seen.sweep or ""
+    session = st.session_state
+    st.markdown("**One setting, several values**")
+    session["k.sweep"] = comparison.swept_field or ""
 
-    def sweep() -> None:
-        seen.start_sweep(state["k.sweep"])
+    def start_sweep() -> None:
+        comparison.start_sweep(session["k.sweep"])
 
-    titles = {"": "No sweep: what is pinned", **_SETTINGS}
-    st.selectbox("Setting", list(titles), key="k.sweep", format_func=lambda name: titles[name], on_change=sweep)
-    if seen.sweep:
-        st.caption(f"{FIELDS[seen.sweep].help} Of: {seen.pinned[0].title}.")
-        state["k.values"] = ", ".join(f"{value:g}" for value in seen.values)
+    titles = {"": "No sweep: show the pinned specs", **_FIELD_TITLES}
+    st.selectbox("Setting", list(titles), key="k.sweep", format_func=lambda name: titles[name], on_change=start_sweep)
+    if comparison.swept_field:
+        st.caption(f"{FIELDS[comparison.swept_field].help} Swept for {comparison.pinned[0].title}.")
+        session["k.values"] = ", ".join(f"{value:g}" for value in comparison.swept_values)
 
         def set_values() -> None:
-            seen.set_values(state["k.values"])
+            comparison.set_values(session["k.values"])
 
         st.text_input("Values", key="k.values", on_change=set_values, help="Numbers, separated by commas; at most six.")
         return
     st.markdown("**Pinned**")
-    for index, spec in enumerate(seen.pinned):
+    for index, spec in enumerate(comparison.pinned):
         with st.container(horizontal=True, vertical_alignment="center", gap="small"):
-            st.markdown(f"{index + 1}. {_name(spec)}, seed {spec.seed}", width="stretch")
-            st.button("", key=f"k.drop.{index}", icon=":material/close:", help="Take it away", on_click=seen.drop,
+            st.markdown(f"{index + 1}. {_target(spec)}, seed {spec.seed}", width="stretch")
+            st.button("", key=f"k.unpin.{index}", icon=":material/close:", help="Remove", on_click=comparison.unpin,
                       args=(index,))  # fmt: skip
-    st.button("Take all away", key="k.clear", on_click=seen.clear)
-    if len(seen.pinned) == MOST:
-        st.caption(f"Full: {MOST} fit beside each other.")
+    st.button("Remove all", key="k.clear", on_click=comparison.clear)
+    if len(comparison.pinned) == MAX_SPECS:
+        st.caption(f"Full: {MAX_SPECS} fit beside each other.")
 
 
-@guarded("Compare")
-def _wall(shared: Services, seen: CompareView, was_active: bool) -> None:
-    specs = seen.specs()
-    active = [spec for spec in specs if shared.is_active(spec)]
-    if bool(active) != was_active or seen.chosen is not None:
+@error_boundary("Compare")
+def _clips(resources: ServerResources, comparison: Comparison, was_active: bool) -> None:
+    specs = comparison.specs()
+    active = [spec for spec in specs if resources.is_active(spec)]
+    if bool(active) != was_active or comparison.chosen_spec is not None:
         st.rerun()
-    results = {spec: result for spec in specs if spec not in active and (result := shared.result(spec))}
-    cells = [_cell(shared, seen, index, spec, results.get(spec)) for index, spec in enumerate(specs)]
+    results = {spec: result for spec in specs if spec not in active and (result := resources.result(spec))}
+    cells = [_cell(resources, comparison, index, spec, results.get(spec)) for index, spec in enumerate(specs)]
 
     def choose() -> None:
         chosen = st.session_state["k.wall"].chosen
         if chosen and chosen.isdecimal() and int(chosen) < len(specs):
-            seen.chosen = specs[int(chosen)]
+            comparison.chosen_spec = specs[int(chosen)]
 
-    if seen.failed:
-        st.error(seen.failed, icon=":material/error:")
-    wall(cells, key="k.wall", label="Compared volumes", side=_ROW // len(specs) - 10, scrub=True, on_chosen=choose)
+    if comparison.error:
+        st.error(comparison.error, icon=":material/error:")
+    wall(cells, key="k.wall", label="Compared volumes", side=_ROW_WIDTH // len(specs) - 10, scrub=True,
+         on_chosen=choose)  # fmt: skip
     missing = [spec for spec in specs if spec not in results and spec not in active]
     if missing or active:
-        _draw_work(shared, seen, missing, active)
+        _draw_render_buttons(resources, comparison, missing, active)
     _draw_measures(specs, results)
-    if not seen.sweep:  # else each says itself what sets it apart
+    if not comparison.swept_field:  # the cells of a sweep have their value as title
         _draw_differences(specs)
-    downloads.draw(shared, specs, "compare")
+    draw_page_downloads(resources, specs, "compare")
 
 
-def _cell(shared: Services, seen: CompareView, index: int, spec: RenderSpec, result: RenderResult | None) -> Cell:
-    title = f"{index + 1}. {_name(spec)}"
-    if seen.sweep:
-        title = f"{index + 1}. {_SETTINGS[seen.sweep]} {getattr(spec, seen.sweep):g}"
+def _cell(
+    resources: ServerResources, comparison: Comparison, index: int, spec: RenderSpec, result: RenderResult | None
+) -> Cell:
+    name = str(index)
+    title = f"{index + 1}. {_target(spec)}"
+    if comparison.swept_field:
+        value = getattr(spec, comparison.swept_field)
+        title = f"{index + 1}. {_FIELD_TITLES[comparison.swept_field]} {value:g}"
     link = f"explore?{query_text(spec)}"
     if result:
         state = "dead" if result.metrics.get("dead") else "stored"
-        return Cell(
-            str(index), title, measures.note(result.metrics, "gain"), state, link, whole(result.clip, result.key)
-        )
-    job = shared.job(spec)
+        pixels = clip_pixels(result.clip, result.key)
+        return Cell(name, title, measure_caption(result.metrics), state, link, pixels)
+    job = resources.job(spec)
     if job and not job.is_finished:
-        snapshot = job.snapshot(seen.visitor)
-        words = headline(snapshot, shared.queue.status().state)
-        picture = None
+        snapshot = job.snapshot(comparison.watcher)
+        caption = progress_text(snapshot, resources.queue.status().state)
+        pixels = None
         if snapshot.preview is not None:
-            picture = whole(snapshot.preview, f"{job.key}.{snapshot.attempt}.{snapshot.step}")
-        return Cell(str(index), title, words, "running" if snapshot.state == "running" else "queued", link, picture)
+            pixels = clip_pixels(snapshot.preview, f"{job.key}.{snapshot.attempt}.{snapshot.step}")
+        return Cell(name, title, caption, "running" if snapshot.state == "running" else "queued", link, pixels)
     if job and job.state == "failed":
-        return Cell(str(index), title, str(job.error), "failed", link)
-    return Cell(str(index), title, state="absent", link=link)
+        return Cell(name, title, str(job.error), "failed", link)
+    return Cell(name, title, state="absent", link=link)
 
 
-def _draw_work(shared: Services, seen: CompareView, missing: list[RenderSpec], active: list[RenderSpec]) -> None:
+def _draw_render_buttons(
+    resources: ServerResources, comparison: Comparison, missing: list[RenderSpec], active: list[RenderSpec]
+) -> None:
     def start() -> None:
-        seen.failed = None
-        try:
-            for spec in missing:
-                shared.queue.submit(spec)
-        except C3dvisError as error:
-            seen.failed = str(error)
+        comparison.error = resources.submit(missing)
 
     def stop() -> None:
         for spec in reversed(active):
-            job = shared.job(spec)
+            job = resources.job(spec)
             if job:
-                job.cancel(seen.visitor)
+                job.cancel(comparison.watcher)
 
     with st.container(horizontal=True, gap="small"):
         if missing:
-            blocked = any(weights_notice.missing(spec.network) for spec in missing)
+            blocked = any(weights_missing(spec.network) for spec in missing)
             st.button(f"Render what is missing ({len(missing)})", key="k.render", type="primary", disabled=blocked,
                       on_click=start)  # fmt: skip
         if active:
@@ -171,15 +176,14 @@ def _draw_measures(specs: list[RenderSpec], results: dict[RenderSpec, RenderResu
         return
     heads = ["", *(str(index + 1) for index in range(len(specs)))]
     rows = [
-        [title, *(measures.short(results[spec].metrics, name) if spec in results else "–" for spec in specs)]
-        for name, title in measures.TITLES.items()
+        [title, *(measure_text(results[spec].metrics, name) if spec in results else "–" for spec in specs)]
+        for name, title in COMPARED_MEASURES.items()
     ]
-    lines = [heads, ["---"] + ["---:"] * len(specs), *rows]
-    st.markdown("\n".join("| " + " | ".join(line) + " |" for line in lines))
+    markdown_table(heads, rows, numeric=True)
 
 
 def _draw_differences(specs: list[RenderSpec]) -> None:
-    """What sets each apart from the first."""
+    """List the fields in which each spec differs from the first."""
     lines = []
     for index, spec in enumerate(specs[1:], start=2):
         changed = differences(specs[0], spec)

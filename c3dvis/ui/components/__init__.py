@@ -1,1 +1,1 @@
-"""Components that run in the browser: each a folder with a script and a style sheet, sent as they are."""
+"""Streamlit components without a build step: each is a folder with one script and one style sheet of the same name."""

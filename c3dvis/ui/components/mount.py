@@ -1,4 +1,4 @@
-"""Our browser components: each a folder with a script and a style sheet, sent as they are."""
+"""Puts a component on the page: reads its script and style sheet, and sends it its data."""
 
 import json
 from collections.abc import Callable, Mapping
@@ -10,13 +10,14 @@ import streamlit as st
 
 
 def mount(name: str, data: Mapping[str, Any] | bytes, *, key: str, **options: Any) -> None:
-    """Put the component of `c3dvis/ui/<name>/` on the page.
+    """Put the component of the folder `c3dvis/ui/components/<name>/` on the page.
 
     Args:
-        data: what its script gets, as bytes; a mapping travels as JSON text. (Streamlit would look for data
-            frames in a mapping, and load pandas to do so.)
-        key: one key keeps one component on the page across reruns.
-        options: passed on: width, callbacks.
+        name: folder of the component, and the name of its `.js` and `.css` files.
+        data: what the script receives, as bytes. A mapping is sent as JSON text: given a mapping, Streamlit would
+            search it for data frames, and import pandas to do so.
+        key: Streamlit key. With the same key the component stays mounted when the page runs again.
+        options: passed on to the component, such as its width and callbacks.
     """
     message = data if isinstance(data, bytes) else json.dumps(data).encode()
     _component(name)(key=key, data=message, **options)

@@ -1,1 +1,1 @@
-"""The Explore page: one filter."""
+"""The Explore page: one filter, with the controls that set its spec."""

@@ -1,89 +1,84 @@
-"""The Explore page: one filter. Controls in the sidebar, the volume and what it means in the centre."""
+"""The Explore page: the controls of one spec in the sidebar, its clip and measures beside them."""
 
 import streamlit as st
 
 from c3dvis.networks import registry
 from c3dvis.spec import RenderSpec
 from c3dvis.spec.text import differences
-from c3dvis.ui.explore import page_state as view
-from c3dvis.ui.explore import picture
-from c3dvis.ui.explore.page_state import View
-from c3dvis.ui.shared import spec_controls, weights_notice
-from c3dvis.ui.shared.error_boundary import guarded
-from c3dvis.ui.shared.services import Services, services
-from c3dvis.ui.status import page as status
+from c3dvis.ui.explore import spec_controls
+from c3dvis.ui.explore.page_state import ExploreState, current_state, request_render, take_render_request
+from c3dvis.ui.explore.result_panel import draw_result_panel
+from c3dvis.ui.shared.error_boundary import error_boundary
+from c3dvis.ui.shared.server_resources import ServerResources, server_resources
+from c3dvis.ui.shared.status_line import draw_status_line
+from c3dvis.ui.shared.weights_notice import draw_weights_notice, weights_missing
 
 
 def page() -> None:
-    """Draw the page; a failure of ours is shown as its one sentence."""
-    with guarded("Explore"):
-        shared = services()
-        seen = view.current()
-        embedded = bool(st.context.is_embedded)
-        if embedded:
-            picture.draw(shared, seen, embedded)
+    """Draw the page; embedded in another page, it is the player alone."""
+    with error_boundary("Explore"):
+        resources = server_resources()
+        state = current_state()
+        if st.context.is_embedded:
+            draw_result_panel(resources, state, player_only=True)
             return
-        asked, problem = spec_controls.read()
-        _follow(shared, seen, asked)
-        _draw_head(shared, seen, problem)
-        picture.draw(shared, seen, embedded)
-        status.line(shared)
-        with st.sidebar:  # last: the picture comes first, and these many widgets after it
-            _draw_sidebar(asked, problem)
-        seen.write_address()
+        spec, problem = spec_controls.read_spec()
+        _update_focus(resources, state, spec)
+        _draw_head(resources, state, problem)
+        draw_result_panel(resources, state)
+        draw_status_line(resources)
+        with st.sidebar:  # last, so that the browser gets the clip before these many widgets
+            _draw_sidebar(spec, problem)
+        state.write_address()
 
 
-def _draw_sidebar(asked: RenderSpec, problem: str | None) -> None:
-    spec_controls.draw()
-    blocked = problem or weights_notice.missing(asked.network)
+def _draw_sidebar(spec: RenderSpec, problem: str | None) -> None:
+    spec_controls.draw_controls()
     with st.container(key="render bar"):
         if problem:
             st.error(problem)
         st.button(
-            "Render", key="render", type="primary", width="stretch", disabled=bool(blocked),
-            on_click=view.ask, icon=":material/play_arrow:",
+            "Render", key="render", type="primary", width="stretch", icon=":material/play_arrow:",
+            disabled=bool(problem) or weights_missing(spec.network), on_click=request_render,
         )  # fmt: skip
 
 
-def _follow(shared: Services, seen: View, asked: RenderSpec) -> None:
-    """Let the centre follow the controls: at once where there is something to show, else on Render."""
-    if view.was_asked():
-        seen.submit(shared, asked)
-    elif asked != seen.asked and (shared.result(asked) or shared.is_active(asked)):
-        seen.turn_to(asked)
-    seen.asked = asked
+def _update_focus(resources: ServerResources, state: ExploreState, spec: RenderSpec) -> None:
+    """Show the spec of the controls: on Render, or at once if it is stored or its render is under way."""
+    if take_render_request():
+        state.submit(resources, spec)
+    elif spec != state.controls_spec and (resources.result(spec) or resources.is_active(spec)):
+        state.set_focus(spec)
+    state.controls_spec = spec
 
 
-def _draw_head(shared: Services, seen: View, problem: str | None) -> None:
-    spec = seen.focus
+def _draw_head(resources: ServerResources, state: ExploreState, problem: str | None) -> None:
+    spec = state.focus
     what = {"filter": "filter", "neuron": "neuron of filter", "class": "class"}.get(spec.objective)
     target = f"{what} {spec.filter_text}" if what else "the whole layer"
     st.markdown(f"### {spec.layer} · {target}")
-    where = registry.describe(spec.network).title
+    network = registry.describe(spec.network).title
     size = f"{spec.frames} frames of {spec.width} × {spec.height}"
-    st.caption(f"What excites it in {where}: {size}, engine {spec.engine}, seed {spec.seed}")
-    for sentence in seen.problems:
-        st.warning(sentence, icon=":material/link_off:")
-    if seen.notice:
-        st.toast(seen.notice)
-        seen.notice = None
-    weights_notice.draw(shared, seen.asked.network)
-    if seen.asked != seen.focus and not problem:
-        _draw_difference(shared, seen)
+    st.caption(f"What excites it in {network}: {size}, engine {spec.engine}, seed {spec.seed}")
+    state.draw_link_problems()
+    if state.notice:
+        st.toast(state.notice)
+        state.notice = None
+    draw_weights_notice(resources, state.controls_spec.network)
+    if state.controls_spec != state.focus and not problem:
+        _draw_differences(resources, state)
 
 
-def _draw_difference(shared: Services, seen: View) -> None:
-    changed = differences(seen.focus, seen.asked)
+def _draw_differences(resources: ServerResources, state: ExploreState) -> None:
+    """Name the fields in which the controls differ from the focus."""
+    changed = differences(state.focus, state.controls_spec)
     listed = ", ".join(changed[:4]) + (f" and {len(changed) - 4} more" if len(changed) > 4 else "")
-    what = "picture" if shared.result(seen.focus) else "render"
+    what = "picture" if resources.result(state.focus) else "render"
     with st.container(border=True, horizontal=True, vertical_alignment="center", key="difference"):
         st.markdown(f"The controls differ from this {what}: **{listed}**.", width="stretch")
-        blocked = bool(weights_notice.missing(seen.asked.network))
-        st.button("Render this", key="render this", type="primary", on_click=view.ask, disabled=blocked)
+        blocked = weights_missing(state.controls_spec.network)
+        st.button("Render this", key="render this", type="primary", on_click=request_render, disabled=blocked)
         st.button(
-            "Undo",
-            key="undo",
-            help=f"Set the controls to this {what}",
-            on_click=spec_controls.load,
-            args=(seen.focus,),
-        )
+            "Undo", key="undo", help=f"Set the controls to this {what}", on_click=spec_controls.load_spec,
+            args=(state.focus,),
+        )  # fmt: skip

@@ -1,92 +1,91 @@
-"""What one visitor's page is about: the spec in focus, the spec last shown, and the address that says so.
+"""The state of one visitor's Explore page: the spec in focus and the spec of the controls.
 
-The address is that of the picture, not of the controls: what a visitor sees is what a copied link shows.
+The address holds the spec in focus, not that of the controls: a copied link shows what its sender saw.
 """
 
-import secrets
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 
 import streamlit as st
 
-from c3dvis.errors import C3dvisError
 from c3dvis.networks import fit
 from c3dvis.spec import RenderSpec
-from c3dvis.ui.shared import navigation, spec_controls
-from c3dvis.ui.shared.navigation import Place
-from c3dvis.ui.shared.services import Services
+from c3dvis.ui.explore import spec_controls
+from c3dvis.ui.shared import navigation
+from c3dvis.ui.shared.navigation import PageAddress, PageState
+from c3dvis.ui.shared.server_resources import ServerResources
+
+_RENDER_REQUESTED = "render requested"
 
 
 @dataclass
-class View:
-    """One visitor's page.
+class ExploreState(PageState):
+    """The state of one visitor's page.
 
     Attributes:
-        focus: what the centre shows, renders or offers to render.
-        shown: the last spec whose result was shown, to come back to after a cancelled render.
-        asked: what the controls stood for at the last run of the page.
-        problems: what an opened link lost, one sentence each.
-        failed: why the last request could not even start.
-        notice: what just happened, said once.
-        insists: the render that this visitor wants stopped although others watch it.
-        opened: the spec of the opened link, while it is still the focus.
-        leaving: the page that was asked for.
-        visitor: who looks, so that one visitor's Cancel does not take a render away from another.
+        focus: the spec whose clip, progress or offer to render is shown.
+        controls_spec: the spec of the controls when the page ran last.
+        last_shown: the spec whose result was shown last; a cancelled render leads back to it.
+        notice: a sentence to show once.
+        cancel_refused_for: a spec that this visitor cancelled although others watch its render.
+        linked_spec: the spec of the opened link, while it is still in focus.
+        next_page: title of the page to switch to.
     """
 
     focus: RenderSpec
-    asked: RenderSpec
-    shown: RenderSpec | None = None
-    problems: list[str] = field(default_factory=list)
-    failed: str | None = None
+    controls_spec: RenderSpec
+    last_shown: RenderSpec | None = None
     notice: str | None = None
-    visitor: str = field(default_factory=lambda: secrets.token_hex(8))
-    insists: RenderSpec | None = None
-    opened: RenderSpec | None = None
-    leaving: str | None = None
-    place: Place = field(default_factory=Place)
+    cancel_refused_for: RenderSpec | None = None
+    linked_spec: RenderSpec | None = None
+    next_page: str | None = None
 
-    def turn_to(self, spec: RenderSpec) -> None:
-        """Put another spec into focus; what was said of the last one goes."""
-        self.focus, self.failed, self.problems, self.insists = spec, None, [], None
+    def set_focus(self, spec: RenderSpec) -> None:
+        """Put another spec into focus, and drop the messages about the previous one."""
+        self.focus, self.error, self.link_problems, self.cancel_refused_for = spec, None, [], None
 
-    def submit(self, shared: Services, spec: RenderSpec) -> None:
-        """Put a spec into focus and have it rendered, or note why it cannot be."""
-        self.turn_to(spec)
-        try:
-            shared.queue.submit(spec)
-        except C3dvisError as error:
-            self.failed = str(error)
+    def submit(self, resources: ServerResources, spec: RenderSpec) -> None:
+        """Put a spec into focus and submit it to the queue; a failure sets `error`."""
+        self.set_focus(spec)
+        self.error = resources.submit([spec])
 
     def write_address(self) -> None:
-        """Put the focus into the address once it moves; an opened link stays as it came, so that Back leads back."""
-        if self.focus == self.opened:
+        """Write the focus into the address.
+
+        The address of an opened link stays as it is until the focus changes, so that the browser's Back button works.
+        """
+        if self.focus == self.linked_spec:
             return
-        self.opened = None
-        self.place.write(self.focus.to_query())
+        self.linked_spec = None
+        self.address.write(self.focus.to_query())
 
 
-def current() -> View:
-    """This session's view: made from the address on the first run, or when another link was opened."""
-    view: View | None = st.session_state.get("view")
-    query = navigation.opened("Explore", view.place if view else None)
-    if view and query is None:
-        if view.place.written != navigation.current_query():  # back from another page: the address is to be written
-            view.opened = None
-        return view
-    spec, problems = fit.read_link(navigation.single(query or {}))
+def current_state() -> ExploreState:
+    """The state to show: from the address on the first run or when a link was opened, else the session's."""
+    state: ExploreState | None = st.session_state.get("explore")
+    query = navigation.incoming_query("Explore", state.address if state else None)
     here = navigation.current_query()
-    opened = spec if query == here else None
-    view = View(focus=spec, asked=spec, problems=problems, opened=opened, place=Place(here))
-    st.session_state["view"] = view
-    spec_controls.load(spec)
-    return view
+    if state and query is None:
+        if state.address.written != here:  # the visitor came from another page: the address has to be written again
+            state.linked_spec = None
+        return state
+    spec, problems = fit.read_link(navigation.last_values(query or {}))
+    state = ExploreState(
+        focus=spec,
+        controls_spec=spec,
+        link_problems=problems,
+        linked_spec=spec if query == here else None,
+        address=PageAddress(here),
+    )
+    st.session_state["explore"] = state
+    spec_controls.load_spec(spec)
+    return state
 
 
-def ask() -> None:
-    """A press on Render: the run of the page that follows submits what the controls stand for."""
-    st.session_state["render asked"] = True
+def request_render() -> None:
+    """Have the next run of the page submit the spec of the controls; the callback of Render."""
+    st.session_state[_RENDER_REQUESTED] = True
 
 
-def was_asked() -> bool:
-    """Whether Render was pressed since this was last called."""
-    return st.session_state.pop("render asked", False)
+def take_render_request() -> bool:
+    """Whether `request_render` was called since the last call of this function."""
+    return st.session_state.pop(_RENDER_REQUESTED, False)

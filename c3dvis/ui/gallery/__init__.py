@@ -1,1 +1,1 @@
-"""The Gallery page: the filters of a layer side by side."""
+"""The Gallery page: all filters of a layer as moving thumbnails."""

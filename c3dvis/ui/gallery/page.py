@@ -1,4 +1,4 @@
-"""The Gallery page: a layer's filters as a wall of moving thumbnails, page by page, rendered in the background."""
+"""The Gallery page: the filters of a layer as a wall of moving thumbnails, page by page."""
 
 import streamlit as st
 
@@ -7,165 +7,167 @@ from c3dvis.networks import registry
 from c3dvis.spec import RenderSpec
 from c3dvis.spec.text import differences, query_text
 from c3dvis.ui.components.layer_strip import layer_strip, shape_text
-from c3dvis.ui.components.wall import Cell, small, wall
-from c3dvis.ui.gallery import renders
-from c3dvis.ui.gallery.page_state import PER_PAGE, SHOWN, SORTS, GalleryView, current
-from c3dvis.ui.gallery.renders import Layer
-from c3dvis.ui.shared import downloads, measures, navigation, weights_notice
-from c3dvis.ui.shared.error_boundary import guarded
-from c3dvis.ui.shared.services import Services, services
-from c3dvis.ui.status import page as status
+from c3dvis.ui.components.wall import Cell, thumbnail_pixels, wall
+from c3dvis.ui.gallery.filter_order import ordered_filters
+from c3dvis.ui.gallery.page_state import PER_PAGE, SHOW_TITLES, SORT_TITLES, GalleryState, current_state
+from c3dvis.ui.gallery.renders import LayerRenders, layer_renders, seconds_left, start_renders, stop_renders
+from c3dvis.ui.shared import navigation
+from c3dvis.ui.shared.downloads import draw_page_downloads
+from c3dvis.ui.shared.error_boundary import error_boundary
+from c3dvis.ui.shared.measures import measure_caption
+from c3dvis.ui.shared.server_resources import ServerResources, server_resources
+from c3dvis.ui.shared.status_line import draw_status_line
+from c3dvis.ui.shared.weights_notice import draw_weights_notice, weights_missing
 
-_POLL = 1.0  # seconds between two looks at renders under way
+_REFRESH = 1.0  # seconds between two refreshes while renders are queued or running
 
 
 def page() -> None:
-    """Draw the page; a failure of ours is shown as its one sentence."""
-    with guarded("Gallery"):
-        shared = services()
-        seen = current()
-        if seen.chosen is not None:
-            spec, seen.chosen = seen.base.replace(filter=seen.chosen), None
-            seen.place.write(seen.query())
-            navigation.go("Explore", spec.to_query())
-        _draw_head(shared, seen)
-        active = renders.look(shared, seen.specs()).active
-        st.fragment(_grid, run_every=_POLL if active else None)(shared, seen, bool(active))
-        status.line(shared)
+    """Draw the page."""
+    with error_boundary("Gallery"):
+        resources = server_resources()
+        state = current_state()
+        if state.chosen_filter is not None:
+            spec, state.chosen_filter = state.base.replace(filter=state.chosen_filter), None
+            state.address.write(state.query())
+            navigation.switch_page("Explore", spec.to_query())
+        _draw_head(resources, state)
+        active = bool(layer_renders(resources, state.specs()).active)
+        st.fragment(_filters, run_every=_REFRESH if active else None)(resources, state, active)
+        draw_status_line(resources)
         with st.sidebar:
-            _draw_sidebar(seen)
-        seen.place.write(seen.query())
+            _draw_sidebar(state)
+        state.address.write(state.query())
 
 
-def _draw_head(shared: Services, seen: GalleryView) -> None:
-    base = seen.base
+def _draw_head(resources: ServerResources, state: GalleryState) -> None:
+    base = state.base
     st.markdown(f"### {base.layer}")
     info = registry.describe(base.network)
     shape = info.output_shape(base.layer, base.frames, base.height, base.width)
     st.caption(f"{info.title}, output {shape_text(shape)}, engine {base.engine}, seed {base.seed}")
-    for sentence in seen.problems:
-        st.warning(sentence, icon=":material/link_off:")
-    weights_notice.draw(shared, base.network)
+    state.draw_link_problems()
+    draw_weights_notice(resources, base.network)
 
 
-def _draw_sidebar(seen: GalleryView) -> None:
-    base, state = seen.base, st.session_state
+def _draw_sidebar(state: GalleryState) -> None:
+    base, session = state.base, st.session_state
     info = registry.describe(base.network)
     size = (base.frames, base.height, base.width)
-    state["g.network"], state["g.layer"] = base.network, base.layer
-    state["g.sort"], state["g.show"] = seen.sort, seen.show
+    session["g.network"], session["g.layer"] = base.network, base.layer
+    session["g.sort"], session["g.show"] = state.sort, state.show
 
-    def turn() -> None:
-        seen.turn(network=state["g.network"], layer=state["g.layer"])
+    def set_layer() -> None:
+        state.set_layer(network=session["g.network"], layer=session["g.layer"])
 
-    def turn_strip() -> None:
-        if state["g.strip"].chosen in info.layers:
-            seen.turn(network=base.network, layer=state["g.strip"].chosen)
+    def set_layer_of_strip() -> None:
+        if session["g.strip"].chosen in info.layers:
+            state.set_layer(network=base.network, layer=session["g.strip"].chosen)
 
-    def arrange() -> None:
-        seen.arrange(state["g.sort"] or "filter", state["g.show"] or "all")
+    def set_order() -> None:
+        state.set_order(session["g.sort"] or "filter", session["g.show"] or "all")
 
-    # Folded: a list of choices costs a browser more than the wall does, and is made when the fold is opened.
+    # In a popover, whose content is created when it is opened: select boxes cost a browser more than the wall does.
     with st.popover("Network, layer, order", width="stretch", icon=":material/tune:"):
-        st.selectbox("Network", registry.names(), key="g.network", format_func=registry.title, on_change=turn)
-        st.selectbox("Layer", info.layers, key="g.layer", on_change=turn)
+        st.selectbox("Network", registry.names(), key="g.network", format_func=registry.title, on_change=set_layer)
+        st.selectbox("Layer", info.layers, key="g.layer", on_change=set_layer)
         st.selectbox(
-            "Sort by", list(SORTS), key="g.sort", format_func=lambda sort: SORTS[sort], on_change=arrange,
-            help="What is not rendered yet comes last.",
+            "Sort by", list(SORT_TITLES), key="g.sort", format_func=lambda sort: SORT_TITLES[sort],
+            on_change=set_order, help="Filters that are not rendered yet come last.",
         )  # fmt: skip
-        st.selectbox("Show", list(SHOWN), key="g.show", format_func=lambda show: SHOWN[show], on_change=arrange)
-    layer_strip(info, size, base.layer, key="g.strip", on_chosen=turn_strip)
+        st.selectbox(
+            "Show", list(SHOW_TITLES), key="g.show", format_func=lambda show: SHOW_TITLES[show], on_change=set_order
+        )
+    layer_strip(info, size, base.layer, key="g.strip", on_chosen=set_layer_of_strip)
     changed = differences(RenderSpec(network=base.network, layer=base.layer, filter=base.filter), base)
     if changed:
         st.caption(f"Rendered with: {', '.join(changed)}")
-        st.button("Use the usual settings", key="g.usual", on_click=seen.use_usual)
+        st.button("Use the default settings", key="g.defaults", on_click=state.use_default_settings)
 
 
-@guarded("Gallery")
-def _grid(shared: Services, seen: GalleryView, was_active: bool) -> None:
-    layer = renders.look(shared, seen.specs())
-    if bool(layer.active) != was_active:
-        st.rerun()  # the whole page: it starts to look again, or stops to
-    if seen.chosen is not None:
-        st.rerun()
-    order = renders.arranged(shared, seen, layer)
-    pages = max(1, -(-len(order) // PER_PAGE))
-    seen.page = min(seen.page, pages)
-    shown = order[(seen.page - 1) * PER_PAGE : seen.page * PER_PAGE]
-    _draw_work(shared, seen, layer, shown)
+@error_boundary("Gallery")
+def _filters(resources: ServerResources, state: GalleryState, was_active: bool) -> None:
+    renders = layer_renders(resources, state.specs())
+    if bool(renders.active) != was_active or state.chosen_filter is not None:
+        st.rerun()  # the whole page: it starts or stops to refresh, or opens the chosen filter
+    numbers = ordered_filters(resources, state, renders)
+    pages = max(1, -(-len(numbers) // PER_PAGE))
+    state.page = min(state.page, pages)
+    shown = numbers[(state.page - 1) * PER_PAGE : state.page * PER_PAGE]
+    _draw_renders(resources, state, renders, shown)
     if not shown:
-        st.info(f"No filter of this layer is here under “{SHOWN[seen.show]}”.", icon=":material/filter_alt:")
+        st.info(f"No filter of this layer matches “{SHOW_TITLES[state.show]}”.", icon=":material/filter_alt:")
         return
-    _draw_wall(shared, seen, layer, shown)
-    _draw_pager(seen, pages, len(order))
-    downloads.draw(shared, [layer.specs[number] for number in shown], f"{seen.base.layer} page {seen.page}")
+    _draw_wall(resources, state, renders, shown)
+    _draw_pager(state, pages, len(numbers))
+    draw_page_downloads(resources, [renders.specs[n] for n in shown], f"{state.base.layer} page {state.page}")
 
 
-def _draw_wall(shared: Services, seen: GalleryView, layer: Layer, shown: list[int]) -> None:
-    summaries = shared.store.summaries([layer.keys[n] for n in shown if layer.keys[n]])
+def _draw_wall(resources: ServerResources, state: GalleryState, renders: LayerRenders, shown: list[int]) -> None:
+    summaries = resources.store.summaries([renders.keys[n] for n in shown if renders.keys[n]])
     cells = []
     for number in shown:
-        spec, key = layer.specs[number], layer.keys[number]
-        link = f"explore?{query_text(spec)}"
-        summary = summaries.get(key)
+        link = f"explore?{query_text(renders.specs[number])}"
+        summary = summaries.get(renders.keys[number])
         if summary is None:
-            cells.append(Cell(str(number), f"Filter {number}", state=layer.state(number), link=link))
+            cells.append(Cell(str(number), f"Filter {number}", state=renders.cell_state(number), link=link))
             continue
-        state = "dead" if summary.metrics.get("dead") else "stored"
-        note = "" if state == "dead" else measures.note(summary.metrics, seen.sort)
-        cells.append(Cell(str(number), f"Filter {number}", note, state, link, small(summary)))
+        dead = bool(summary.metrics.get("dead"))
+        caption = "" if dead else measure_caption(summary.metrics, state.sort)
+        pixels = thumbnail_pixels(summary)
+        cells.append(Cell(str(number), f"Filter {number}", caption, "dead" if dead else "stored", link, pixels))
 
     def choose() -> None:
         chosen = st.session_state["g.wall"].chosen
-        seen.chosen = int(chosen) if chosen and chosen.isdecimal() and int(chosen) < len(layer.specs) else None
+        valid = chosen and chosen.isdecimal() and int(chosen) < len(renders.specs)
+        state.chosen_filter = int(chosen) if valid else None
 
-    wall(cells, key="g.wall", label=f"Filters of {seen.base.layer}", side=132, on_chosen=choose)
+    wall(cells, key="g.wall", label=f"Filters of {state.base.layer}", side=132, on_chosen=choose)
 
 
-def _draw_work(shared: Services, seen: GalleryView, layer: Layer, shown: list[int]) -> None:
-    """How much is here, what is under way, and the buttons that start and stop it."""
-    total = len(layer.specs)
-    parts = [f"{len(layer.stored)} of {total} rendered"]
-    if layer.failed:
-        parts.append(f"{len(layer.failed)} failed")
-    if layer.active:
-        left = renders.seconds_left(shared, layer)
-        parts.append(f"{len(layer.active)} under way" + (f", about {duration(left)} left" if left else ""))
-        share = len(layer.stored) / total
-        st.progress(min(1.0, share), text=", ".join(parts))
+def _draw_renders(resources: ServerResources, state: GalleryState, renders: LayerRenders, shown: list[int]) -> None:
+    """Draw how many filters are rendered, the progress of the others, and the buttons that start and stop them."""
+    total = len(renders.specs)
+    parts = [f"{len(renders.stored)} of {total} rendered"]
+    if renders.failed:
+        parts.append(f"{len(renders.failed)} failed")
+    if renders.active:
+        left = seconds_left(resources, renders)
+        parts.append(f"{len(renders.active)} under way" + (f", about {duration(left)} left" if left else ""))
+        st.progress(min(1.0, len(renders.stored) / total), text=", ".join(parts))
     else:
         st.caption(", ".join(parts))
-    wanting = [n for n in shown if n not in layer.stored and n not in layer.active]
-    rest = [n for n in range(total) if n not in layer.stored and n not in layer.active]
-    blocked = weights_notice.missing(seen.base.network)
+    missing = [n for n in range(total) if n not in renders.stored and n not in renders.active]
+    missing_here = [n for n in shown if n in missing]
+    blocked = weights_missing(state.base.network)
     with st.container(horizontal=True, gap="small"):
         st.button(
-            f"Render this page ({len(wanting)})", key="g.render page", disabled=blocked or not wanting,
-            on_click=renders.start, args=(shared, seen, layer, wanting), icon=":material/play_arrow:",
+            f"Render this page ({len(missing_here)})", key="g.render page", disabled=blocked or not missing_here,
+            on_click=start_renders, args=(resources, state, renders, missing_here), icon=":material/play_arrow:",
         )  # fmt: skip
         st.button(
-            f"Render the layer ({len(rest)})", key="g.render layer", disabled=blocked or not rest,
-            on_click=renders.start, args=(shared, seen, layer, rest),
+            f"Render the layer ({len(missing)})", key="g.render layer", disabled=blocked or not missing,
+            on_click=start_renders, args=(resources, state, renders, missing),
         )  # fmt: skip
-        if layer.active:
+        if renders.active:
             st.button(
-                "Stop", key="g.stop", icon=":material/stop:", on_click=renders.stop, args=(shared, seen, layer),
-                help="Renders that someone watches on the Explore page go on.",
+                "Stop", key="g.stop", icon=":material/stop:", on_click=stop_renders, args=(state, renders),
+                help="Renders that someone watches on the Explore page continue.",
             )  # fmt: skip
-    if seen.failed:
-        st.error(seen.failed, icon=":material/error:")
-    for number, why in list(layer.failed.items())[:3]:
-        st.error(f"Filter {number}: {why}", icon=":material/error:")
+    if state.error:
+        st.error(state.error, icon=":material/error:")
+    for number, reason in list(renders.failed.items())[:3]:
+        st.error(f"Filter {number}: {reason}", icon=":material/error:")
 
 
-def _draw_pager(seen: GalleryView, pages: int, filters: int) -> None:
+def _draw_pager(state: GalleryState, pages: int, filters: int) -> None:
     if pages == 1:
         return
 
     def turn_page(step: int) -> None:
-        seen.page = min(pages, max(1, seen.page + step))
+        state.page = min(pages, max(1, state.page + step))
 
     with st.container(horizontal=True, vertical_alignment="center", gap="small"):
-        st.button("‹ Before", key="g.before", disabled=seen.page == 1, on_click=turn_page, args=(-1,))
-        st.markdown(f"Page {seen.page} of {pages}, {filters} filters", width="content")
-        st.button("Next ›", key="g.next", disabled=seen.page == pages, on_click=turn_page, args=(1,))
+        st.button("‹ Previous", key="g.previous", disabled=state.page == 1, on_click=turn_page, args=(-1,))
+        st.markdown(f"Page {state.page} of {pages}, {filters} filters", width="content")
+        st.button("Next ›", key="g.next", disabled=state.page == pages, on_click=turn_page, args=(1,))

@@ -1,99 +1,94 @@
-"""What one visitor's Gallery is about, and the address that says so: the base spec, the order, the page."""
+"""The state of one visitor's Gallery: the layer and render settings, the order of the filters, the page number."""
 
-import secrets
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from functools import lru_cache
-from typing import Any
 
 import streamlit as st
 
 from c3dvis.networks import fit, registry
 from c3dvis.spec import RenderSpec
 from c3dvis.ui.shared import navigation
-from c3dvis.ui.shared.navigation import Place
+from c3dvis.ui.shared.navigation import PageAddress, PageState
 
 PER_PAGE = 24
-SORTS = {"filter": "Filter number", "gain": "Gain", "selectivity": "Selectivity", "motion": "Motion"}
-SHOWN = {"all": "All filters", "rendered": "Rendered", "alive": "Alive", "dead": "Dead", "missing": "Not rendered yet"}
+SORT_TITLES = {"filter": "Filter number", "gain": "Gain", "selectivity": "Selectivity", "motion": "Motion"}
+SHOW_TITLES = {
+    "all": "All filters", "rendered": "Rendered", "alive": "Alive", "dead": "Dead", "missing": "Not rendered yet",
+}  # fmt: skip
 
 
 @dataclass
-class GalleryView:
-    """One visitor's gallery.
+class GalleryState(PageState):
+    """The state of one visitor's page; `page`, `sort` and `show` are named as the parameters of the address.
 
     Attributes:
-        base: what all its filters share; its own filter means nothing.
-        page: from 1.
-        sort, show: of `SORTS` and `SHOWN`.
-        problems: what an opened link lost, one sentence each.
-        chosen: a filter that was pressed, and is to be opened on Explore.
-        failed: why a render could not even start.
-        visitor: who looks, so that one visitor's Stop does not take a render away from another.
+        base: the spec of every filter but for its `filter`.
+        page: page number, from 1.
+        sort: the order of the filters, a key of `SORT_TITLES`.
+        show: the filters to show, a key of `SHOW_TITLES`.
+        chosen_filter: the filter whose cell was pressed, to be opened on the Explore page.
     """
 
     base: RenderSpec
     page: int = 1
     sort: str = "filter"
     show: str = "all"
-    problems: list[str] = field(default_factory=list)
-    chosen: int | None = None
-    failed: str | None = None
-    visitor: str = field(default_factory=lambda: secrets.token_hex(8))
-    place: Place = field(default_factory=Place)
+    chosen_filter: int | None = None
 
     def specs(self) -> tuple[RenderSpec, ...]:
-        """Every filter of the layer, in order."""
+        """The spec of every filter of the layer, by filter number."""
         info, base = registry.describe(self.base.network), self.base
-        return _filters(base, info.output_shape(base.layer, base.frames, base.height, base.width)[3])
+        return _filter_specs(base, info.output_shape(base.layer, base.frames, base.height, base.width)[3])
 
     def query(self) -> dict[str, str]:
-        """The address."""
+        """The query of the address."""
         query = {name: value for name, value in self.base.to_query().items() if name != "filter"}
-        usual: dict[str, Any] = {"page": 1, "sort": "filter", "show": "all"}
-        return query | {name: str(getattr(self, name)) for name in usual if getattr(self, name) != usual[name]}
+        own = {"page": str(self.page), "sort": self.sort, "show": self.show}
+        defaults = {"page": "1", "sort": "filter", "show": "all"}
+        return query | {name: value for name, value in own.items() if value != defaults[name]}
 
-    def turn(self, network: str, layer: str) -> None:
-        """Show another layer, or another network's."""
+    def set_layer(self, network: str, layer: str) -> None:
+        """Show another layer, or the default layer of another network."""
         if network != self.base.network:
             info = registry.describe(network)
             frames, height, width = info.default_size
             layer = fit.default_layer(info)
             self.base = self.base.replace(network=network, frames=frames, height=height, width=width)
-        self.base, self.problems = fit.fit(self.base.replace(layer=layer, filter=0))
-        self.page, self.failed = 1, None
+        self.base, self.link_problems = fit.fit(self.base.replace(layer=layer, filter=0))
+        self.page, self.error = 1, None
 
-    def arrange(self, sort: str, show: str) -> None:
-        """Another order, or another choice of filters: from the first page on."""
+    def set_order(self, sort: str, show: str) -> None:
+        """Change the order and the choice of filters, and go to the first page."""
         self.sort, self.show, self.page = sort, show, 1
 
-    def use_usual(self) -> None:
-        """Back to the settings that a render has by default."""
+    def use_default_settings(self) -> None:
+        """Set all render settings to their defaults."""
         self.base = RenderSpec(network=self.base.network, layer=self.base.layer, filter=0)
         self.page = 1
 
 
 @lru_cache(maxsize=8)
-def _filters(base: RenderSpec, count: int) -> tuple[RenderSpec, ...]:
-    """So many filters of a layer. Kept: each is checked as it is made, and a page asks for hundreds at every run."""
-    return tuple(base.replace(filter=number) for number in range(count))
+def _filter_specs(base: RenderSpec, filters: int) -> tuple[RenderSpec, ...]:
+    """Cached, since creating a spec validates it, and every run of the page needs hundreds of them."""
+    return tuple(base.replace(filter=number) for number in range(filters))
 
 
-def current() -> GalleryView:
-    """This session's gallery: made from the address on the first run, or when another link was opened."""
-    view: GalleryView | None = st.session_state.get("gallery")
-    opened = navigation.opened("Gallery", view.place if view else None)
-    if view and opened is None:
-        return view
-    query = navigation.single(opened or {})
+def current_state() -> GalleryState:
+    """The state to show: from the address on the first run or when a link was opened, else the session's."""
+    state: GalleryState | None = st.session_state.get("gallery")
+    incoming = navigation.incoming_query("Gallery", state.address if state else None)
+    if state and incoming is None:
+        return state
+    query = navigation.last_values(incoming or {})
     base, problems = fit.read_link({name: value for name, value in query.items() if name != "filter"})
     page = query.get("page", "1")
-    view = GalleryView(
+    state = GalleryState(
         base=base.replace(filter=0, objective="filter", position=None),
         page=int(page) if page.isdecimal() and 0 < int(page) < 10_000 else 1,
-        sort=query["sort"] if query.get("sort") in SORTS else "filter",
-        show=query["show"] if query.get("show") in SHOWN else "all",
-        problems=problems,
-        place=Place(navigation.current_query()),
+        sort=query["sort"] if query.get("sort") in SORT_TITLES else "filter",
+        show=query["show"] if query.get("show") in SHOW_TITLES else "all",
+        link_problems=problems,
+        address=PageAddress(navigation.current_query()),
     )
-    st.session_state["gallery"] = view
-    return view
+    st.session_state["gallery"] = state
+    return state

@@ -1,1 +1,1 @@
-"""The Network page: layer table, weights, settings."""
+"""The Network page: the layers of a network, and its weights."""

@@ -1,7 +1,7 @@
-"""The Network page: a network's layer table, where its weights are from, and the ways to bring them here.
+"""The Network page: the layer table of a network, the provenance of its weights, and how to install them.
 
-What a visitor can do here adds weights where there are none. What is here already is replaced on the command line
-alone: others render with it.
+Visitors can install weights only where there are none. Installed weights are replaced on the command line alone, since
+other visitors render with them.
 """
 
 import tempfile
@@ -15,46 +15,53 @@ from c3dvis.networks.registry import NetworkInfo
 from c3dvis.networks.weights import installed_weights, obtain, provenance
 from c3dvis.networks.weights.fetch.sources import ADDRESSES
 from c3dvis.spec import RenderSpec
-from c3dvis.ui.shared import navigation, weights_notice
-from c3dvis.ui.shared.error_boundary import guarded
-from c3dvis.ui.shared.markdown_table import table
-from c3dvis.ui.shared.services import Services, services
+from c3dvis.ui.shared import navigation
+from c3dvis.ui.shared.byte_size import byte_size
+from c3dvis.ui.shared.error_boundary import error_boundary
+from c3dvis.ui.shared.markdown_table import markdown_table
+from c3dvis.ui.shared.server_resources import ServerResources, server_resources
+from c3dvis.ui.shared.weights_notice import accepted_key, draw_weights_notice
 
 UPLOADS = {"i3d-kinetics400": (60, ["ckpt", "gz"]), "c3d-sports1m": (400, None)}
-"""Networks whose weights can be uploaded: megabytes at most, and the endings of the files."""
+"""Networks whose weights can be uploaded: the largest file in megabytes, and the file extensions (None: any)."""
+
+_PADDING = {
+    "caffe": "Caffe does, as it was trained: one row and column at the end",
+    "table": "the published table of its Keras ports does: a row and a column on every side, with other class scores",
+}
 
 
 def page() -> None:
-    """Draw the page; a failure of ours is shown as its one sentence."""
-    with guarded("Network"):
-        navigation.enter("Network")
-        _draw(services())
+    """Draw the page."""
+    with error_boundary("Network"):
+        navigation.mark_shown("Network")
+        _draw(server_resources())
 
 
-def _draw(shared: Services) -> None:
+def _draw(resources: ServerResources) -> None:
     names = registry.names()
-    first = st.session_state.get("c.network", RenderSpec().network)
+    explored = st.session_state.get("c.network", RenderSpec().network)
     name = st.selectbox(
-        "Network", names, index=names.index(first) if first in names else 0, key="network page",
+        "Network", names, index=names.index(explored) if explored in names else 0, key="network page",
         format_func=registry.title,
     )  # fmt: skip
     info = registry.describe(name)
     frames, height, width = info.default_size
     st.markdown(f"### {info.title}")
-    with st.container(key="network"):  # in a narrow window, where these stack, the weights come first (page.css)
+    with st.container(key="network"):  # in a narrow window page.css puts the weights above the layers
         layers, weights = st.columns([5, 3], gap="large")
     with weights:
-        _draw_weights(shared, info)
+        _draw_weights(resources, info)
     with layers:
         st.markdown("#### Layers")
         st.caption(
-            f"For a clip of {frames} frames of {width} × {height}. A layer *sees* so many frames × rows × columns of "
-            "the clip from each of its positions (its receptive field)."
+            f"For a clip of {frames} frames of {width} × {height}. The receptive field is the part of the clip "
+            "(frames × rows × columns) that one position of the layer sees."
         )
-        _draw_table(info)
+        _draw_layer_table(info)
 
 
-def _draw_table(info: NetworkInfo) -> None:
+def _draw_layer_table(info: NetworkInfo) -> None:
     rows = info.table(*info.default_size)
     cells = [
         (
@@ -67,46 +74,45 @@ def _draw_table(info: NetworkInfo) -> None:
     ]
     total = sum(row.parameters for row in rows)
     cells.append(("**Total**", "", f"**{total:,}**", ""))
-    table(("Layer (type)", "Output shape", "Parameters", "Sees (t × h × w)"), cells, "")
+    markdown_table(("Layer (type)", "Output shape", "Parameters", "Receptive field"), cells)
 
 
-def _draw_weights(shared: Services, info: NetworkInfo) -> None:
+def _draw_weights(resources: ServerResources, info: NetworkInfo) -> None:
     st.markdown("#### Weights")
-    weights_notice.draw(shared, info.name)
+    draw_weights_notice(resources, info.name)
     if installed_weights.present(info):
         lines, digest = _provenance(info)
         st.markdown("\n".join(f"- **{name}**: {text}" for name, text in lines))
         st.caption("SHA-256 of the file that they were made from")
         st.code(digest, language=None, wrap_lines=True)
-        if st.button("Check the weights", key="check", help="Reads every value and holds it against its hash"):
+        if st.button("Check the weights", key="check", help="Reads every value and compares it with its hash"):
             _check(info)
     elif info.name in UPLOADS:
         _draw_upload(info)
-    if installed_weights.present(info) or info.name not in ADDRESSES:  # else the notice above has the terms
+    if installed_weights.present(info) or info.name not in ADDRESSES:  # else the notice above shows the terms
         st.markdown("#### Licence")
         st.markdown(ADDRESSES[info.name].terms if info.name in ADDRESSES else f"{info.licence}.")
     if info.name == "c3d-sports1m":
-        _draw_settings(info)
+        _draw_input_and_padding(info)
 
 
 def _provenance(info: NetworkInfo) -> tuple[list[tuple[str, str]], str]:
-    """What is known of the weights here, and the SHA-256 of the file that they come from."""
-    size = info.weights_path.stat().st_size
-    lines = [("Here", f"`{info.weights_file}`, {size / 1e6:.1f} MB")]
-    noted = provenance.read(info.weights_path)
+    """The provenance of the installed weights as (title, text) lines, and the SHA-256 of their source file."""
+    lines = [("File", f"`{info.weights_file}`, {byte_size(info.weights_path.stat().st_size)}")]
+    recorded = provenance.read(info.weights_path)
     digest = info.weights_sha256 or ""
-    if noted:
-        told = {
-            "Made from": noted.source.get("name"), "Fetched from": noted.source.get("url"),
-            "Known as": noted.source.get("known"), "Its format": noted.source.get("format"),
-            "Its layout": noted.source.get("layout"), "Parameters": f"{noted.parameters:,}",
-            "Lacks": ", ".join(noted.missing),
+    if recorded:
+        source = recorded.source
+        texts = {
+            "Made from": source.get("name"), "Fetched from": source.get("url"), "Recognised as": source.get("known"),
+            "Format": source.get("format"), "Layout": source.get("layout"), "Parameters": f"{recorded.parameters:,}",
+            "Missing layers": ", ".join(recorded.missing),
         }  # fmt: skip
-        lines += [(name, text) for name, text in told.items() if text]
-        digest = noted.source.get("sha256", "")
+        lines += [(title, text) for title, text in texts.items() if text]
+        digest = source.get("sha256", "")
     else:
         lines.append(("From", info.source))
-    lines.append(("Fingerprint", f"`{installed_weights.fingerprint(info)[:16]}…`, part of the key of every picture"))
+    lines.append(("Fingerprint", f"`{installed_weights.fingerprint(info)[:16]}…`, part of the key of every result"))
     return lines, digest or provenance.digest(info.weights_path)[0]
 
 
@@ -117,37 +123,37 @@ def _check(info: NetworkInfo) -> None:
     except C3dvisError as error:
         st.error(str(error), icon=":material/error:")
     else:
-        st.success("The weights are whole: every value is the one they were stored with.", icon=":material/check:")
+        st.success("The weights are whole: every value is the one that was stored.", icon=":material/check:")
 
 
 def _draw_upload(info: NetworkInfo) -> None:
-    most, endings = UPLOADS[info.name]
-    what = "Keras .h5, Caffe, PyTorch or .npz" if endings is None else "the published .ckpt, or the package with it"
-    accepted = info.name not in ADDRESSES or st.session_state.get(weights_notice.accepted_key(info.name), False)
-    given = st.file_uploader(
-        f"Or bring a weights file ({what}; at most {most} MB)", endings, key=f"upload {info.name}",
-        max_upload_size=most, disabled=not accepted,
+    max_megabytes, extensions = UPLOADS[info.name]
+    what = "Keras .h5, Caffe, PyTorch or .npz" if extensions is None else "the published .ckpt, or the package with it"
+    accepted = info.name not in ADDRESSES or st.session_state.get(accepted_key(info.name), False)
+    upload = st.file_uploader(
+        f"Or upload a weights file ({what}; at most {max_megabytes} MB)", extensions, key=f"upload {info.name}",
+        max_upload_size=max_megabytes, disabled=not accepted,
         help="It is read as plain arrays, in a process of its own; nothing in it is run.",
     )  # fmt: skip
     if not accepted:
         st.caption("Accept the terms above first.")
-    if given is None:
+    if upload is None:
         return
     try:
-        with st.spinner(f"Reading {given.name} …"), tempfile.TemporaryDirectory() as folder:
+        with st.spinner(f"Reading {upload.name} …"), tempfile.TemporaryDirectory() as folder:
             path = Path(folder) / "upload"
             with path.open("wb") as file:
-                while chunk := given.read(1 << 20):
+                while chunk := upload.read(1 << 20):
                     file.write(chunk)
-            obtain.install(info, path, name=given.name[:200])
+            obtain.install(info, path, name=upload.name[:200])
     except C3dvisError as error:
-        shown = str(error).replace(str(path), given.name)
-        st.error(shown, icon=":material/error:")
+        st.error(str(error).replace(str(path), upload.name), icon=":material/error:")
         return
-    st.rerun()  # the whole page: there are weights now
+    st.rerun()  # the whole page, which now shows the provenance in place of the upload
 
 
-def _draw_settings(info: NetworkInfo) -> None:
+def _draw_input_and_padding(info: NetworkInfo) -> None:
+    """Describe what the network subtracts from its input, and how it pads before pool5."""
     chosen, mean, _ = options.stored(info.name)
     red, green, blue = (f"{-low:.2f}" for low in info.domain.low)
     how = "a mean file of this machine's operator" if mean else "the channel means of its usual mean file"
@@ -156,9 +162,3 @@ def _draw_settings(info: NetworkInfo) -> None:
         f"Frames in BGR, 0 to 255, less {how} (red {red}, green {green}, blue {blue}); clips are shown in RGB with the "
         f"mean added back. Before pool5 the network pads as {_PADDING[chosen.pool5_padding]}."
     )
-
-
-_PADDING = {
-    "caffe": "Caffe does, as it was trained: one row and column at the end",
-    "table": "the published table of its Keras ports does: a row and a column on every side, with other class scores",
-}

@@ -1,1 +1,1 @@
-"""What the pages share: navigation, services, controls, measures, downloads."""
+"""Parts that several pages use: server resources, navigation, downloads, measures, progress, status line, notices."""

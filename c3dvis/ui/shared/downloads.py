@@ -1,4 +1,7 @@
-"""Taking along all that a page shows: a ZIP of clips and recipes, and a contact sheet. Encoded when pressed."""
+"""Download buttons: one result in every format, or all results of a page as a ZIP or a contact sheet.
+
+Each file is encoded when its button is pressed, so that drawing the buttons costs nothing.
+"""
 
 import io
 import zipfile
@@ -11,55 +14,89 @@ from c3dvis.errors import C3dvisError
 from c3dvis.results import RenderResult
 from c3dvis.spec import RenderSpec
 from c3dvis.spec.text import file_stem
-from c3dvis.ui.shared.services import Services
+from c3dvis.ui.components.share_link import share_link
+from c3dvis.ui.shared.server_resources import ServerResources
+
+_SHORT = {"gif": "GIF", "mp4": "MP4", "webp": "WebP", "apng": "APNG", "png": "PNG sheet", "npy": "NPY"}
 
 
-def draw(shared: Services, specs: Sequence[RenderSpec], name: str) -> None:
-    """Buttons for what of these specs is stored; nothing where none is.
+def draw_result_downloads(result: RenderResult) -> None:
+    """Draw the downloads of one result: the clip in each format, HDF5, recipe, command line and link."""
+    stem = file_stem(result.spec)
+    with st.container(horizontal=True, gap="small", key="downloads"):
+        for fmt, entry in media.FORMATS.items():
+            st.download_button(
+                _SHORT.get(fmt, fmt.upper()),
+                data=lambda fmt=fmt: _encoded_clip(result, fmt),
+                file_name=stem + entry.extension,
+                mime=entry.mime,
+                on_click="ignore",
+                help=entry.title,
+                key=f"download.{fmt}",
+            )
+        st.download_button(
+            "HDF5", data=result.to_bytes, file_name=f"{stem}.h5", mime="application/x-hdf5",
+            on_click="ignore", key="download.h5",
+            help="The whole result: clip, measures, curve and provenance",
+        )  # fmt: skip
+        st.download_button(
+            "Recipe", data=result.spec.to_json(), file_name=f"{stem}.json", mime="application/json",
+            on_click="ignore", help="The spec as JSON: repeats this render anywhere", key="download.json",
+        )  # fmt: skip
+    share_link(result.spec, key="share")
+
+
+def draw_page_downloads(resources: ServerResources, specs: Sequence[RenderSpec], name: str) -> None:
+    """Draw the downloads of all results that a page shows; nothing where none of the specs is stored.
 
     Args:
-        name: of the files, without an ending.
+        resources: of the server.
+        specs: that the page shows, stored or not.
+        name: of the files, without extension.
     """
-    keys = [key for spec in specs if (key := shared.key(spec))]
-    if not shared.store.present(keys):
+    keys = [key for spec in specs if (key := resources.key(spec))]
+    if not resources.store.present(keys):
         return
+
+    def encoder(encode: Callable[[Sequence[RenderResult]], bytes]) -> Callable[[], bytes]:
+        return lambda: encode(_stored_results(resources, specs))
+
     stem = name.replace("/", ".").replace(" ", "-")
     with st.container(horizontal=True, gap="small"):
         st.download_button(
-            "ZIP", data=_later(shared, specs, as_zip), file_name=f"{stem}.zip", mime="application/zip",
-            on_click="ignore", key="take.zip", help="GIF, HDF5 and recipe of each that is shown",
+            "ZIP", data=encoder(zip_archive), file_name=f"{stem}.zip", mime="application/zip",
+            on_click="ignore", key="page.zip", help="GIF, HDF5 and recipe of each result on this page",
         )  # fmt: skip
         st.download_button(
-            "Contact sheet", data=_later(shared, specs, as_sheet), file_name=f"{stem}.png", mime="image/png",
-            on_click="ignore", key="take.sheet", help="The middle frame of each that is shown, as one PNG",
+            "Contact sheet", data=encoder(contact_sheet), file_name=f"{stem}.png", mime="image/png",
+            on_click="ignore", key="page.sheet", help="The middle frame of each result on this page, as one PNG",
         )  # fmt: skip
 
 
-def as_zip(results: Sequence[RenderResult]) -> bytes:
-    """A ZIP with GIF, HDF5 and recipe of each."""
+def zip_archive(results: Sequence[RenderResult]) -> bytes:
+    """A ZIP with the GIF, the HDF5 and the recipe of each result."""
     file = io.BytesIO()
-    with zipfile.ZipFile(file, "w", zipfile.ZIP_STORED) as archive:  # all three are compressed already
+    with zipfile.ZipFile(file, "w", zipfile.ZIP_STORED) as archive:  # GIF and HDF5 are compressed already
         for result in results:
             stem = file_stem(result.spec)
-            about = {"title": result.spec.title, "spec": result.spec.to_dict()}
-            archive.writestr(f"{stem}.gif", media.encode(result.clip, "gif", metadata=about))
+            archive.writestr(f"{stem}.gif", _encoded_clip(result, "gif"))
             archive.writestr(f"{stem}.h5", result.to_bytes())
             archive.writestr(f"{stem}.json", result.spec.to_json() + "\n")
     return file.getvalue()
 
 
-def as_sheet(results: Sequence[RenderResult]) -> bytes:
-    """A PNG with the middle frame of each."""
-    return media.contact_sheet([result.clip for result in results], [f"{r.spec.filter_text}" for r in results])
+def contact_sheet(results: Sequence[RenderResult]) -> bytes:
+    """A PNG with the middle frame of each result, labelled with its filter."""
+    return media.contact_sheet([result.clip for result in results], [result.spec.filter_text for result in results])
 
 
-def _later(
-    shared: Services, specs: Sequence[RenderSpec], make: Callable[[Sequence[RenderResult]], bytes]
-) -> Callable[[], bytes]:
-    def encode() -> bytes:
-        found = [result for spec in specs if (result := shared.store.get(spec))]
-        if not found:
-            raise C3dvisError("What was shown is no longer stored: render it again.")
-        return make(found)
+def _encoded_clip(result: RenderResult, fmt: str) -> bytes:
+    metadata = {"title": result.spec.title, "spec": result.spec.to_dict()}
+    return media.encode(result.clip, fmt, metadata=metadata)
 
-    return encode
+
+def _stored_results(resources: ServerResources, specs: Sequence[RenderSpec]) -> list[RenderResult]:
+    results = [result for spec in specs if (result := resources.store.get(spec))]
+    if not results:
+        raise C3dvisError("The results on this page are no longer stored. Render them again.")
+    return results

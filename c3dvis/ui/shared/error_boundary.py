@@ -1,6 +1,6 @@
-"""What a visitor sees of a failure: one sentence, never a traceback.
+"""Shows a failure of a page as one sentence, never as a traceback.
 
-Around each page, and around each fragment too, since a fragment that looks again runs without its page.
+It goes around each page, and around each fragment too, since Streamlit runs a fragment again without its page.
 """
 
 import logging
@@ -15,16 +15,19 @@ _log = logging.getLogger(__name__)
 
 
 @contextmanager
-def guarded(page: str) -> Iterator[None]:
-    """Around the drawing of a page, or before the function that draws a part of it.
+def error_boundary(page: str) -> Iterator[None]:
+    """Turn an exception into an error message on the page, as a context manager or as a decorator.
 
-    A failure of ours is shown as its sentence, any other goes to the log too.
+    A `C3dvisError` is shown with its own text. Any other exception is shown with its class alone, and logged.
+
+    Args:
+        page: title of the page, for the log.
     """
     try:
         yield
     except C3dvisError as error:
         st.error(str(error), icon=":material/error:")
-    except Exception as error:  # a visitor gets a sentence, the log the rest
+    except Exception as error:  # the visitor gets a sentence, the log the traceback
         _log.exception("The %s page failed", page)
         st.error(
             f"The page met an unexpected {type(error).__name__} and stopped here. Reload it; if that does "

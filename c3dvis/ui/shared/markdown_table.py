@@ -1,14 +1,24 @@
-"""Tables in Markdown: `st.table` would load pandas into the page's process."""
+"""Tables written as Markdown, since `st.table` would import pandas into the server process."""
 
 from collections.abc import Sequence
 
 import streamlit as st
 
 
-def table(heads: tuple[str, ...], rows: Sequence[tuple[object, ...]], empty: str) -> None:
-    """Draw a table, or say why there is none."""
+def markdown_table(
+    heads: Sequence[str], rows: Sequence[Sequence[object]], *, numeric: bool = False, empty: str = ""
+) -> None:
+    """Draw a table.
+
+    Args:
+        heads: titles of the columns.
+        rows: cells of each row.
+        numeric: whether all columns but the first are aligned to the right.
+        empty: text in place of a table without rows.
+    """
     if not rows:
         st.caption(empty)
         return
-    cells = [heads, tuple("---" for _ in heads), *rows]
-    st.markdown("\n".join("| " + " | ".join(str(cell).replace("|", "\\|") for cell in row) + " |" for row in cells))
+    rule = ["---", *["---:" if numeric else "---"] * (len(heads) - 1)]
+    lines = (" | ".join(str(cell).replace("|", "\\|") for cell in row) for row in (heads, rule, *rows))
+    st.markdown("\n".join(f"| {line} |" for line in lines))

@@ -1,4 +1,4 @@
-"""The measures of a result on the page: a list of numbers and sentences."""
+"""The measures of a result: as a list with explanations, as a cell of a table, and as the caption of a clip."""
 
 from html import escape
 
@@ -6,11 +6,26 @@ import streamlit as st
 
 from c3dvis.results.interpretation import Metrics, number, readings
 
+COMPARED_MEASURES = {
+    "shown_activation": "Shown activation",
+    "gain": "Gain",
+    "selectivity": "Selectivity",
+    "robustness": "Robustness",
+    "motion": "Motion",
+    "coherence": "Coherence",
+}
+"""Titles of the measures that stand in a table of several results."""
+
 _JUDGED = ("good", "fair", "poor")
 
 
-def draw(metrics: Metrics, filters: int) -> None:
-    """Show the measures as a list of numbers and sentences; `page.css` dresses it."""
+def draw_measures(metrics: Metrics, filters: int) -> None:
+    """Draw each measure with its value and an explanation; the style is in `page.css`.
+
+    Args:
+        metrics: of the result.
+        filters: number of filters of the layer, among which the filter is ranked.
+    """
     rows = []
     for reading in readings(metrics, filters):
         judged = reading.tone in _JUDGED
@@ -20,22 +35,11 @@ def draw(metrics: Metrics, filters: int) -> None:
             f"<b>{escape(reading.value)}</b></dt>"
             f'<dd class="{reading.tone}">{mark}{escape(reading.sentence)}</dd>'
         )
-    st.html(f'<dl class="c3d-readings">{"".join(rows)}</dl>')
+    st.html(f'<dl class="c3d-measures">{"".join(rows)}</dl>')
 
 
-TITLES = {
-    "shown_activation": "Shown activation",
-    "gain": "Gain",
-    "selectivity": "Selectivity",
-    "robustness": "Robustness",
-    "motion": "Motion",
-    "coherence": "Coherence",
-}
-"""Measures that are set side by side, and what they are called."""
-
-
-def short(metrics: Metrics, name: str) -> str:
-    """One measure as a number, for a table."""
+def measure_text(metrics: Metrics, name: str) -> str:
+    """The value of one measure, for a table; a dash where it is undefined."""
     value = metrics.get(name)
     if value is None:
         return "–"
@@ -44,8 +48,8 @@ def short(metrics: Metrics, name: str) -> str:
     return f"×{number(value)}" if name in ("gain", "motion") else number(value)
 
 
-def note(metrics: Metrics, name: str) -> str:
-    """One measure in a few words, under a small picture: the one that is sorted by, or the gain."""
+def measure_caption(metrics: Metrics, name: str = "gain") -> str:
+    """A caption for a clip: the value of the selectivity or motion if `name` is one of them, else of the gain."""
     name = name if name in ("selectivity", "motion") else "gain"
-    value = short(metrics, name)
+    value = measure_text(metrics, name)
     return "" if value == "–" else value if name == "selectivity" else f"{name} {value}"

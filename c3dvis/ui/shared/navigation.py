@@ -1,9 +1,11 @@
-"""How pages and addresses belong together: which page is shown, what its address was, and the way to another.
+"""The address of each page, and the way from one page to another.
 
-Each page keeps what it is about in the session, and its address says so. A link that is opened wins over the session;
-coming back from another page, by the menu, brings no address, and then the session wins.
+Each page keeps its state in the session and writes it into its address. When a visitor opens a link, the address
+replaces the session's state. When a visitor comes back to a page by the menu, the address has no query, and the page
+continues with the session's state.
 """
 
+import secrets
 import time
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
@@ -14,80 +16,117 @@ import streamlit as st
 from c3dvis.errors import C3dvisError
 
 Query = dict[str, list[str]]
+"""The parameters of an address, each with all its values."""
 
 _LAG = 2.0  # seconds in which a browser may still send the address from before our last change
-_SHOWN = "places.shown"
-_PAGES = "places.pages"
-_HANDED = "places.handed"
+_SHOWN_PAGE = "navigation.shown page"
+_PAGES = "navigation.pages"
+_PENDING_QUERY = "navigation.pending query"
 
 
 @dataclass
-class Place:
-    """The address of one page in one session: what it is, and what it was before the last change of ours."""
+class PageAddress:
+    """The query that one page of one session has written into its address.
+
+    Attributes:
+        written: the query written last.
+        previous: the query written before that.
+        written_at: when it changed, monotonic seconds.
+    """
 
     written: Query = field(default_factory=dict)
-    before: Query = field(default_factory=dict)
+    previous: Query = field(default_factory=dict)
     written_at: float = 0.0
 
     def write(self, query: Mapping[str, str | Sequence[str]]) -> None:
-        """Make this the address."""
-        wanted = _listed(query)
+        """Put a query into the address bar."""
+        wanted = _all_values(query)
         if wanted != current_query():
-            self.before, self.written_at = self.written, time.monotonic()
+            self.previous, self.written_at = self.written, time.monotonic()
             st.query_params.from_dict(wanted)
         self.written = wanted
 
 
+@dataclass(kw_only=True)
+class PageState:
+    """What the state of every page has that renders specs.
+
+    Attributes:
+        link_problems: one sentence for each part of the opened link that was dropped.
+        error: why the last action of the visitor failed, one sentence.
+        watcher: name of this session for `RenderJob.cancel`, which spares renders that others watch.
+        address: of the page.
+    """
+
+    link_problems: list[str] = field(default_factory=list)
+    error: str | None = None
+    watcher: str = field(default_factory=lambda: secrets.token_hex(8))
+    address: PageAddress = field(default_factory=PageAddress)
+
+    def draw_link_problems(self) -> None:
+        """Draw a warning for each part of the opened link that was dropped."""
+        for sentence in self.link_problems:
+            st.warning(sentence, icon=":material/link_off:")
+
+
 def current_query() -> Query:
-    """The address's parameters, each with all its values."""
+    """The query in the address bar."""
     return {name: st.query_params.get_all(name) for name in st.query_params}
 
 
-def single(query: Query) -> dict[str, str]:
-    """An address's parameters, each with its last value alone."""
+def last_values(query: Query) -> dict[str, str]:
+    """The last value of each parameter."""
     return {name: values[-1] for name, values in query.items() if values}
 
 
-def enter(page: str) -> bool:
-    """Note that a page is shown now; returns whether another one was before."""
-    before = st.session_state.get(_SHOWN, page)
-    st.session_state[_SHOWN] = page
+def mark_shown(page: str) -> bool:
+    """Record that a page is shown; returns whether another page was shown before."""
+    before = st.session_state.get(_SHOWN_PAGE, page)
+    st.session_state[_SHOWN_PAGE] = page
     return before != page
 
 
-def opened(page: str, place: Place | None) -> Query | None:
-    """The address that a page is to turn to: of a link that was opened, or handed over by `go`; else None.
+def incoming_query(page: str, address: PageAddress | None) -> Query | None:
+    """The query that a page has to load: from a link that was opened, or from `switch_page`.
 
     Args:
-        place: of the page in this session; None on its first run.
+        page: title of the page, which is marked as shown.
+        address: of the page in this session; None when the page runs for the first time.
+
+    Returns:
+        The query; None if the page is to continue with the session's state.
     """
-    arrived = enter(page)
-    handed: Query | None = st.session_state.pop(_HANDED, None)
+    came_from_another_page = mark_shown(page)
+    pending: Query | None = st.session_state.pop(_PENDING_QUERY, None)
+    if pending is not None:
+        return pending
     query = current_query()
-    if handed is not None or place is None:
-        return query if handed is None else handed
-    lagging = query == place.before and time.monotonic() - place.written_at < _LAG
-    return None if query == place.written or lagging or (arrived and not query) else query
+    if address is None:
+        return query
+    lagging = query == address.previous and time.monotonic() - address.written_at < _LAG
+    unchanged = query == address.written or lagging or (came_from_another_page and not query)
+    return None if unchanged else query
 
 
-def remember(pages: Mapping[str, object]) -> None:
-    """The pages that there are, by name, so that `go` finds them."""
+def register_pages(pages: Mapping[str, object]) -> None:
+    """Record the `st.Page` of each title, for `switch_page`."""
     st.session_state[_PAGES] = dict(pages)
 
 
-def go(page: str, query: Mapping[str, str | Sequence[str]]) -> NoReturn:
-    """Leave for another page, at an address; not from a callback.
+def switch_page(page: str, query: Mapping[str, str | Sequence[str]]) -> NoReturn:
+    """Go to another page and have it load a query; must not be called from a callback.
 
     Raises:
-        C3dvisError: there is no such page.
+        C3dvisError: there is no page of that title.
     """
     pages = st.session_state.get(_PAGES, {})
     if page not in pages:
-        raise C3dvisError(f"There is no page {page!r} to go to: expected one of {', '.join(pages)}.")
-    # By the session: Streamlit would first write the address to the page that is left, and Back would lead there.
-    st.session_state[_HANDED] = _listed(query)
+        raise C3dvisError(f"There is no page {page!r}; expected one of {', '.join(pages)}.")
+    # Passed on in the session: st.switch_page would first write the query into the address of the page that is left,
+    # and the browser's Back button would lead to that.
+    st.session_state[_PENDING_QUERY] = _all_values(query)
     st.switch_page(pages[page])
 
 
-def _listed(query: Mapping[str, str | Sequence[str]]) -> Query:
+def _all_values(query: Mapping[str, str | Sequence[str]]) -> Query:
     return {name: [value] if isinstance(value, str) else list(value) for name, value in query.items()}

@@ -1,4 +1,4 @@
-"""A render on its way: place in the queue, steps, seconds left, the curve so far, Cancel."""
+"""The progress of a render that is queued or running: queue position, steps, time left, activation curve, Cancel."""
 
 from collections.abc import Callable
 
@@ -9,23 +9,22 @@ from c3dvis.queue import JobSnapshot
 from c3dvis.ui.components.curve import step_curve
 
 
-def place_text(number: int) -> str:
-    """1st, 2nd, 3rd, 4th … in the queue."""
-    ending = "th" if 10 <= number % 100 <= 20 else {1: "st", 2: "nd", 3: "rd"}.get(number % 10, "th")
-    return f"{number}{ending} in the queue"
+def progress_text(snapshot: JobSnapshot, queue_state: str) -> str:
+    """One sentence on the progress of a job.
 
-
-def headline(snapshot: JobSnapshot, worker_state: str) -> str:
-    """One line that says where the job stands."""
+    Args:
+        snapshot: of the job.
+        queue_state: `QueueStatus.state`.
+    """
     if snapshot.state == "queued":
-        if worker_state in ("starting", "warming"):
-            place = "your render is next" if snapshot.position in (None, 1) else place_text(snapshot.position)
-            return f"The worker is warming up; {place}."
-        if worker_state == "lost":
+        if queue_state in ("starting", "warming"):
+            position = "your render is next" if snapshot.position in (None, 1) else _position_text(snapshot.position)
+            return f"The worker is warming up; {position}."
+        if queue_state == "lost":
             return "The worker was lost; a new one is starting and takes your render."
         if snapshot.position is None:
             return "Starting."
-        return f"{place_text(snapshot.position)}." if snapshot.position > 1 else "Next in the queue."
+        return f"{_position_text(snapshot.position)}." if snapshot.position > 1 else "Next in the queue."
     if not snapshot.step:
         return "Preparing the network for this layer."
     left = f", about {duration(snapshot.seconds_left)} left" if snapshot.seconds_left is not None else ""
@@ -34,13 +33,22 @@ def headline(snapshot: JobSnapshot, worker_state: str) -> str:
     return f"Step {snapshot.step} of {snapshot.steps}{left}."
 
 
-def draw(snapshot: JobSnapshot, worker_state: str, on_cancel: Callable[[], None], others: bool) -> None:
-    """Show the state of a job that is queued or running; `others`: a Cancel was refused because others watch it."""
-    done = snapshot.step / snapshot.steps if snapshot.steps and snapshot.step else 0.0
-    st.progress(min(1.0, done), text=headline(snapshot, worker_state))
-    if others:
+def draw_progress(
+    snapshot: JobSnapshot, queue_state: str, on_cancel: Callable[[], None], watched_by_others: bool
+) -> None:
+    """Draw the progress of a job that is queued or running.
+
+    Args:
+        snapshot: of the job.
+        queue_state: `QueueStatus.state`.
+        on_cancel: called when Cancel is pressed.
+        watched_by_others: a Cancel was refused because others watch the render; the next one stops it for everyone.
+    """
+    fraction = snapshot.step / snapshot.steps if snapshot.steps and snapshot.step else 0.0
+    st.progress(min(1.0, fraction), text=progress_text(snapshot, queue_state))
+    if watched_by_others:
         st.info("Another page is watching this render too.", icon=":material/group:")
-    label = "Cancel for everyone" if others else "Cancel"
+    label = "Cancel for everyone" if watched_by_others else "Cancel"
     st.button(label, key="cancel", icon=":material/close:", on_click=on_cancel)
     if snapshot.warning:
         st.warning(snapshot.warning, icon=":material/warning:")
@@ -48,3 +56,9 @@ def draw(snapshot: JobSnapshot, worker_state: str, on_cancel: Callable[[], None]
     points = [(step, value) for step, value in rows if value is not None]
     if len(points) > 1:
         step_curve(points, snapshot.steps, "Activation so far", key="curve")
+
+
+def _position_text(position: int) -> str:
+    """A position in the queue as `1st in the queue`, `2nd in the queue` and so on."""
+    ending = "th" if 10 <= position % 100 <= 20 else {1: "st", 2: "nd", 3: "rd"}.get(position % 10, "th")
+    return f"{position}{ending} in the queue"

@@ -1,91 +1,92 @@
-"""What the page says where a network's weights are not on this machine, and the offer to fetch them."""
+"""The notice that a network's weights are missing on this machine, with the button that fetches them."""
 
 import streamlit as st
 
 from c3dvis.networks import registry
 from c3dvis.networks.weights import installed_weights
 from c3dvis.networks.weights.fetch.sources import ADDRESSES, SOURCES
-from c3dvis.ui.shared.error_boundary import guarded
-from c3dvis.ui.shared.services import Fetch, Services
+from c3dvis.ui.shared.error_boundary import error_boundary
+from c3dvis.ui.shared.server_resources import ServerResources
+from c3dvis.ui.shared.weights_fetch import WeightsFetch
 
-_POLL = 0.5  # seconds between two looks at a running fetch
+_REFRESH = 0.5  # seconds between two refreshes during a fetch
 
 
-def missing(network: str) -> bool:
-    """Whether a network cannot be rendered here because its weights are not on this machine."""
+def weights_missing(network: str) -> bool:
+    """Whether a network cannot be rendered because its weights are not on this machine."""
     return not installed_weights.present(registry.describe(network))
 
 
-def draw(shared: Services, network: str) -> None:
-    """Say that weights are missing and offer the fetch; nothing where they are there."""
-    if not missing(network):
+def draw_weights_notice(resources: ServerResources, network: str) -> None:
+    """Draw the notice with the offer or the progress of a fetch; nothing if the weights are installed."""
+    if not weights_missing(network):
         return
-    fetch = shared.fetch(network)
+    fetch = resources.weights_fetch(network)
     running = bool(fetch and not fetch.finished)
-    st.fragment(_notice, run_every=_POLL if running else None)(shared, network, running)
+    st.fragment(_notice, run_every=_REFRESH if running else None)(resources, network, running)
 
 
-@guarded("Network")
-def _notice(shared: Services, network: str, was_running: bool) -> None:
-    fetch = shared.fetch(network)
+@error_boundary("Network")
+def _notice(resources: ServerResources, network: str, was_running: bool) -> None:
+    fetch = resources.weights_fetch(network)
     running = bool(fetch and not fetch.finished)
-    _draw(shared, network, fetch if running else None, fetch.error if fetch else None)
+    with st.container(border=True, key="weights"):
+        if fetch and running:
+            _draw_fetch(fetch, network)
+        else:
+            _draw_offer(resources, network, fetch.error if fetch else None)
     if running != was_running:
-        st.rerun()  # the page starts to look again, or stops to, and Render becomes possible
+        st.rerun()  # the whole page: it starts or stops to refresh, and Render becomes possible
 
 
 def accepted_key(network: str) -> str:
-    """Session key of the box in which a visitor accepts the terms of a network's weights."""
+    """Session key of the checkbox in which a visitor accepts the terms of a network's weights."""
     return f"accept {network}"
 
 
-def _draw(shared: Services, network: str, fetch: Fetch | None, error: str | None) -> None:
+def _draw_fetch(fetch: WeightsFetch, network: str) -> None:
+    received, total = fetch.received, fetch.total
+    fraction = min(1.0, received / total) if total else 0.0
+    amount = f"{received / 1e6:.1f} of {total / 1e6:.0f} MB" if total else f"{received / 1e6:.1f} MB"
+    if total and received >= total:
+        amount = "checking the file"
+    st.progress(fraction, text=f"Fetching the weights of {registry.describe(network).title}: {amount}")
+
+
+def _draw_offer(resources: ServerResources, network: str, error: str | None) -> None:
     info = registry.describe(network)
-    with st.container(border=True, key="weights"):
-        if fetch:
-            st.progress(_share(fetch), text=f"Fetching the weights of {info.title}: {_amount(fetch)}")
-            return
-        offer = _offer(network)
-        if offer is None:
-            st.markdown(f"**The weights of {info.title} are not on this machine**, and have no address.")
-            st.code(info.how_to_get, language="bash")
-            return
-        st.markdown(
-            f"**The weights of {info.title} are not on this machine yet.** What is stored can be seen; "
-            f"to render, fetch them ({offer}"
-        )
-        accepted = True
-        if network in ADDRESSES:
-            kept = f"{accepted_key(network)} was"  # the box is not drawn while a fetch runs, and would forget
-            before = st.session_state.get(kept, False)
-            accepted = st.checkbox("I accept these terms", before, key=accepted_key(network))
-            if accepted != before:
-                st.session_state[kept] = accepted
-                st.rerun()  # the whole page: what else waits for the terms is not drawn here
-        if error:
-            st.error(error, icon=":material/error:")
-        st.button(
-            "Fetch the weights", key="fetch", type="primary", disabled=not accepted, on_click=shared.start_fetch,
-            args=(network,),
-        )  # fmt: skip
+    terms = _size_and_terms(network)
+    if terms is None:
+        st.markdown(f"**The weights of {info.title} are not on this machine**, and there is no address to fetch them.")
+        st.code(info.how_to_get, language="bash")
+        return
+    st.markdown(
+        f"**The weights of {info.title} are not on this machine yet.** Stored results can be viewed; "
+        f"to render, fetch the weights ({terms}"
+    )
+    accepted = True
+    if network in ADDRESSES:
+        # Streamlit drops a checkbox's value when it is not drawn, as during a fetch: keep a copy.
+        copy_key = f"{accepted_key(network)} was"
+        before = st.session_state.get(copy_key, False)
+        accepted = st.checkbox("I accept these terms", before, key=accepted_key(network))
+        if accepted != before:
+            st.session_state[copy_key] = accepted
+            st.rerun()  # the whole page: the upload on the Network page waits for the terms too
+    if error:
+        st.error(error, icon=":material/error:")
+    st.button(
+        "Fetch the weights", key="fetch", type="primary", disabled=not accepted,
+        on_click=resources.start_weights_fetch, args=(network,),
+    )  # fmt: skip
 
 
-def _offer(network: str) -> str | None:
-    """Size, verification and terms of a network's weights, behind an opened bracket; None if they have no address."""
+def _size_and_terms(network: str) -> str | None:
+    """Size, verification and terms of a network's weights, after an opening bracket; None if they have no address."""
     if network in SOURCES:
         source = SOURCES[network]
         return f"{source.archive_size / 1e6:.0f} MB, verified by hash). {source.licence}"
     if network in ADDRESSES:
         address = ADDRESSES[network]
-        return f"{address.megabytes} MB, looked through before they are used). {address.terms}"
+        return f"{address.megabytes} MB, checked before they are used). {address.terms}"
     return None
-
-
-def _share(fetch: Fetch) -> float:
-    return min(1.0, fetch.done / fetch.total) if fetch.total else 0.0
-
-
-def _amount(fetch: Fetch) -> str:
-    if fetch.total and fetch.done >= fetch.total:
-        return "checking what came"
-    return f"{fetch.done / 1e6:.1f} of {fetch.total / 1e6:.0f} MB" if fetch.total else f"{fetch.done / 1e6:.1f} MB"

@@ -1,1 +1,1 @@
-"""The Status page: devices, workers, queue, store, versions."""
+"""The Status page: workers, queue, store, versions."""

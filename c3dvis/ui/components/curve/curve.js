@@ -1,4 +1,4 @@
-// The curve of one number over the optimiser's steps, as a small drawing that follows the page's theme.
+// The curve: one value over the optimiser's steps, as an SVG in the colours of the page's theme.
 
 const WIDTH = 320;
 const HEIGHT = 96;
@@ -11,7 +11,7 @@ function svg(tag, attributes, text = "") {
   return element;
 }
 
-const short = (value) => (Math.abs(value) >= 100 ? value.toFixed(0) : value.toPrecision(3));
+const valueText = (value) => (Math.abs(value) >= 100 ? value.toFixed(0) : value.toPrecision(3));
 
 export default function ({ parentElement, data: message }) {
   const data = JSON.parse(new TextDecoder().decode(message));
@@ -27,8 +27,8 @@ export default function ({ parentElement, data: message }) {
   const y = (value) => HEIGHT - PAD.bottom - ((value - low) / (high - low)) * (HEIGHT - PAD.top - PAD.bottom);
   const drawing = svg("svg", { viewBox: `0 0 ${WIDTH} ${HEIGHT}`, role: "img" });
   const last = points[points.length - 1];
-  const story = points.length ? `${label}: ${short(values[0])} at step ${points[0][0]}, ${short(last[1])} at step ${last[0]}` : label;
-  drawing.setAttribute("aria-label", story);
+  const summary = points.length ? `${label}: ${valueText(values[0])} at step ${points[0][0]}, ${valueText(last[1])} at step ${last[0]}` : label;
+  drawing.setAttribute("aria-label", summary);
   drawing.append(svg("line", { class: "axis", x1: PAD.left, x2: WIDTH - PAD.right, y1: y(low), y2: y(low) }));
   const path = points.map(([step, value], i) => `${i ? "L" : "M"}${x(step).toFixed(1)} ${y(value).toFixed(1)}`).join("");
   if (points.length > 1) drawing.append(svg("path", { class: "area", d: `${path}L${x(last[0])} ${y(low)}L${x(points[0][0])} ${y(low)}Z` }));
@@ -40,8 +40,8 @@ export default function ({ parentElement, data: message }) {
   title.className = "title";
   const readout = document.createElement("output");
   title.append(label, readout);
-  const say = (point) => (readout.textContent = point ? `${short(point[1])} at step ${point[0]}` : "");
-  say(last);
+  const showReadout = (point) => (readout.textContent = point ? `${valueText(point[1])} at step ${point[0]}` : "");
+  showReadout(last);
   const mark = svg("line", { class: "mark", y1: PAD.top, y2: HEIGHT - PAD.bottom, visibility: "hidden" });
   drawing.append(mark);
   drawing.addEventListener("pointermove", (event) => {
@@ -51,11 +51,11 @@ export default function ({ parentElement, data: message }) {
     const nearest = points.reduce((best, point) => (Math.abs(point[0] - step) < Math.abs(best[0] - step) ? point : best));
     for (const end of ["x1", "x2"]) mark.setAttribute(end, x(nearest[0]));
     mark.setAttribute("visibility", "visible");
-    say(nearest);
+    showReadout(nearest);
   });
   drawing.addEventListener("pointerleave", () => {
     mark.setAttribute("visibility", "hidden");
-    say(last);
+    showReadout(last);
   });
   root.append(title, drawing);
   parentElement.append(root);

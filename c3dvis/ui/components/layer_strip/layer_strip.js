@@ -1,6 +1,6 @@
-// The layer strip: the network as a row of blocks that shrink as its feature maps do; a press chooses a layer.
-// A block's height is the layer's height in positions, its depth of colour the number of filters. A chosen block
-// that has branches opens a second row with the convolutions inside it.
+// The layer strip: the network as a row of blocks; a press on a block chooses its layer.
+// The height of a block stands for the height of its feature map, the opacity of its colour for the number of filters.
+// When a block with branches is chosen, a second row shows the convolutions inside it.
 
 function make(tag, className, text = "") {
   const element = document.createElement(tag);
@@ -9,7 +9,7 @@ function make(tag, className, text = "") {
   return element;
 }
 
-function chip(layer, chosen, choose) {
+function layerButton(layer, chosen, choose) {
   const button = make("button", "layer");
   button.type = "button";
   button.title = `${layer.name}: ${layer.shape}`;
@@ -22,8 +22,8 @@ function chip(layer, chosen, choose) {
   return button;
 }
 
-/** Arrow keys move between the radios of a row, as in any radio group. */
-function walk(event, row) {
+/** Arrow keys move the focus between the radio buttons of a row. */
+function moveFocus(event, row) {
   const radios = [...row.querySelectorAll("button")];
   const step = { ArrowRight: 1, ArrowDown: 1, ArrowLeft: -1, ArrowUp: -1 }[event.key];
   const at = radios.indexOf(event.target);
@@ -41,37 +41,37 @@ export default function ({ parentElement, data: message, setTriggerValue }) {
   const row = make("div", "blocks");
   row.setAttribute("role", "radiogroup");
   row.setAttribute("aria-label", "Layers, in the order the clip passes them");
-  const open = data.stages.find((stage) => stage.layer === data.open);
-  for (const stage of data.stages) {
-    const layer = { name: stage.layer, shape: stage.shape };
-    const button = chip(layer, stage.layer === data.selected, choose);
-    button.classList.toggle("open", stage === open);
-    const block = make("span", "block");
-    block.style.height = `${stage.tall}px`;
-    block.style.setProperty("--ink", `${stage.ink}%`);
-    button.append(block, make("span", "name", stage.label));
+  const open = data.blocks.find((block) => block.layer === data.open);
+  for (const block of data.blocks) {
+    const layer = { name: block.layer, shape: block.shape };
+    const button = layerButton(layer, block.layer === data.selected, choose);
+    button.classList.toggle("open", block === open);
+    const bar = make("span", "block");
+    bar.style.height = `${block.height}px`;
+    bar.style.setProperty("--opacity", `${block.opacity}%`);
+    button.append(bar, make("span", "name", block.label));
     row.append(button);
   }
   root.append(row);
-  if (open?.inside.length) {
+  if (open?.branches.length) {
     const inside = make("div", "inside");
     inside.setAttribute("role", "radiogroup");
     inside.setAttribute("aria-label", `Convolutions inside ${open.layer}`);
-    for (const branch of open.inside) {
+    for (const branch of open.branches) {
       const line = make("div", "branch");
       line.append(make("span", "tag", branch.label));
       for (const layer of branch.layers) {
-        const button = chip(layer, layer.name === data.selected, choose);
+        const button = layerButton(layer, layer.name === data.selected, choose);
         button.append(make("span", "name", layer.label));
         line.append(button);
       }
       inside.append(line);
     }
     if (!inside.querySelector('[tabindex="0"]')) inside.querySelector("button").tabIndex = 0;
-    inside.addEventListener("keydown", (event) => walk(event, inside));
+    inside.addEventListener("keydown", (event) => moveFocus(event, inside));
     root.append(inside);
   }
-  row.addEventListener("keydown", (event) => walk(event, row));
+  row.addEventListener("keydown", (event) => moveFocus(event, row));
   if (!row.querySelector('[tabindex="0"]')) row.querySelector("button").tabIndex = 0;
   parentElement.append(root);
   if (focused) [...root.querySelectorAll("button")].find((b) => b.dataset.layer === focused)?.focus();

@@ -1,62 +1,51 @@
-"""The volume player: a clip on a canvas, pixel for pixel, with slices through space and time.
-
-A Streamlit component without a build step: `player.js` and `player.css` beside this file are sent as they
-are, and the clip travels as raw bytes.
-"""
-
-import json
-import struct
+"""The volume player: a clip on a canvas, pixel for pixel, with slices through space and time."""
 
 import numpy as np
 
+from c3dvis.ui.components.binary_message import binary_message
 from c3dvis.ui.components.mount import mount
 
 MAGIC = b"C3DV"
 
 
-def frame_message(
+def player_message(
     clip: np.ndarray | None,
     *,
     clip_key: str,
     label: str,
-    slot: str = "player",
     shape: tuple[int, int, int] | None = None,
-    fps: int = 10,
     live: bool = False,
-    note: str = "",
+    placeholder: str = "",
 ) -> bytes:
-    """What the browser gets: magic, length of the header (uint32, little endian), JSON header, RGB bytes.
+    """The message that the player's script receives: a `binary_message` with the RGB bytes of the clip.
 
     Args:
-        clip: (T, H, W, 3) uint8, or None for an empty player that shows `note`.
-        clip_key: names these pixels; the browser keeps its place while the key stays.
-        label: what a screen reader calls the clip.
-        slot: players of one slot share speed, place and cross-hair, also after a rerun of the page.
-        shape: (T, H, W) of the finished clip, so that a smaller preview fills the same box.
-        fps: speed at first, in frames per second.
-        live: the clip is still forming.
-        note: shown in place of the picture when there is none.
+        clip: (T, H, W, 3) uint8, or None for an empty player.
+        clip_key: identifies the clip. While the key stays the same, the player keeps its frame.
+        label: name of the clip for screen readers.
+        shape: (T, H, W) of the finished clip. A smaller preview is drawn at the size of the finished clip.
+        live: whether the clip is a preview of a render that is running.
+        placeholder: text in an empty player.
+
+    Raises:
+        ValueError: the clip has another shape or type, or there is neither a clip nor a shape.
     """
     if clip is None and shape is None:
-        raise ValueError("an empty player needs the shape of the clip to come, received neither")
+        raise ValueError("an empty player needs the shape of the clip to come, received neither clip nor shape")
     if clip is not None and (clip.ndim != 4 or clip.shape[-1] != 3 or clip.dtype != np.uint8):
         raise ValueError(f"a clip is (T, H, W, 3) uint8; received {clip.shape} {clip.dtype}")
-    own = shape if clip is None else tuple(clip.shape[:3])
+    clip_shape = shape if clip is None else clip.shape[:3]
     header = {
-        "slot": slot,
         "key": clip_key,
         "label": label,
-        "shape": own,
-        "display": shape or own,
-        "fps": fps,
+        "shape": clip_shape,
+        "display": shape or clip_shape,
         "live": live,
-        "note": note,
+        "placeholder": placeholder,
     }
-    text = json.dumps(header).encode()
-    pixels = b"" if clip is None else np.ascontiguousarray(clip).tobytes()
-    return MAGIC + struct.pack("<I", len(text)) + text + pixels
+    return binary_message(MAGIC, header, b"" if clip is None else np.ascontiguousarray(clip).tobytes())
 
 
 def volume_player(message: bytes, *, key: str) -> None:
-    """Show a message of `frame_message`. One `key` keeps one player on the page across reruns."""
+    """Show a `player_message`; with the same Streamlit `key` the player stays mounted when the page runs again."""
     mount("player", message, key=key)

@@ -1,11 +1,12 @@
-// The volume player: plays a clip on a canvas at its own pixels, with x–t and y–t slices through a cross-hair.
-// It knows nothing of networks or results: it gets a framed message (see __init__.py) and draws it.
-// Where it stands is readable on its root element: data-clip, data-frame, data-frames, data-playing, data-live.
+// The volume player: plays a clip on a canvas, pixel for pixel, with x–t and y–t slices through a cross-hair.
+// It draws the message of player_message in __init__.py.
+// Its root element has the attributes data-clip, data-frame, data-frames, data-playing, data-live and data-scale.
 
-const SPEEDS = [2, 5, 10, 15, 24, 30];
+const SPEEDS = [2, 5, 10, 15, 24, 30]; // frames per second
+const FIRST_SPEED = 10;
 const GAP = 8; // CSS pixels between the views
-const THINNEST = 32; // CSS pixels a slice needs to be read
-const TALLEST = 470; // CSS pixels: the picture and its controls stay on one screen
+const MIN_THICKNESS = 32; // CSS pixels below which a slice cannot be read
+const MAX_HEIGHT = 470; // CSS pixels: the clip and the controls fit on one screen
 const ICONS = {
   play: "M7 5v14l12-7z",
   pause: "M7 5h4v14H7zM13 5h4v14h-4z",
@@ -17,9 +18,9 @@ const ICONS = {
 };
 
 const players = new WeakMap(); // parentElement -> Player
-const remembered = new Map(); // slot -> settings; outlives a remount, so a rerun of the page changes nothing
+let settings = null; // of the player; kept when the component is mounted anew
 
-/** Take the message apart: "C3DV", header length (uint32, little endian), JSON header, RGB bytes (T, H, W, 3). */
+/** Split a message: "C3DV", header length (uint32, little endian), JSON header, RGB bytes (T, H, W, 3). */
 function unpack(data) {
   const view = new DataView(data.buffer, data.byteOffset, data.byteLength);
   const magic = String.fromCharCode(...data.subarray(0, 4));
@@ -39,7 +40,7 @@ const MARKUP = `
     <figure class="view yt"><canvas role="img"></canvas><i class="line v"></i><i class="line h"></i><figcaption>y–t</figcaption></figure>
     <figure class="view xt"><canvas role="img"></canvas><i class="line v"></i><i class="line h"></i><figcaption>x–t</figcaption></figure>
     <div class="where" aria-hidden="true"></div>
-    <p class="message"></p>
+    <p class="placeholder"></p>
   </div>
   <div class="controls">
     <button type="button" class="back" title="Step back (, or ←)" aria-label="Step back">${icon(ICONS.back)}</button>
@@ -66,7 +67,7 @@ class Player {
     parent.appendChild(this.root);
     this.clip = null;
     this.direction = 1;
-    this.last = 0; // time stamp of the frame on screen, ms
+    this.last = 0; // when the frame on screen was drawn, ms
     this.painters = {};
     for (const name of ["xy", "xt", "yt"]) {
       const figure = this.find(`.${name}`);
@@ -75,13 +76,13 @@ class Player {
       this.listenToPointer(name, figure);
     }
     this.listenToControls();
-    this.sizes = new ResizeObserver(() => this.layout());
-    this.sizes.observe(this.root);
+    this.resizes = new ResizeObserver(() => this.layout());
+    this.resizes.observe(this.root);
     this.onScreen = true;
-    this.sight = new IntersectionObserver((entries) => {
+    this.visibility = new IntersectionObserver((entries) => {
       this.onScreen = entries[entries.length - 1].isIntersecting;
     });
-    this.sight.observe(this.root);
+    this.visibility.observe(this.root);
     this.tick = (now) => {
       this.advance(now);
       this.timer = requestAnimationFrame(this.tick);
@@ -95,19 +96,16 @@ class Player {
 
   destroy() {
     cancelAnimationFrame(this.timer);
-    this.sizes.disconnect();
-    this.sight.disconnect();
+    this.resizes.disconnect();
+    this.visibility.disconnect();
     this.root.remove();
   }
 
-  /** Take a message. The same clip again changes nothing; another clip takes over at the same place in time and space. */
+  /** Show a message. The same clip keeps its frame; another clip starts at the same fraction of time and space. */
   show(message) {
-    const slot = message.slot;
-    if (!remembered.has(slot)) {
-      const still = matchMedia("(prefers-reduced-motion: reduce)").matches;
-      remembered.set(slot, { playing: !still, at: 0, x: 0.5, y: 0.5, fps: message.fps, pingpong: false, zoom: 0, slices: true });
-    }
-    this.settings = remembered.get(slot);
+    const still = matchMedia("(prefers-reduced-motion: reduce)").matches;
+    settings ??= { playing: !still, at: 0, x: 0.5, y: 0.5, fps: FIRST_SPEED, pingpong: false, zoom: 0, slices: true };
+    this.settings = settings;
     const same = this.clip && this.clip.key === message.key;
     this.clip = message;
     const [frames, height, width] = message.shape;
@@ -119,7 +117,7 @@ class Player {
     this.root.dataset.frames = frames;
     this.root.dataset.live = message.live;
     this.root.setAttribute("aria-label", `Volume player: ${message.label}`);
-    this.find(".message").textContent = message.note;
+    this.find(".placeholder").textContent = message.placeholder;
     for (const control of this.root.querySelectorAll("button, input, select")) control.disabled = empty;
     if (!same) {
       this.setCanvas("xy", width, height);
@@ -128,7 +126,7 @@ class Player {
       this.find(".scrub").max = frames - 1;
     }
     this.layout();
-    this.settle();
+    this.redraw();
   }
 
   setCanvas(name, width, height) {
@@ -139,7 +137,7 @@ class Player {
     painter.image.data.fill(255);
   }
 
-  /** Cross-hair in clip pixels, from its place as a fraction (a preview and its result differ in size). */
+  /** The cross-hair in clip pixels. Its setting is a fraction, since a preview and its result differ in size. */
   get cross() {
     const [, height, width] = this.clip.shape;
     return {
@@ -148,35 +146,35 @@ class Player {
     };
   }
 
-  /** Choose whole device pixels per clip pixel, so that each clip pixel is the same square on the screen. */
+  /** Choose a whole number of device pixels per clip pixel, so that all clip pixels are equal squares on the screen. */
   layout() {
     if (!this.clip || !this.root.clientWidth) return;
     const ratio = window.devicePixelRatio || 1;
-    const [frames, height, width] = this.clip.display; // the size of the finished clip: a preview fills the same box
+    const [frames, height, width] = this.clip.display; // size of the finished clip: a preview is drawn as large
     const slices = this.settings.slices;
     const room = (this.root.clientWidth - (slices ? GAP : 0)) * ratio;
-    const thinnest = slices ? frames * Math.max(1, Math.ceil((THINNEST * ratio) / frames)) : 0;
-    const fit = Math.min((room - thinnest) / width, (TALLEST * ratio) / height);
+    const minThickness = slices ? frames * Math.max(1, Math.ceil((MIN_THICKNESS * ratio) / frames)) : 0;
+    const fit = Math.min((room - minThickness) / width, (MAX_HEIGHT * ratio) / height);
     const scale = this.settings.zoom || (fit >= 1 ? Math.floor(fit) : fit);
     const left = this.settings.zoom ? Infinity : room - width * scale;
-    const thick = Math.max(1, Math.floor(Math.min(left, 0.27 * width * scale) / frames));
+    const thickness = Math.max(1, Math.floor(Math.min(left, 0.27 * width * scale) / frames));
     const size = (name, across, down) => {
       const style = this.painters[name].canvas.style;
       style.width = `${across / ratio}px`;
       style.height = `${down / ratio}px`;
     };
     size("xy", width * scale, height * scale);
-    size("xt", width * scale, frames * thick);
-    size("yt", frames * thick, height * scale);
+    size("xt", width * scale, frames * thickness);
+    size("yt", frames * thickness, height * scale);
     this.root.classList.toggle("flat", !slices);
     this.root.dataset.scale = scale;
     const across = (width * scale) / ratio;
     this.root.style.setProperty("--across", `${across}px`);
-    this.root.style.setProperty("--whole", `${across + (slices ? GAP + (frames * thick) / ratio : 0)}px`);
+    this.root.style.setProperty("--whole", `${across + (slices ? GAP + (frames * thickness) / ratio : 0)}px`);
   }
 
-  /** Draw everything and say where we stand: after a new clip, a key, a drag. */
-  settle() {
+  /** Draw all views and update the controls, after a new clip, a key or a drag. */
+  redraw() {
     const { settings } = this;
     const order = this.find(".order");
     const orderName = settings.pingpong ? "Plays forth and back" : "Plays in a loop";
@@ -203,9 +201,9 @@ class Player {
     this.find(".scrub").value = this.frame;
     this.find(".count").textContent = `${this.frame + 1} / ${frames}`;
     this.find(".where").textContent = `x ${x}\ny ${y}\nt ${this.frame}`;
-    this.place("xy", (x + 0.5) / width, (y + 0.5) / height);
-    this.place("xt", (x + 0.5) / width, (this.frame + 0.5) / frames);
-    this.place("yt", (this.frame + 0.5) / frames, (y + 0.5) / height);
+    this.placeCrossHair("xy", (x + 0.5) / width, (y + 0.5) / height);
+    this.placeCrossHair("xt", (x + 0.5) / width, (this.frame + 0.5) / frames);
+    this.placeCrossHair("yt", (this.frame + 0.5) / frames, (y + 0.5) / height);
     if (!this.clip.pixels.length) return;
     const offset = this.frame * height * width * 3;
     this.paint("xy", (row, column) => offset + (row * width + column) * 3);
@@ -222,6 +220,7 @@ class Player {
     this.painters.yt.canvas.setAttribute("aria-label", `Column ${x} over time`);
   }
 
+  /** Draw one view; `source` gives the offset of a pixel in the clip's bytes. */
   paint(name, source) {
     const { canvas, context, image } = this.painters[name];
     const { pixels } = this.clip;
@@ -236,7 +235,7 @@ class Player {
     context.putImageData(image, 0, 0);
   }
 
-  place(name, across, down) {
+  placeCrossHair(name, across, down) {
     const { figure } = this.painters[name];
     figure.style.setProperty("--x", `${across * 100}%`);
     figure.style.setProperty("--y", `${down * 100}%`);
@@ -255,23 +254,23 @@ class Player {
     this.drawFrame();
   }
 
-  /** Show one frame and stop there. */
+  /** Show one frame and pause. */
   seek(frame) {
     const frames = this.clip.shape[0];
     this.settings.playing = false;
     this.frame = (frame + frames) % frames;
-    this.settle();
+    this.redraw();
     this.find(".spoken").textContent = `Frame ${this.frame + 1} of ${frames}`;
   }
 
   set(changes) {
     Object.assign(this.settings, changes);
     this.layout();
-    this.settle();
+    this.redraw();
   }
 
   listenToControls() {
-    const on = (selector, event, act) => this.find(selector).addEventListener(event, act);
+    const on = (selector, event, handler) => this.find(selector).addEventListener(event, handler);
     on(".play", "click", () => this.set({ playing: !this.settings.playing }));
     on(".back", "click", () => this.seek(this.frame - 1));
     on(".forward", "click", () => this.seek(this.frame + 1));
@@ -280,10 +279,10 @@ class Player {
     on(".slices", "click", () => this.set({ slices: !this.settings.slices }));
     on(".speed", "change", (event) => this.set({ fps: Number(event.target.value) }));
     on(".zoom", "change", (event) => this.set({ zoom: Number(event.target.value) }));
-    this.root.addEventListener("keydown", (event) => this.press(event));
+    this.root.addEventListener("keydown", (event) => this.onKey(event));
   }
 
-  press(event) {
+  onKey(event) {
     const target = event.target;
     if (!this.clip.pixels.length || event.ctrlKey || event.metaKey || event.altKey || target.tagName === "SELECT") return;
     const { x, y } = this.settings;
@@ -302,10 +301,10 @@ class Player {
     else if (event.key === "End") this.seek(frames - 1);
     else return;
     event.preventDefault();
-    event.stopPropagation(); // the page has keys of its own
+    event.stopPropagation(); // Streamlit has keyboard shortcuts too
   }
 
-  /** Drag in a view: x–y moves the cross-hair, a slice moves it along its side and sets the frame. */
+  /** A drag in the x–y view moves the cross-hair; a drag in a slice moves it along one axis and sets the frame. */
   listenToPointer(name, figure) {
     const drag = (event) => {
       if (!this.clip?.pixels.length) return;
@@ -315,7 +314,7 @@ class Player {
       const down = fraction(event.clientY - box.top, box.height);
       if (name !== "yt") this.settings.x = across;
       if (name !== "xt") this.settings.y = down;
-      if (name === "xy") this.settle();
+      if (name === "xy") this.redraw();
       else this.seek(Math.floor((name === "xt" ? down : across) * this.clip.shape[0]));
     };
     figure.addEventListener("pointerdown", (event) => {
@@ -331,10 +330,10 @@ class Player {
 export default function ({ parentElement, data }) {
   let player = players.get(parentElement);
   if (!player) players.set(parentElement, (player = new Player(parentElement)));
-  const turn = (player.turn = (player.turn || 0) + 1);
+  const update = (player.updates = (player.updates || 0) + 1);
   player.show(unpack(data));
   return () => {
-    if (player.turn !== turn) return; // a later message took over: the player lives on
+    if (player.updates !== update) return; // a later message is shown already: keep the player
     players.delete(parentElement);
     player.destroy();
   };

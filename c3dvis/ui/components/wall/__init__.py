@@ -1,7 +1,5 @@
-"""The wall: many clips side by side, played in step by one clock; a press on one chooses it."""
+"""The wall: many clips side by side, played in step; a press on a cell chooses it."""
 
-import json
-import struct
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Any
@@ -9,18 +7,21 @@ from typing import Any
 import numpy as np
 
 from c3dvis.results import Summary
+from c3dvis.ui.components.binary_message import binary_message
 from c3dvis.ui.components.mount import mount
 
 MAGIC = b"C3DW"
 
 
 @dataclass(frozen=True)
-class Picture:
-    """Pixels of a cell: a sheet of frames as WebP, or, where `columns` is 0, RGB bytes frame after frame.
+class CellPixels:
+    """The pixels of a cell: a WebP sheet of all frames, or RGB bytes frame after frame.
 
     Args:
-        key: names these pixels, so that the browser decodes them once.
-        shape: (frames, height, width).
+        key: identifies the pixels, so that the browser decodes them once.
+        shape: (frames, height, width) of the clip.
+        columns: frames per row of the sheet; 0 for RGB bytes.
+        data: the WebP file or the RGB bytes.
     """
 
     key: str
@@ -31,68 +32,68 @@ class Picture:
 
 @dataclass(frozen=True)
 class Cell:
-    """One place on the wall.
+    """One cell of the wall.
 
     Args:
-        name: what is chosen by a press.
-        title: under the picture.
-        note: a second line.
-        state: `stored`, `dead`, `queued`, `running`, `failed` or `absent`; all but the first are said in words where
-            there is no picture.
-        link: where a press leads in a new tab.
+        name: what the wall reports when the cell is pressed.
+        title: first line under the pixels.
+        caption: second line under the pixels.
+        state: `stored`, `dead`, `queued`, `running`, `failed` or `absent`. A cell without pixels shows it in words.
+        link: address that opens in a new tab.
+        pixels: None where there is nothing to show yet.
     """
 
     name: str
     title: str
-    note: str = ""
+    caption: str = ""
     state: str = "stored"
     link: str = ""
-    picture: Picture | None = None
+    pixels: CellPixels | None = None
 
 
-def small(summary: Summary) -> Picture:
+def thumbnail_pixels(summary: Summary) -> CellPixels:
     """The thumbnail of a stored result."""
-    return Picture(summary.key, summary.shape, summary.columns, summary.thumbnail)
+    return CellPixels(summary.key, summary.shape, summary.columns, summary.thumbnail)
 
 
-def whole(clip: np.ndarray, key: str) -> Picture:
-    """A (T, H, W, 3) uint8 clip at its own pixels."""
+def clip_pixels(clip: np.ndarray, key: str) -> CellPixels:
+    """All pixels of a (T, H, W, 3) uint8 clip."""
     frames, height, width = clip.shape[:3]
-    return Picture(key, (frames, height, width), 0, np.ascontiguousarray(clip).tobytes())
+    return CellPixels(key, (frames, height, width), 0, np.ascontiguousarray(clip).tobytes())
 
 
-def message(cells: Sequence[Cell], *, label: str, side: int, scrub: bool) -> bytes:
-    """What the browser gets: magic, length of the header (uint32, little endian), JSON header, pixels of all cells.
+def wall_message(cells: Sequence[Cell], *, label: str, side: int, scrub: bool) -> bytes:
+    """The message that the wall's script receives: a `binary_message` with the pixels of all cells.
 
     Args:
-        label: what a screen reader calls the wall.
+        cells: in the order in which they are shown.
+        label: name of the wall for screen readers.
         side: width of a cell in CSS pixels.
-        scrub: with a slider over the frames and single steps.
+        scrub: whether there are a slider over the frames and buttons for single steps.
     """
-    at = 0
-    described: list[dict[str, Any]] = []
+    offset = 0
+    cell_headers: list[dict[str, Any]] = []
     for cell in cells:
-        about: dict[str, Any] = {
-            "name": cell.name, "title": cell.title, "note": cell.note, "state": cell.state, "link": cell.link,
+        cell_header: dict[str, Any] = {
+            "name": cell.name, "title": cell.title, "caption": cell.caption, "state": cell.state, "link": cell.link,
         }  # fmt: skip
-        if cell.picture:
-            length = len(cell.picture.data)
-            about["picture"] = {
-                "key": cell.picture.key,
-                "shape": cell.picture.shape,
-                "columns": cell.picture.columns,
-                "from": at,
-                "to": at + length,
+        if cell.pixels:
+            end = offset + len(cell.pixels.data)
+            cell_header["pixels"] = {
+                "key": cell.pixels.key,
+                "shape": cell.pixels.shape,
+                "columns": cell.pixels.columns,
+                "from": offset,
+                "to": end,
             }
-            at += length
-        described.append(about)
-    text = json.dumps({"label": label, "side": side, "scrub": scrub, "cells": described}).encode()
-    pixels = b"".join(cell.picture.data for cell in cells if cell.picture)
-    return MAGIC + struct.pack("<I", len(text)) + text + pixels
+            offset = end
+        cell_headers.append(cell_header)
+    header = {"label": label, "side": side, "scrub": scrub, "cells": cell_headers}
+    return binary_message(MAGIC, header, b"".join(cell.pixels.data for cell in cells if cell.pixels))
 
 
 def wall(
     cells: Sequence[Cell], *, key: str, label: str, side: int, on_chosen: Callable[[], None], scrub: bool = False
 ) -> None:
     """Draw the wall; a press calls `on_chosen`, which finds the cell's name in `st.session_state[key].chosen`."""
-    mount("wall", message(cells, label=label, side=side, scrub=scrub), key=key, on_chosen_change=on_chosen)
+    mount("wall", wall_message(cells, label=label, side=side, scrub=scrub), key=key, on_chosen_change=on_chosen)

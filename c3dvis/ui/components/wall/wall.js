@@ -1,31 +1,32 @@
-// The wall: clips side by side, all at the same moment of one clock. It knows nothing of networks or results: it gets
-// a framed message (see __init__.py) and draws it. Readable on its root: data-frame, data-playing, data-cells.
+// The wall: clips side by side, all at the same frame. It draws the message of wall_message in __init__.py.
+// Its root element has the attributes data-cells, data-drawn (cells with decoded pixels), data-frame, data-playing.
 
 const SPEEDS = [2, 5, 10, 15, 24, 30];
-const WORDS = { dead: "dead", queued: "waiting", running: "rendering", failed: "failed", absent: "not rendered" };
+const STATE_TEXT = { dead: "dead", queued: "waiting", running: "rendering", failed: "failed", absent: "not rendered" };
 const walls = new WeakMap(); // parentElement -> Wall
 
+/** Split a message: "C3DW", header length (uint32, little endian), JSON header, pixels of all cells. */
 function unpack(data) {
   const view = new DataView(data.buffer, data.byteOffset, data.byteLength);
   const magic = String.fromCharCode(...data.subarray(0, 4));
   if (magic !== "C3DW") throw new Error(`The wall expects a message that begins with C3DW, received ${magic}.`);
   const length = view.getUint32(4, true);
   const header = JSON.parse(new TextDecoder().decode(data.subarray(8, 8 + length)));
-  return { ...header, pixels: data.subarray(8 + length) };
+  return { ...header, payload: data.subarray(8 + length) };
 }
 
 function make(tag, properties = {}) {
   return Object.assign(document.createElement(tag), properties);
 }
 
-/** The frames of a picture, decoded once: `draw(context, frame)` puts one onto a canvas. */
-async function decode(picture, bytes) {
-  const [frames, height, width] = picture.shape;
-  if (picture.columns) {
+/** Decode the pixels of a cell; the returned function draws one frame of them onto a canvas. */
+async function decode(pixels, bytes) {
+  const [, height, width] = pixels.shape;
+  if (pixels.columns) {
     const sheet = await createImageBitmap(new Blob([bytes], { type: "image/webp" }));
     return (context, frame) => {
-      const left = (frame % picture.columns) * width;
-      const top = Math.floor(frame / picture.columns) * height;
+      const left = (frame % pixels.columns) * width;
+      const top = Math.floor(frame / pixels.columns) * height;
       context.drawImage(sheet, left, top, width, height, 0, 0, width, height);
     };
   }
@@ -48,15 +49,15 @@ class Wall {
     this.bar = make("div", { className: "bar" });
     this.root.append(this.list, this.bar);
     parent.append(this.root);
-    this.decoded = new Map(); // picture key -> promise of its draw function
+    this.painters = new Map(); // key of the pixels -> promise of the function that draws them
     this.cells = [];
-    this.position = 0; // frames since the beginning
+    this.position = 0; // frames played so far, with fraction
     this.fps = 10;
     this.playing = !matchMedia("(prefers-reduced-motion: reduce)").matches;
     this.makeBar();
     this.onScreen = true;
-    this.sight = new IntersectionObserver((entries) => (this.onScreen = entries[entries.length - 1].isIntersecting));
-    this.sight.observe(this.root);
+    this.visibility = new IntersectionObserver((entries) => (this.onScreen = entries[entries.length - 1].isIntersecting));
+    this.visibility.observe(this.root);
     this.tick = (now) => {
       this.advance(now);
       this.timer = requestAnimationFrame(this.tick);
@@ -65,11 +66,11 @@ class Wall {
   }
 
   makeBar() {
-    const button = (text, label, act) => {
-      const made = make("button", { type: "button", textContent: text, title: label });
-      made.setAttribute("aria-label", label);
-      made.addEventListener("click", act);
-      return made;
+    const button = (text, label, onClick) => {
+      const element = make("button", { type: "button", textContent: text, title: label });
+      element.setAttribute("aria-label", label);
+      element.addEventListener("click", onClick);
+      return element;
     };
     this.play = button("", "Play or pause all", () => this.set(!this.playing));
     this.back = button("‹", "Step back", () => this.seek(this.frame - 1));
@@ -100,9 +101,9 @@ class Wall {
     this.root.setAttribute("aria-label", message.label);
     this.root.classList.toggle("scrubbed", message.scrub);
     this.root.dataset.cells = message.cells.length;
-    const known = this.decoded;
-    this.decoded = new Map();
-    this.cells = message.cells.map((cell) => this.makeCell(cell, message.pixels, known));
+    const known = this.painters;
+    this.painters = new Map();
+    this.cells = message.cells.map((cell) => this.makeCell(cell, message.payload, known));
     this.list.replaceChildren(...this.cells.map((cell) => cell.item));
     this.bar.hidden = !this.cells.some((cell) => cell.canvas);
     this.scrub.max = this.frames - 1;
@@ -110,37 +111,37 @@ class Wall {
     this.draw();
   }
 
-  makeCell(about, pixels, known) {
-    const item = make("li", { className: `is-${about.state}` });
-    const link = make("a", { href: about.link || "#" });
-    link.dataset.name = about.name;
-    link.setAttribute("aria-label", `${about.title}${WORDS[about.state] ? `, ${WORDS[about.state]}` : ""}${about.note ? `, ${about.note}` : ""}`);
+  makeCell(header, payload, known) {
+    const item = make("li", { className: `is-${header.state}` });
+    const link = make("a", { href: header.link || "#" });
+    link.dataset.name = header.name;
+    link.setAttribute("aria-label", `${header.title}${STATE_TEXT[header.state] ? `, ${STATE_TEXT[header.state]}` : ""}${header.caption ? `, ${header.caption}` : ""}`);
     link.addEventListener("click", (event) => {
-      if (event.ctrlKey || event.metaKey || event.shiftKey) return; // a new tab or window
+      if (event.ctrlKey || event.metaKey || event.shiftKey) return; // the browser opens a new tab or window
       event.preventDefault();
-      this.choose(about.name);
+      this.choose(header.name);
     });
     item.append(link);
     const cell = { item, frames: 1 };
-    const picture = about.state === "dead" ? null : about.picture;
-    if (picture) {
-      const [frames, height, width] = picture.shape;
+    const pixels = header.state === "dead" ? null : header.pixels;
+    if (pixels) {
+      const [frames, height, width] = pixels.shape;
       cell.frames = frames;
       cell.canvas = make("canvas", { width, height });
       cell.canvas.setAttribute("aria-hidden", "true");
       cell.context = cell.canvas.getContext("2d");
-      const bytes = pixels.subarray(picture.from, picture.to);
-      const decoded = known.get(picture.key) ?? decode(picture, bytes);
-      this.decoded.set(picture.key, decoded);
-      decoded.then((paint) => {
+      const bytes = payload.subarray(pixels.from, pixels.to);
+      const painter = known.get(pixels.key) ?? decode(pixels, bytes);
+      this.painters.set(pixels.key, painter);
+      painter.then((paint) => {
         cell.paint = paint;
         this.drawCell(cell);
-        this.root.dataset.drawn = this.cells.filter((one) => one.paint).length;
+        this.root.dataset.drawn = this.cells.filter((other) => other.paint).length;
       });
       link.append(cell.canvas);
-    } else link.append(make("span", { className: "absent", textContent: WORDS[about.state] ?? "" }));
-    link.append(make("span", { className: "title", textContent: about.title }));
-    if (about.note) link.append(make("span", { className: "note", textContent: about.note }));
+    } else link.append(make("span", { className: "absent", textContent: STATE_TEXT[header.state] ?? "" }));
+    link.append(make("span", { className: "title", textContent: header.title }));
+    if (header.caption) link.append(make("span", { className: "caption", textContent: header.caption }));
     return cell;
   }
 
@@ -156,7 +157,7 @@ class Wall {
   }
 
   advance(now) {
-    const passed = Math.min(now - (this.now ?? now), 250); // a tab that slept goes on where it was
+    const passed = Math.min(now - (this.now ?? now), 250); // a tab that was in the background continues where it stopped
     this.now = now;
     if (!this.playing || !this.onScreen) return;
     const before = Math.floor(this.position);
@@ -178,7 +179,7 @@ class Wall {
 
   destroy() {
     cancelAnimationFrame(this.timer);
-    this.sight.disconnect();
+    this.visibility.disconnect();
     this.root.remove();
   }
 }
@@ -186,10 +187,10 @@ class Wall {
 export default function ({ parentElement, data, setTriggerValue }) {
   let wall = walls.get(parentElement);
   if (!wall) walls.set(parentElement, (wall = new Wall(parentElement)));
-  const turn = (wall.turn = (wall.turn || 0) + 1);
+  const update = (wall.updates = (wall.updates || 0) + 1);
   wall.show(unpack(data), (name) => setTriggerValue("chosen", name));
   return () => {
-    if (wall.turn !== turn) return; // a later message took over: the wall lives on
+    if (wall.updates !== update) return; // a later message is shown already: keep the wall
     walls.delete(parentElement);
     wall.destroy();
   };

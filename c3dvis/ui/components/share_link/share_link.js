@@ -1,5 +1,5 @@
-// What a visitor sends on or repeats: a button that copies the picture's address, and the command line with one
-// that copies it. (Streamlit's own code box would load 1.5 MB of syntax highlighting for one line.)
+// The command line that repeats a render, a button that copies it, and a button that copies the link of the clip.
+// (Streamlit's own code box would load 1.5 MB of syntax highlighting for one line.)
 
 function copyButton(label, title) {
   const button = document.createElement("button");
@@ -10,23 +10,23 @@ function copyButton(label, title) {
   return button;
 }
 
-async function copy(button, text, done) {
+async function copy(button, text, confirmation) {
   const label = button.textContent;
   try {
     await navigator.clipboard.writeText(text);
   } catch {
-    window.prompt("Copy this", text); // no clipboard outside https and localhost
+    window.prompt("Copy this", text); // browsers offer no clipboard outside https and localhost
     return;
   }
-  button.textContent = done;
+  button.textContent = confirmation;
   setTimeout(() => (button.textContent = label), 1600);
 }
 
 export default function ({ parentElement, data: message }) {
   const data = JSON.parse(new TextDecoder().decode(message));
-  parentElement.querySelector(".share")?.remove();
+  parentElement.querySelector(".share-link")?.remove();
   const root = document.createElement("div");
-  root.className = "share";
+  root.className = "share-link";
   const link = copyButton("Copy link", "Copy the address of this picture");
   link.addEventListener("click", () => {
     const query = data.query ? `?${data.query}` : "";
@@ -34,7 +34,7 @@ export default function ({ parentElement, data: message }) {
   });
   const line = document.createElement("code");
   for (const word of data.command.split(" ")) {
-    const span = document.createElement("span"); // a word stays whole: a line must not end in half a flag
+    const span = document.createElement("span"); // one element per word, so that no line breaks inside a flag
     span.textContent = word;
     line.append(span, " ");
   }

@@ -1,4 +1,4 @@
-"""How the pages lie in a real Chromium, on a small laptop and on a phone: in one row, never wider than the window."""
+"""The layout of the pages in a real Chromium, on a small laptop and on a phone."""
 
 from collections.abc import Iterator
 from pathlib import Path
@@ -40,7 +40,7 @@ def test_no_page_is_wider_than_a_phone(browser: Browser, server: Server, path: s
         page.goto(f"{server.url}/{path}")
         expect(page.locator(ALL[path]).first).to_be_attached(timeout=PATIENCE)
         main = page.get_by_test_id("stMain").element_handle()
-        page.wait_for_function("(main) => main.scrollWidth <= main.clientWidth", arg=main)  # the style comes by itself
+        page.wait_for_function("(main) => main.scrollWidth <= main.clientWidth", arg=main)  # waits for the style sheet
 
 
 def test_six_volumes_stand_in_one_row_on_a_laptop_and_two_by_two_on_a_phone(browser: Browser, server: Server) -> None:

@@ -1,4 +1,4 @@
-"""A spec as a link and as a command, and what a link that does not fit loses."""
+"""A spec as a link, a command line and a file name, and links with parts that have to be dropped."""
 
 import shlex
 from urllib.parse import parse_qsl

@@ -1,4 +1,4 @@
-"""The real dashboard in a real Chromium: what a visitor sees, presses, downloads and sends on."""
+"""The Explore page in a real Chromium: player, downloads, links, renders, weights, navigation."""
 
 import io
 import os
@@ -19,11 +19,13 @@ from tests.ui.conftest import Server, made_result
 from tests.visit import DESKTOP, Visit, visiting
 
 SMALL = RenderSpec(layer="Conv3d_2b_1x1", filter=3, frames=8, height=32, width=48, iterations=6)
-LONG = RenderSpec(layer="Mixed_4d", filter=3, iterations=4096)  # many minutes: it cannot end before it is cancelled
+LONG = RenderSpec(
+    layer="Mixed_4d", filter=3, iterations=4096
+)  # takes many minutes, so that it runs until it is cancelled
 STORED = RenderSpec(layer="Mixed_3c", filter=12)
 PATIENCE = 180_000  # ms: the first render of a fresh worker waits for TensorFlow
 
-# Notes when the page's title and when a picture are there, in ms since the navigation began.
+# Records when the page's title and when a clip appear, in ms since the navigation began.
 WATCH = """
 window.seen = {};
 const look = () => {
@@ -39,7 +41,7 @@ requestAnimationFrame(look);
 
 @pytest.fixture(scope="module")
 def stored() -> RenderResult:
-    """A result that the dashboard finds in its store."""
+    """A result in the dashboard's store."""
     return made_result(STORED)
 
 
@@ -71,7 +73,7 @@ def test_the_volume_plays_and_every_pixel_is_the_clips_own(visit: Visit, stored:
     for key, frame in (("Home", 0), (".", 1), ("ArrowRight", 2), (",", 1), ("End", 15), ("ArrowRight", 0)):
         player.press(key)
         expect(player).to_have_attribute("data-frame", str(frame))
-        np.testing.assert_array_equal(visit.picture(), stored.clip[frame])
+        np.testing.assert_array_equal(visit.canvas_pixels(), stored.clip[frame])
 
 
 def test_the_slices_follow_the_cross_hair(visit: Visit, stored: RenderResult) -> None:
@@ -82,10 +84,10 @@ def test_the_slices_follow_the_cross_hair(visit: Visit, stored: RenderResult) ->
     assert (box["width"] / 112) % 1 == 0  # whole screen pixels per clip pixel
     x, y = 30, 80
     canvas.click(position={"x": (x + 0.5) * box["width"] / 112, "y": (y + 0.5) * box["height"] / 112})
-    np.testing.assert_array_equal(visit.picture("xt"), stored.clip[:, y])
-    np.testing.assert_array_equal(visit.picture("yt"), stored.clip[:, :, x].transpose(1, 0, 2))
+    np.testing.assert_array_equal(visit.canvas_pixels("xt"), stored.clip[:, y])
+    np.testing.assert_array_equal(visit.canvas_pixels("yt"), stored.clip[:, :, x].transpose(1, 0, 2))
     visit.player.press("Shift+ArrowLeft")
-    np.testing.assert_array_equal(visit.picture("yt"), stored.clip[:, :, x - 1].transpose(1, 0, 2))
+    np.testing.assert_array_equal(visit.canvas_pixels("yt"), stored.clip[:, :, x - 1].transpose(1, 0, 2))
 
 
 def test_the_player_keeps_its_place_when_the_page_runs_again(visit: Visit, stored: RenderResult) -> None:
@@ -100,7 +102,7 @@ def test_the_player_keeps_its_place_when_the_page_runs_again(visit: Visit, store
     assert (visit.data("frame"), visit.data("playing")) == ("5", "false")
 
 
-def test_a_visitor_who_wants_no_motion_gets_none_unasked(browser: Browser, server: Server) -> None:
+def test_a_visitor_who_prefers_reduced_motion_gets_a_paused_player(browser: Browser, server: Server) -> None:
     with visiting(browser, server.url, reduced_motion="reduce") as visit:
         player = visit.open(query_text(STORED))
         expect(player).to_have_attribute("data-playing", "false")
@@ -108,7 +110,7 @@ def test_a_visitor_who_wants_no_motion_gets_none_unasked(browser: Browser, serve
         expect(player).not_to_have_attribute("data-frame", "0")
 
 
-def test_the_player_fits_a_telephone(browser: Browser, server: Server) -> None:
+def test_the_player_fits_a_phone(browser: Browser, server: Server) -> None:
     with visiting(browser, server.url, viewport={"width": 420, "height": 900}) as visit:
         visit.open(query_text(STORED))
         assert int(visit.data("scale")) >= 3
@@ -161,15 +163,15 @@ def test_render_watch_share(visit: Visit, browser: Browser, server: Server) -> N
     frame = visit.data("frame")
     expect(player).not_to_have_attribute("data-frame", frame)
     player.press("Home")
-    first = visit.picture()
+    first = visit.canvas_pixels()
     player.press(".")
-    assert not np.array_equal(first, visit.picture())
+    assert not np.array_equal(first, visit.canvas_pixels())
     _, clip = visit.download("NPY")
-    with visiting(browser, server.url) as other:  # the person the address is sent to
+    with visiting(browser, server.url) as other:  # a visitor who opens the copied address
         other.page.goto(visit.page.url)
         expect(other.player).to_have_attribute("data-clip", key, timeout=30_000)
         other.player.press("Home")
-        np.testing.assert_array_equal(other.picture(), first)
+        np.testing.assert_array_equal(other.canvas_pixels(), first)
         assert other.download("NPY")[1] == clip
 
 
@@ -180,10 +182,10 @@ def test_a_long_render_shows_its_progress_and_can_be_cancelled(visit: Visit, bro
     expect(visit.player).to_have_attribute("data-live", "true")
     expect(visit.player).to_have_attribute("data-clip", re.compile("preview"), timeout=PATIENCE)
     before = visit.data("clip")
-    expect(visit.player).not_to_have_attribute("data-clip", before, timeout=30_000)  # it forms as we look
-    visit.page.reload()  # the render belongs to the spec: a reload comes back to it
+    expect(visit.player).not_to_have_attribute("data-clip", before, timeout=30_000)  # another preview
+    visit.page.reload()  # the render belongs to the spec, not to the tab
     expect(visit.page.get_by_text(re.compile(r"Step \d+ of 4096"))).to_be_visible(timeout=30_000)
-    with visiting(browser, server.url) as other:  # and so does another person, who cannot stop it unasked
+    with visiting(browser, server.url) as other:  # another visitor sees it too, and has to confirm a cancel
         other.open(query_text(LONG))
         other.press("Cancel")
         expect(other.page.get_by_role("button", name="Cancel for everyone")).to_be_visible(timeout=30_000)
@@ -215,7 +217,7 @@ def test_a_failed_render_shows_its_sentence_and_no_traceback(browser: Browser, t
 
 
 def test_missing_weights_are_fetched_on_request_and_a_failure_is_said(browser: Browser, tmp_path: Path) -> None:
-    nowhere = {"PIP_INDEX_URL": "http://127.0.0.1:9/simple", "PIP_CONFIG_FILE": os.devnull}  # no one listens there
+    nowhere = {"PIP_INDEX_URL": "http://127.0.0.1:9/simple", "PIP_CONFIG_FILE": os.devnull}  # no server listens there
     bare = Server(tmp_path / "cache", tmp_path / "log.txt", tmp_path / "weights", **nowhere)
     try:
         with visiting(browser, bare.url) as visit:
@@ -238,7 +240,7 @@ def test_the_layer_strip_chooses_layers_and_opens_blocks(visit: Visit) -> None:
     expect(visit.page.locator('.strip [data-layer="Mixed_3c"]')).to_be_checked()
 
 
-def test_embedded_in_another_page_stands_the_player_alone(visit: Visit, stored: RenderResult) -> None:
+def test_an_embedded_page_is_the_player_alone(visit: Visit, stored: RenderResult) -> None:
     visit.open(f"{query_text(STORED)}&embed=true")
     assert visit.data("clip") == stored.key
     assert visit.page.get_by_role("button", name="Render").count() == 0
@@ -268,8 +270,8 @@ def test_at_its_best_the_page_paints_within_two_seconds_and_the_volume_within_ha
     browser: Browser, server: Server
 ) -> None:
     paints, volumes = [3000.0], [3000.0]
-    # The best visit counts, so this guards against getting much slower. It does not show that a usual visit is that
-    # quick: by the median of seven, the volume comes later than half a second.
+    # The best visit counts, so the test notices when the page becomes much slower. A usual visit takes longer: in the
+    # median of seven visits, the clip appeared more than half a second after the title.
     for _ in range(12):
         if min(paints) < 2000 and min(volumes) < 500:
             break

@@ -1,4 +1,4 @@
-"""Gallery and Compare in a real Chromium: they play, a press opens Explore, renders run in the background and stop."""
+"""Gallery and Compare in a real Chromium: playing, opening a filter, background renders, pins, sweeps."""
 
 from collections.abc import Iterator
 from pathlib import Path
@@ -19,7 +19,7 @@ PATIENCE = 60_000  # ms
 
 @pytest.fixture(scope="module")
 def server(tmp_path_factory: pytest.TempPathFactory, weights: Path) -> Iterator[Server]:
-    """A dashboard with 48 filters of a layer stored, whose renders are stand-ins of 0.4 seconds."""
+    """A dashboard with 48 filters of a layer stored, and a stand-in worker that takes 0.4 seconds per render."""
     folder = tmp_path_factory.mktemp("walls")
     with ResultStore(folder / "cache") as store:
         for number in range(48):
@@ -61,7 +61,7 @@ def test_another_stored_page_shows_in_under_a_second(page: Page, server: Server)
       window.order = () => [...root().querySelectorAll('a')].map((a) => a.dataset.name).join();
       window.drawn = () => root().dataset.drawn === '24';
     }""")
-    for name, first in (("Next ›", "24"), ("‹ Before", "0"), ("Next ›", "24")):
+    for name, first in (("Next ›", "24"), ("‹ Previous", "0"), ("Next ›", "24")):
         button = page.get_by_role("button", name=name)
         expect(button).to_be_enabled(timeout=PATIENCE)
         button.evaluate("(button) => { window.began = performance.now(); button.click(); }")
@@ -76,7 +76,7 @@ def test_renders_run_in_the_background_and_stop(page: Page, server: Server) -> N
     page.get_by_role("button", name="Render this page (24)").click()
     expect(page.locator(".wall li.is-running")).to_have_count(1, timeout=PATIENCE)
     expect(page.get_by_text("under way, about")).to_be_visible(timeout=PATIENCE)
-    page.reload()  # the renders belong to nobody's tab
+    page.reload()  # the renders belong to no tab
     expect(page.locator(".wall li.is-stored").nth(1)).to_be_visible(timeout=PATIENCE)
     page.get_by_role("button", name="Stop").click()
     expect(page.get_by_role("button", name="Stop")).to_have_count(0, timeout=PATIENCE)

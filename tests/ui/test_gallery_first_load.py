@@ -1,4 +1,4 @@
-"""The stored Gallery in a fresh tab of a real Chromium: how soon its pictures are there, and what waits folded."""
+"""A stored Gallery page in a fresh Chromium tab: seconds until all thumbnails are drawn, and the folded controls."""
 
 from collections.abc import Iterator
 from pathlib import Path
@@ -13,7 +13,7 @@ from tests.ui.conftest import Server, made_result
 
 LAYER = "Mixed_3c"
 PATIENCE = 60_000  # ms
-# Notes when the last of the page's pictures is drawn, in ms since the navigation began.
+# Records when the last thumbnail is drawn, in ms since the navigation began.
 WATCH = """
 const look = () => {
   for (const host of document.querySelectorAll('[data-testid=stBidiComponentIsolated]'))
@@ -26,7 +26,7 @@ requestAnimationFrame(look);
 
 @pytest.fixture(scope="module")
 def server(tmp_path_factory: pytest.TempPathFactory, weights: Path) -> Iterator[Server]:
-    """A dashboard with a page of filters stored, whose workers load nothing."""
+    """A dashboard with one page of filters stored, and a stand-in for the worker."""
     folder = tmp_path_factory.mktemp("first-load")
     with ResultStore(folder / "cache") as store:
         for number in range(24):
@@ -46,7 +46,7 @@ def context(browser: Browser) -> Iterator[BrowserContext]:
 
 def test_at_its_best_a_fresh_tab_shows_a_stored_page_in_under_a_second(context: BrowserContext, server: Server) -> None:
     took: list[float] = []
-    for _ in range(12):  # the best visit counts: this guards against getting much slower, on a machine that is busy too
+    for _ in range(12):  # the best visit counts, since other processes may slow down some of them
         page = context.new_page()
         page.add_init_script(WATCH)
         page.goto(f"{server.url}/gallery?layer={LAYER}", wait_until="commit")
@@ -62,7 +62,9 @@ def test_the_folded_controls_are_there_once_opened(context: BrowserContext, serv
     page = context.new_page()
     page.goto(f"{server.url}/gallery?layer={LAYER}")
     expect(page.locator(".wall[data-drawn='24']")).to_be_visible(timeout=PATIENCE)
-    assert page.get_by_role("combobox", name="Show").count() == 0  # they cost more than the pictures
+    assert (
+        page.get_by_role("combobox", name="Show").count() == 0
+    )  # created when the popover is opened, since they cost more than the thumbnails
     page.get_by_role("button", name="Network, layer, order").click()
     page.get_by_role("combobox", name="Show").click()
     page.get_by_role("option", name="Not rendered yet").click()

@@ -1,4 +1,4 @@
-"""A failure is told in the same way on every page: one sentence for the visitor, the rest for the log."""
+"""Every page shows a failure as one sentence, and logs what was unexpected."""
 
 import logging
 from typing import Any
@@ -11,13 +11,13 @@ from c3dvis.ui.compare import page as compare
 from c3dvis.ui.explore import page as explore
 from c3dvis.ui.gallery import page as gallery
 from c3dvis.ui.network import page as network
-from c3dvis.ui.shared.services import services
+from c3dvis.ui.shared.server_resources import server_resources
 from c3dvis.ui.status import page as status
 
 PAGES = {"explore": explore, "gallery": gallery, "compare": compare, "network": network, "status": status}
 
 
-def opened(name: str) -> AppTest:
+def open_page(name: str) -> AppTest:
     return AppTest.from_string(f"from c3dvis.ui.{name} import page\npage.page()", default_timeout=60).run()
 
 
@@ -28,39 +28,39 @@ def failing(error: Exception) -> Any:
     return fail
 
 
-def ours(caplog: pytest.LogCaptureFixture) -> list[logging.LogRecord]:
+def our_records(caplog: pytest.LogCaptureFixture) -> list[logging.LogRecord]:
     return [record for record in caplog.records if record.name.startswith("c3dvis")]
 
 
 @pytest.mark.parametrize("name", PAGES)
-def test_what_nobody_foresaw_is_a_sentence_on_the_page_and_a_traceback_in_the_log(
+def test_an_unexpected_exception_is_a_sentence_on_the_page_and_a_traceback_in_the_log(
     name: str, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
 ) -> None:
-    monkeypatch.setattr(PAGES[name], "services", failing(RuntimeError("of no use to a visitor")))
+    monkeypatch.setattr(PAGES[name], "server_resources", failing(RuntimeError("of no use to a visitor")))
     with caplog.at_level(logging.ERROR, "c3dvis"):
-        page = opened(name)
+        page = open_page(name)
     assert not page.exception
     (said,) = [error.value for error in page.error]
     assert said.startswith("The page met an unexpected RuntimeError and stopped here. Reload it")
-    (record,) = ours(caplog)
+    (record,) = our_records(caplog)
     assert record.getMessage() == f"The {name.capitalize()} page failed"
     assert "of no use to a visitor" in (record.exc_text or "")
 
 
 @pytest.mark.parametrize("name", PAGES)
-def test_a_failure_of_ours_is_its_own_sentence(
+def test_a_c3dvis_error_is_shown_with_its_own_text(
     name: str, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
 ) -> None:
-    monkeypatch.setattr(PAGES[name], "services", failing(StoreError("The folder went away: bring it back.")))
-    page = opened(name)
+    monkeypatch.setattr(PAGES[name], "server_resources", failing(StoreError("The folder went away: bring it back.")))
+    page = open_page(name)
     assert not page.exception
     assert [error.value for error in page.error] == ["The folder went away: bring it back."]
-    assert ours(caplog) == []
+    assert our_records(caplog) == []
 
 
-def test_a_part_that_looks_again_fails_alone(weights: object, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(services().store, "stats", failing(RuntimeError("of no use to a visitor")))
-    page = opened("explore")  # its line of status asks for them
+def test_a_fragment_that_fails_leaves_the_rest_of_the_page(weights: object, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(server_resources().store, "stats", failing(RuntimeError("of no use to a visitor")))
+    page = open_page("explore")  # its status line asks for them
     assert not page.exception
     assert [error.value.partition(" and ")[0] for error in page.error] == ["The page met an unexpected RuntimeError"]
-    assert page.button(key="render").label == "Render"  # drawn after the line: the page went on
+    assert page.button(key="render").label == "Render"  # drawn after the status line: the page continued

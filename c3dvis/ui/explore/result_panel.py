@@ -1,0 +1,185 @@
+"""The middle of the Explore page: the player, and beside it the measures, the progress or the offer to render.
+
+It is a fragment, which refreshes itself a few times a second while the render is queued or running.
+"""
+
+import streamlit as st
+
+from c3dvis.networks import registry
+from c3dvis.queue import JobSnapshot
+from c3dvis.results import RenderResult
+from c3dvis.spec import RenderSpec
+from c3dvis.ui.components.curve import step_curve
+from c3dvis.ui.components.player import player_message, volume_player
+from c3dvis.ui.explore import spec_controls
+from c3dvis.ui.explore.page_state import ExploreState
+from c3dvis.ui.shared import navigation
+from c3dvis.ui.shared.comparison import MAX_SPECS, session_comparison
+from c3dvis.ui.shared.downloads import draw_result_downloads
+from c3dvis.ui.shared.error_boundary import error_boundary
+from c3dvis.ui.shared.measures import draw_measures
+from c3dvis.ui.shared.render_progress import draw_progress
+from c3dvis.ui.shared.server_resources import ServerResources
+from c3dvis.ui.shared.weights_notice import weights_missing
+
+_REFRESH = 0.4  # seconds
+
+
+def draw_result_panel(resources: ServerResources, state: ExploreState, player_only: bool = False) -> None:
+    """Draw the spec in focus.
+
+    Args:
+        resources: of the server.
+        state: of the page.
+        player_only: whether to draw nothing but the player, for a page that is embedded in another one.
+    """
+    active = resources.is_active(state.focus)
+    st.fragment(_panel, run_every=_REFRESH if active else None)(resources, state, active, player_only)
+
+
+@error_boundary("Explore")
+def _panel(resources: ServerResources, state: ExploreState, was_active: bool, player_only: bool) -> None:
+    spec = state.focus
+    job = resources.job(spec)
+    snapshot = job.snapshot(state.watcher) if job else None
+    active = bool(snapshot and not snapshot.finished)
+    if was_active and not active:
+        st.rerun()  # the whole page: title and status change with the end of the render, and the refreshing stops
+    result = None if active else resources.result(spec)
+    if player_only:
+        _draw_player(spec, result, snapshot)
+        return
+    left, right = st.columns([3, 2], gap="large")
+    with left:
+        _draw_player(spec, result, snapshot)
+    with right:
+        if snapshot and active:
+            _draw_active(resources, state, snapshot)
+        elif result:
+            state.last_shown = spec
+            _draw_result(result, snapshot)
+        else:
+            _draw_missing(resources, state, snapshot)
+    if result and not result.metrics.get("dead"):
+        draw_result_downloads(result)
+        _draw_links_to_other_pages(state)
+    if active and not was_active:
+        st.rerun()  # the whole page, after this first drawing: it starts to refresh
+
+
+def _draw_player(spec: RenderSpec, result: RenderResult | None, snapshot: JobSnapshot | None) -> None:
+    shape = (spec.frames, spec.height, spec.width)
+    active = bool(snapshot and not snapshot.finished)
+    if result and result.metrics.get("dead"):
+        message = player_message(
+            None, clip_key="dead", label=spec.title, shape=shape, placeholder="A dead filter: no picture."
+        )
+    elif result:
+        message = player_message(result.clip, clip_key=result.key, label=spec.title)
+    elif snapshot and active and snapshot.preview is not None:
+        clip_key = f"preview.{snapshot.attempt}.{snapshot.step}"
+        message = player_message(snapshot.preview, clip_key=clip_key, label=spec.title, shape=shape, live=True)
+    else:
+        text = "The picture forms here in a moment." if active else "There is no picture of this yet."
+        message = player_message(
+            None, clip_key=f"empty.{active}", label=spec.title, shape=shape, live=active, placeholder=text
+        )
+    volume_player(message, key="player")
+
+
+def _draw_active(resources: ServerResources, state: ExploreState, snapshot: JobSnapshot) -> None:
+    """Draw the progress of a render that is queued or running."""
+    watched_by_others = state.cancel_refused_for == state.focus
+
+    def cancel() -> None:
+        job = resources.job(state.focus)
+        if job and not job.cancel(None if watched_by_others else state.watcher):
+            state.cancel_refused_for = state.focus
+            return
+        state.notice, state.cancel_refused_for = "The render was cancelled.", None
+        if state.last_shown:
+            state.focus = state.last_shown
+
+    draw_progress(snapshot, resources.queue.status().state, cancel, watched_by_others)
+    st.caption("You can close this page: the render continues, and the page's address leads back to it.")
+
+
+def _draw_result(result: RenderResult, snapshot: JobSnapshot | None) -> None:
+    spec = result.spec
+    size = (spec.frames, spec.height, spec.width)
+    filters = registry.describe(spec.network).output_shape(spec.layer, *size)[3]
+    if snapshot and snapshot.warning:
+        st.warning(snapshot.warning, icon=":material/warning:")
+    if result.metrics.get("dead"):
+        _draw_dead(spec, filters)
+        return
+    draw_measures(result.metrics, filters)
+    measured = (row for row in result.history if row["shown_activation"] is not None)
+    points = [(row["step"], row["shown_activation"]) for row in measured]
+    if len(points) > 1:
+        step_curve(points, max(1, spec.iterations), "Activation over the steps", key="curve")
+    made = result.provenance
+    took = f" in {made['seconds']:.1f} s" if isinstance(made.get("seconds"), float) else ""
+    st.caption(f"Rendered{took} on {made.get('device', 'a device that was not recorded')}.")
+
+
+def _draw_links_to_other_pages(state: ExploreState) -> None:
+    """Draw the buttons that compare this clip with others, with other seeds, or with the rest of its layer."""
+    spec = state.focus
+
+    def pin() -> None:
+        comparison = session_comparison()
+        pinned = comparison.pin(spec)
+        count = len(comparison.pinned)
+        state.notice = f"Pinned: {count} to compare." if pinned else f"Not pinned: {MAX_SPECS} are pinned already."
+
+    def leave(page: str) -> None:
+        state.next_page = page
+
+    with st.container(horizontal=True, gap="small"):
+        st.button("Pin to compare", key="pin", icon=":material/push_pin:", on_click=pin)
+        st.button("Other seeds", key="seeds", on_click=leave, args=("Compare",), help="The same filter, five seeds")
+        st.button("This layer", key="layer", on_click=leave, args=("Gallery",), help="All filters of the layer")
+    page, state.next_page = state.next_page, None
+    if page == "Compare":
+        comparison = session_comparison()
+        comparison.start_sweep("seed", spec)
+        navigation.switch_page("Compare", comparison.query())
+    if page == "Gallery":
+        navigation.switch_page("Gallery", {name: value for name, value in spec.to_query().items() if name != "filter"})
+    if state.notice:
+        st.rerun()  # the whole page, whose head shows the notice
+
+
+def _draw_dead(spec: RenderSpec, filters: int) -> None:
+    number = spec.filters[0][0]
+    st.warning(
+        f"Filter {number} of {spec.layer} is dead: nothing that was tried brings its response above zero, so "
+        "there is no picture of what it looks for. Its neighbours may be alive.",
+        icon=":material/heart_broken:",
+    )
+    with st.container(horizontal=True):
+        for neighbour in sorted({(number + step) % filters for step in (-2, -1, 1, 2)} - {number}):
+            neighbour_spec = spec.replace(filter=neighbour)
+            key = f"neighbour.{neighbour}"
+            if st.button(f"Filter {neighbour}", key=key, on_click=spec_controls.load_spec, args=(neighbour_spec,)):
+                st.rerun()
+
+
+def _draw_missing(resources: ServerResources, state: ExploreState, snapshot: JobSnapshot | None) -> None:
+    """Draw the offer to render the focus, and why an earlier attempt failed."""
+    label = "Render now"
+    if state.error:
+        st.error(state.error, icon=":material/error:")
+    elif snapshot and snapshot.state == "failed":
+        st.error(snapshot.error or "The render failed and did not say why.", icon=":material/error:")
+        label = "Try again"
+    else:
+        st.info("Not rendered on this machine yet.", icon=":material/hourglass_empty:")
+
+    def render() -> None:
+        # Submitted here and not by the page: a press inside a fragment runs the fragment alone.
+        spec_controls.load_spec(state.focus)
+        state.submit(resources, state.focus)
+
+    st.button(label, key="render focus", type="primary", disabled=weights_missing(state.focus.network), on_click=render)

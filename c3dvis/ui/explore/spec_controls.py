@@ -1,0 +1,210 @@
+"""The sidebar's controls of a spec. Each field's widget has the session key `c.<field>`.
+
+`load_spec` sets the widgets, `read_spec` reads them, `draw_controls` draws them. Fields that have no widget, such as
+those of another objective, keep the value of the spec that was loaded.
+"""
+
+import secrets
+from typing import Any
+
+import streamlit as st
+
+from c3dvis.errors import C3dvisError, InvalidSpec
+from c3dvis.networks import registry
+from c3dvis.networks.fit import default_layer, fit
+from c3dvis.networks.registry import NetworkInfo
+from c3dvis.spec import FIELDS, RenderSpec, parse_field
+from c3dvis.spec.fields import ENGINE_DEFAULTS
+from c3dvis.ui.components.layer_strip import layer_strip, shape_text
+from c3dvis.ui.explore.render_settings import draw_engine_and_size, draw_presets, draw_weights
+
+_LAST_VALID = "controls.spec"  # session key of the last valid spec of the controls
+_OBJECTIVES = {
+    "filter": "the filter's mean",
+    "neuron": "one neuron",
+    "class": "a class",
+    "layer": "the layer",
+}
+
+
+def widget_key(field: str) -> str:
+    """Session key of a field's widget."""
+    return f"c.{field}"
+
+
+def load_spec(spec: RenderSpec) -> None:
+    """Set every widget to the values of a spec; must be called before they are drawn, or in a callback."""
+    session = st.session_state
+    session[_LAST_VALID] = spec
+    for name, value in spec.to_dict().items():
+        session[widget_key(name)] = value
+    session[widget_key("filter")] = spec.filter if isinstance(spec.filter, int) else spec.filter_text
+    session[widget_key("centre")] = spec.position is None
+    session[widget_key("tv_weight")] = spec.tv_space_weight
+    info = registry.describe(spec.network)
+    t, h, w, _ = info.output_shape(spec.layer, spec.frames, spec.height, spec.width)
+    for axis, value in zip("thw", spec.position or (t // 2, h // 2, w // 2), strict=True):
+        session[widget_key(f"position.{axis}")] = value
+
+
+def read_spec() -> tuple[RenderSpec, str | None]:
+    """The spec of the widgets; called before they are drawn, so that the result is sent to the browser first.
+
+    Returns:
+        The spec and None; or the last valid spec and a sentence on what is wrong with the widgets' values.
+    """
+    session = st.session_state
+    last_valid: RenderSpec = session[_LAST_VALID]
+    if widget_key("network") not in session:  # Streamlit dropped the values when another page was shown
+        load_spec(last_valid)
+    for name in ("engine", "objective"):  # without a value if the last run was interrupted before it drew them
+        if session.get(widget_key(name)) is None:
+            session[widget_key(name)] = getattr(last_valid, name)
+    info = registry.describe(session[widget_key("network")])
+    shape = _output_shapes(info)[session[widget_key("layer")]]
+    if isinstance(session[widget_key("filter")], int):
+        session[widget_key("filter")] = min(session[widget_key("filter")], shape[-1] - 1)
+    for axis, size in zip("thw", shape[:3] if len(shape) == 4 else (), strict=False):
+        key = widget_key(f"position.{axis}")
+        session[key] = max(0, min(session.get(key, size // 2), size - 1))
+    try:
+        spec = _spec_of_widgets(last_valid)
+        info.check(spec)
+    except C3dvisError as error:
+        return last_valid, str(error)
+    session[_LAST_VALID] = spec
+    return spec, None
+
+
+def draw_controls() -> None:
+    """Draw the widgets."""
+    _draw_target(st.session_state[_LAST_VALID])
+    draw_presets(lambda: st.session_state[_LAST_VALID], load_spec)
+    draw_weights(st.session_state[widget_key("engine")])
+    draw_engine_and_size(_on_engine)
+
+
+def _clip_size() -> tuple[int, int, int]:
+    frames, height, width = (st.session_state[widget_key(name)] for name in ("frames", "height", "width"))
+    return frames, height, width
+
+
+def _output_shapes(info: NetworkInfo) -> dict[str, tuple[int, ...]]:
+    """Output shape of every layer for a clip of the chosen size."""
+    return {row.name: row.output_shape for row in info.table(*_clip_size()) if row.targetable}
+
+
+def _draw_target(last_valid: RenderSpec) -> None:
+    """Draw the widgets of network, layer, filter and objective."""
+    session = st.session_state
+    st.selectbox(
+        "Network",
+        registry.names(),
+        registry.names().index(session[widget_key("network")]),
+        key=widget_key("network"),
+        format_func=registry.title,
+        on_change=_on_network,
+    )
+    info = registry.describe(session[widget_key("network")])
+    shapes = _output_shapes(info)
+    layer_strip(info, _clip_size(), session[widget_key("layer")], key="strip", on_chosen=_on_strip)
+    layer = session[widget_key("layer")]
+    st.selectbox("Layer", info.layers, info.layers.index(layer), key=widget_key("layer"), on_change=_on_layer)
+    st.caption(f"Output {shape_text(shapes[layer])}")
+    _draw_filter(shapes[layer][-1])
+    st.segmented_control(
+        "Maximise",
+        sorted({"filter", "neuron", last_valid.objective}),
+        key=widget_key("objective"),
+        format_func=lambda objective: _OBJECTIVES[objective],
+        required=True,
+        help=FIELDS["objective"].help,
+    )
+    if session[widget_key("objective")] == "neuron":
+        _draw_position(shapes[layer])
+
+
+def _draw_filter(filters: int) -> None:
+    key = widget_key("filter")
+    value = st.session_state[key]
+    if isinstance(value, str):
+        st.text_input("Filters", value, key=key, help=FIELDS["filter"].help)
+        return
+    with st.container(horizontal=True, vertical_alignment="bottom", gap="small"):
+        st.number_input("Filter", 0, filters - 1, value, step=1, key=key, help=f"0 to {filters - 1}", width=128)
+        for label, title, step in (("‹", "Previous filter", -1), ("›", "Next filter", 1)):
+            st.button(label, key=f"filter{step}", help=title, on_click=_step_filter, args=(step, filters))
+        st.button(
+            "", icon=":material/casino:", key="dice", help="A random filter", on_click=_random_filter, args=(filters,)
+        )
+
+
+def _draw_position(shape: tuple[int, ...]) -> None:
+    session = st.session_state
+    st.toggle("At the centre of the layer", session[widget_key("centre")], key=widget_key("centre"))
+    if session[widget_key("centre")] or len(shape) != 4 or min(shape) < 1:
+        return
+    with st.container(horizontal=True, gap="small"):
+        for axis, size in zip("thw", shape[:3], strict=True):
+            key = widget_key(f"position.{axis}")
+            st.number_input(f"{axis}, 0 to {size - 1}", 0, size - 1, session[key], step=1, key=key, width=82)
+
+
+def _spec_of_widgets(last_valid: RenderSpec) -> RenderSpec:
+    session = st.session_state
+    values = {name: session.get(widget_key(name), getattr(last_valid, name)) for name in FIELDS}
+    if isinstance(values["filter"], str):
+        values["filter"] = parse_field("filter", values["filter"])
+    values["position"] = None
+    if values["objective"] == "neuron" and not session.get(widget_key("centre"), True):
+        values["position"] = tuple(session[widget_key(f"position.{axis}")] for axis in "thw")
+    if values["engine"] == "keras-vis":  # the fields that keras-vis fixes have no widgets
+        with_widget = {"iterations", "activation_weight", "lp_weight"}
+        for name, value in ENGINE_DEFAULTS["keras-vis"].items():
+            if name not in with_widget:
+                values[name] = value
+        values["tv_space_weight"] = values["tv_time_weight"] = session[widget_key("tv_weight")]
+    return RenderSpec(**values)
+
+
+def _on_strip() -> None:
+    chosen = st.session_state["strip"].chosen
+    if chosen in registry.describe(st.session_state[widget_key("network")]).layers:
+        st.session_state[widget_key("layer")] = chosen
+        _on_layer()
+
+
+def _on_layer() -> None:
+    """Choose the neuron at the centre, since another layer has other positions."""
+    st.session_state[widget_key("centre")] = True
+
+
+def _on_network() -> None:
+    info = registry.describe(st.session_state[widget_key("network")])
+    frames, height, width = info.default_size
+    last_valid: RenderSpec = st.session_state[_LAST_VALID]
+    moved = last_valid.replace(
+        network=info.name, layer=default_layer(info), position=None, frames=frames, height=height, width=width
+    )
+    load_spec(fit(moved)[0])
+
+
+def _on_engine() -> None:
+    engine = st.session_state.get(widget_key("engine"))
+    if engine is None:  # the visitor left the page before the choice reached the server
+        return
+    last_valid: RenderSpec = st.session_state[_LAST_VALID]
+    try:
+        load_spec(last_valid.replace(engine=engine))
+    except InvalidSpec:  # keras-vis has neither neurons nor separate weights in time: keep the target and its size
+        kept_names = ("network", "layer", "frames", "height", "width", "seed")
+        kept: dict[str, Any] = {name: getattr(last_valid, name) for name in kept_names}
+        load_spec(RenderSpec(engine=engine, filter=last_valid.filters[0][0], **kept))
+
+
+def _step_filter(step: int, filters: int) -> None:
+    st.session_state[widget_key("filter")] = (st.session_state[widget_key("filter")] + step) % filters
+
+
+def _random_filter(filters: int) -> None:
+    st.session_state[widget_key("filter")] = secrets.randbelow(filters)

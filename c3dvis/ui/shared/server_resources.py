@@ -1,0 +1,116 @@
+"""What all visitors of one server share: the result store, the render queue, and the fetches of weights."""
+
+import threading
+from collections.abc import Callable, Iterable
+
+import streamlit as st
+from cachetools import LRUCache
+
+from c3dvis.errors import C3dvisError, WeightsMissing
+from c3dvis.networks import registry
+from c3dvis.networks.weights import installed_weights
+from c3dvis.queue import RenderJob, RenderQueue
+from c3dvis.results import RenderResult, ResultStore
+from c3dvis.settings import cache_dir
+from c3dvis.spec import RenderSpec
+from c3dvis.ui.shared.weights_fetch import WeightsFetch
+
+_DECODED_RESULTS = 16
+
+
+class ServerResources:
+    """The resources of the server process.
+
+    Attributes:
+        store: the stored results.
+        queue: the renders that are queued or running.
+    """
+
+    def __init__(self) -> None:
+        self.store = ResultStore(cache_dir())
+        self.queue = RenderQueue(self.store)
+        self._fetches: dict[str, WeightsFetch] = {}
+        self._decoded: LRUCache[str, RenderResult] = LRUCache(_DECODED_RESULTS)
+        self._lock = threading.Lock()
+
+    def close(self) -> None:
+        """End the worker processes and close the store."""
+        self.queue.close()
+        self.store.close()
+
+    def key(self, spec: RenderSpec) -> str | None:
+        """The key of a spec's result; None if the network's weights, which are part of the key, are missing."""
+        try:
+            return spec.key(installed_weights.fingerprint(registry.describe(spec.network)))
+        except WeightsMissing:
+            return None
+
+    def result(self, spec: RenderSpec) -> RenderResult | None:
+        """The result of a spec, or None if there is none or the network's weights are missing.
+
+        The last few results stay decoded in memory, since a page asks for the same one whenever it runs. A result that
+        the store could not write (full disk, read-only folder) is returned while the queue still holds it.
+        """
+        key = self.key(spec)
+        if key is None:
+            return None
+        with self._lock:
+            decoded = self._decoded.get(key)
+        if decoded:
+            return decoded
+        job = self.queue.job(key)
+        result = self.store.get_key(key) or (job.result() if job else None)
+        if result:
+            with self._lock:
+                self._decoded[key] = result
+        return result
+
+    def job(self, spec: RenderSpec) -> RenderJob | None:
+        """The job that renders or rendered a spec, whoever submitted it, or None."""
+        key = self.key(spec)
+        return self.queue.job(key) if key else None
+
+    def is_active(self, spec: RenderSpec) -> bool:
+        """Whether the render of a spec is queued or running."""
+        job = self.job(spec)
+        return bool(job and not job.is_finished)
+
+    def submit(self, specs: Iterable[RenderSpec], *, background: bool = False) -> str | None:
+        """Submit specs to the queue.
+
+        Args:
+            specs: in the order in which they are to be rendered.
+            background: whether they go behind the renders that visitors of the Explore page wait for.
+
+        Returns:
+            Why one of them could not be submitted, one sentence; None if all were.
+        """
+        try:
+            for spec in specs:
+                self.queue.submit(spec, background=background)
+        except C3dvisError as error:
+            return str(error)
+        return None
+
+    def weights_fetch(self, network: str) -> WeightsFetch | None:
+        """The latest fetch of a network's weights, running or finished, or None."""
+        with self._lock:
+            return self._fetches.get(network)
+
+    def start_weights_fetch(self, network: str) -> None:
+        """Fetch a network's weights in the background, unless that is under way already."""
+        with self._lock:
+            running = self._fetches.get(network)
+            if running and not running.finished:
+                return
+            self._fetches[network] = WeightsFetch.start(network)
+
+
+def _close(resources: ServerResources) -> None:
+    resources.close()
+
+
+server_resources: Callable[[], ServerResources] = st.cache_resource(show_spinner=False, on_release=_close)(
+    ServerResources
+)
+"""The one `ServerResources` of this server process, created at the first call."""

@@ -1,4 +1,4 @@
-"""The address of each page, and the way from one page to another.
+"""The address and the state of each page, and switching from one page to another.
 
 Each page keeps its state in the session and writes it into its address. When a visitor opens a link, the address
 replaces the session's state. When a visitor comes back to a page by the menu, the address has no query, and the page
@@ -49,7 +49,7 @@ class PageAddress:
 
 @dataclass(kw_only=True)
 class PageState:
-    """What the state of every page has that renders specs.
+    """What the states of the Explore, Gallery and Compare pages have in common.
 
     Attributes:
         link_problems: one sentence for each part of the opened link that was dropped.

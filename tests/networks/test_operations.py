@@ -15,9 +15,10 @@ from c3dvis.networks.graph.operation import ACTIVATIONS, OPERATIONS, Activation,
 from c3dvis.networks.graph.operations import Conv, Dense, Join, ReshapeToVolume, Scale, Weighted
 
 sizes = st.integers(1, 9)
+names = st.text(st.characters(exclude_categories=["C", "Z"]), min_size=1, max_size=9)
 VALUES: dict[Any, st.SearchStrategy[Any]] = {
-    str: st.text(min_size=1, max_size=9),
-    tuple[str, ...]: st.lists(st.text(min_size=1, max_size=9), min_size=1, max_size=3).map(tuple),
+    str: names,
+    tuple[str, ...]: st.lists(names, min_size=1, max_size=3).map(tuple),
     int: sizes,
     Triple: st.tuples(sizes, sizes, sizes),
     Margins: st.tuples(*[st.tuples(st.integers(0, 3), st.integers(0, 3))] * 3),
@@ -73,8 +74,9 @@ def test_the_canonical_form_has_what_differs_from_a_default(kind: type[Operation
     [
         ({"kind": "sum"}, "the operation 'a' is of the unknown kind 'sum'"),
         ({"kernal": [1, 1, 1]}, "has the unknown fields kernal"),
-        ({"name": ""}, "expected a name, received ''"),
-        ({"name": 3}, "expected a name, received 3"),
+        ({"name": ""}, "expected a name of printable characters, received ''"),
+        ({"name": 3}, "expected a name of printable characters, received 3"),
+        ({"name": "a\0before"}, r"expected a name of printable characters, received 'a\\x00before'"),
         ({"inputs": []}, r"expected a list of one or more, received \[\]"),
         ({"inputs": "input"}, "expected a list of one or more, received 'input'"),
         ({"inputs": ["b"]}, "the operation 'a' .* does not follow from those before it"),

@@ -6,7 +6,7 @@ from dataclasses import MISSING, fields, replace
 from typing import Any
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from c3dvis.networks.compute.keras_layers import call, keras_layer
@@ -47,6 +47,7 @@ def architectures(draw: st.DrawFn) -> Architecture:
     return Architecture(draw(st.text(min_size=1)), tuple(made), draw(st.integers(1, 5)), aliases)
 
 
+@settings(deadline=None)
 @given(architectures())
 def test_an_architecture_is_the_same_after_json(architecture: Architecture) -> None:
     text = json.dumps(architecture.to_dict())
@@ -56,6 +57,7 @@ def test_an_architecture_is_the_same_after_json(architecture: Architecture) -> N
 
 
 @pytest.mark.parametrize("kind", OPERATIONS.values(), ids=OPERATIONS)
+@settings(deadline=None, max_examples=30)
 @given(st.data())
 def test_the_canonical_form_has_what_differs_from_a_default(kind: type[Operation], data: st.DataObject) -> None:
     op = data.draw(operations(kind))

@@ -119,7 +119,7 @@ def test_an_added_network_stands_there_and_on_the_strip(folder: Path, tmp_path: 
     page.selectbox(key="network page").select("lungs").run()
     assert not page.exception
     assert "### Lungs in grey" in text(page)
-    assert "| up1 (transposed) | (8, 16, 16, 4) |" in text(page)
+    assert "| up1 (conv transpose) | (8, 16, 16, 4) |" in text(page)
     blocks = strip_blocks(info, info.default_size)
     assert [block["layer"] for block in blocks] == list(info.layers)
     (folder / "lungs" / "network.json").write_text("{}")

@@ -160,7 +160,7 @@ class Architecture:
         return self._receptive_fields()[layer]
 
     def to_dict(self) -> dict[str, Any]:
-        """The canonical JSON form, without what has its default value."""
+        """The canonical JSON form, without default values."""
         described: dict[str, Any] = {"name": self.name, "operations": [op.to_dict() for op in self.operations]}
         if self.channels != 3:
             described["channels"] = self.channels
@@ -184,7 +184,7 @@ class Architecture:
         return cls(described["name"], operations, described.get("channels", 3), described.get("aliases", {}))
 
     def _receptive_fields(self, shapes: Mapping[str, Shape] | None = None) -> dict[str, tuple[Triple, Triple]]:
-        """(size, stride) of every operation; with shapes, an operation that reads a whole volume counts all of it."""
+        """(size, stride) of every operation; without shapes, volumes that are read as a whole count as one position."""
         fields = {"input": ReceptiveField((1, 1, 1), (1, 1, 1))}
         for op in self.operations:
             input_shape = shapes[op.inputs[0]] if shapes else None

@@ -68,7 +68,9 @@ class InputDomain:
     def shown_bounds(self) -> tuple[np.ndarray, np.ndarray]:
         """(low, high), each (3,) float32: network input of black and white in the channels shown red, green, blue."""
         low, high = np.array(self.low, np.float32), np.array(self.high, np.float32)
-        shown = np.minimum(np.arange(3), self.channels - 1)  # the last channel stands in for those that are missing
+        shown = np.minimum(
+            np.arange(3), self.channels - 1
+        )  # one channel is shown three times, two as red, green, green
         return low[shown], high[shown]
 
     def from_unit(self, unit: Any, low: np.ndarray, high: np.ndarray, arrays: ArrayModule = NUMPY) -> Any:
@@ -112,7 +114,7 @@ class InputDomain:
         return (np.clip(unit[..., :3], 0, 1) * np.float32(255) + np.float32(0.5)).astype(np.uint8)
 
     def to_dict(self) -> dict[str, Any]:
-        """The canonical JSON form, without what has its default value; of a mean image, its SHA-256."""
+        """The canonical JSON form, without default values and with the SHA-256 of a mean image."""
         described: dict[str, Any] = {"low": self.low, "high": self.high}
         if self.order != "RGB":
             described["order"] = self.order
@@ -122,7 +124,7 @@ class InputDomain:
 
     @classmethod
     def from_dict(cls, described: Mapping[str, Any]) -> "InputDomain":
-        """The domain without a mean image that `to_dict` described, also after JSON.
+        """The domain that `to_dict` described, also after JSON, without its mean image.
 
         Raises:
             ValueError, TypeError, KeyError: a bound or the order cannot be used.

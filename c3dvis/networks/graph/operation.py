@@ -63,7 +63,9 @@ RELU = Activation("relu")
 
 @dataclass(frozen=True)
 class Operation:
-    """One operation of a network. Subclasses are the kinds; what they do not override leaves its input's shape as is.
+    """One operation of a network. Its subclasses are the kinds of operations.
+
+    By default an operation has no weights, and its output has the shape and the receptive field of its input.
 
     Args:
         name: unique within the network; the published layer name where there is one.
@@ -109,7 +111,7 @@ class Operation:
 
         Args:
             inputs: receptive fields of one position of each input.
-            input_shape: of the first input; None counts one position of an input that is read as a whole.
+            input_shape: of the first input. None assumes one position where an operation reads the whole input.
 
         Source: Araujo, Norris, Sim: Computing Receptive Fields of Convolutional Neural Networks, Distill 2019.
         """
@@ -121,7 +123,7 @@ class Operation:
         return first, last
 
     def to_dict(self) -> dict[str, Any]:
-        """The canonical JSON form: the kind, and every field that differs from its default."""
+        """The canonical JSON form: the kind, and the fields that differ from their defaults."""
         return {"kind": self.kind, **_without_defaults(self)}
 
     @staticmethod
@@ -151,8 +153,8 @@ def _without_defaults(instance: Any) -> dict[str, Any]:
 
 
 def _text(value: Any) -> str:
-    if not isinstance(value, str) or not value:
-        raise ValueError(f"expected a name, received {value!r}")
+    if not isinstance(value, str) or not value or not value.isprintable():
+        raise ValueError(f"expected a name of printable characters, received {value!r}")
     return value
 
 

@@ -148,7 +148,7 @@ class ConvTranspose(Weighted, kind="conv_transpose"):
 
 @dataclass(frozen=True)
 class Dense(Weighted, kind="dense"):
-    """A fully connected layer on channels without a volume."""
+    """A fully connected layer on a vector."""
 
     is_targetable = True
     kernel_axes = "IO"
@@ -177,11 +177,11 @@ class MaxPool(_Window, kind="max_pool"):
 
 
 class AveragePool(_Window, kind="avg_pool"):
-    """The mean over a window; padding does not count."""
+    """The mean over a window, without its padded positions."""
 
 
 class _WholeInput(Operation):
-    """An operation of which every output depends on every position of the input."""
+    """An operation whose outputs depend on every position of the input."""
 
     def output_shape(self, inputs: Sequence[Shape]) -> Shape:
         return inputs[0][3:]
@@ -199,7 +199,7 @@ class GlobalMaxPool(_WholeInput, kind="global_max_pool"):
 
 
 class Flatten(_WholeInput, kind="flatten"):
-    """A volume as channels without a volume, in the order (t, h, w, channel)."""
+    """A volume as a vector, in the order (t, h, w, channel)."""
 
     _in_keras_vis = True
 
@@ -208,7 +208,7 @@ class Flatten(_WholeInput, kind="flatten"):
 
 
 class ReshapeToVolume(Operation, kind="reshape_to_volume"):
-    """Channels without a volume as a volume of one position."""
+    """A vector as the channels of a volume of one position."""
 
     def output_shape(self, inputs: Sequence[Shape]) -> Shape:
         return (1, 1, 1, *inputs[0])
@@ -265,14 +265,14 @@ class Upsample(Operation, kind="upsample"):
 
 
 class Dropout(Operation, kind="dropout"):
-    """A dropout or a noise of the training, which leaves its input as it is outside of training."""
+    """A dropout or noise layer, which has no effect outside of training."""
 
     _shift_equivariant = True
     _in_keras_vis = True
 
 
 class ActivationLayer(Operation, kind="activation"):
-    """An activation function that stands alone, in the field `activation`."""
+    """A layer that only applies an activation function: its field `activation`."""
 
     _shift_equivariant = True
 
@@ -289,7 +289,7 @@ class Join(Operation):
 
 
 class Concat(Join, kind="concat"):
-    """The channels of all branches in a row."""
+    """The channels of all branches, concatenated."""
 
     _shift_equivariant = True
     _in_keras_vis = True

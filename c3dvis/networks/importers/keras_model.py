@@ -66,7 +66,7 @@ def read(config: Mapping[str, Any]) -> KerasModel:
     except (KeyError, TypeError, ValueError, IndexError, AttributeError, RecursionError) as error:
         raise WeightsDamaged(f"The model's description cannot be read ({type(error).__name__}: {error}).") from None
     if not any(isinstance(op, Conv) for op in model.operations):
-        raise WeightsDamaged("The model has no Conv3D layer: there is no filter to look into.")
+        raise WeightsDamaged("The model has no Conv3D layer: there is no filter to visualise.")
     _fold(model)
     return model
 
@@ -130,7 +130,7 @@ class _Reader:
         while waiting:
             ready = [name for name, (_, reads, _) in waiting.items() if all(each in outputs for each in reads)]
             if not ready:
-                raise WeightsDamaged(f"The layer {next(iter(waiting))[:60]} reads what is not there.")
+                raise WeightsDamaged(f"The layer {next(iter(waiting))[:60]} reads a layer that does not exist.")
             for name in ready:
                 layer, reads, key = waiting.pop(name)
                 outputs[name] = self._layer(layer, [outputs[each] for each in reads], path, key)

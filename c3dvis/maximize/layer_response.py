@@ -5,7 +5,7 @@ gradient of the means alone would take a tenth of a step.
 """
 
 import math
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -52,10 +52,11 @@ def layer_response(
         response = forward(clips)
         outputs = [filter_means(r, positions) for r in (response.before, response.after)] if means else []
 
-        def gradient(*upstream: tf.Tensor) -> tf.Tensor:
+        def gradient(*upstream: tf.Tensor, variables: Sequence[tf.Variable] = ()) -> Any:
             before, after = gradient_of_means(response, upstream[0], upstream[1], positions) if means else (None, None)
             parts = [part for part in (after, upstream[-1] if values else None) if part is not None]
-            return response.backward(before, tf.add_n(parts) if parts else None)
+            of_clips = response.backward(before, tf.add_n(parts) if parts else None)
+            return (of_clips, [None] * len(variables)) if variables else of_clips  # Keras layers have variables
 
         return ([*outputs, response.after] if values else outputs), gradient
 

@@ -11,7 +11,7 @@ from typing import Any
 
 import numpy as np
 
-from c3dvis.networks.weights.fetch.sources import WeightsSource
+from c3dvis.networks.weights.published_files import PackagedWeights
 from tests.networks.loopback import LoopbackServer, send
 
 WEIGHTS = np.random.default_rng(7).bytes(3_000_000)
@@ -32,7 +32,7 @@ def make_archive(members: dict[str, bytes]) -> bytes:
 ARCHIVE = make_archive({"small_net-1.0/setup.py": b"raise SystemExit('this must never run')", MEMBER: WEIGHTS})
 
 
-def make_source(**changes: Any) -> WeightsSource:
+def make_source(**changes: Any) -> PackagedWeights:
     """What the archive's true description is, with some of it changed."""
     values: dict[str, Any] = {
         "network": "small-net",
@@ -46,7 +46,7 @@ def make_source(**changes: Any) -> WeightsSource:
         "member": MEMBER,
         "licence": "made up",
     }
-    return WeightsSource(**(values | changes))
+    return PackagedWeights(**(values | changes))
 
 
 class IndexServer(LoopbackServer):

@@ -14,7 +14,7 @@ from c3dvis.networks.graph.c3d import architecture
 from c3dvis.networks.registry import describe
 from c3dvis.networks.weights import provenance
 from c3dvis.networks.weights.conversion import convert, inspect
-from c3dvis.networks.weights.formats import kept_hdf5
+from c3dvis.networks.weights.formats import c3dvis_hdf5
 from c3dvis.networks.weights.weights_file import open_weights
 from tests.networks.layouts import DOMAIN, SIZE, THIN, WRITERS, Arrays, caffe, info_of, random_weights
 
@@ -49,11 +49,11 @@ def test_every_layout_gives_one_response_at_every_layer(
     report = convert(path, tmp_path / "own.h5", THIN, SIZE)
     assert report.parameters == sum(part.size for pair in arrays.values() for part in pair)
     converted = open_weights(tmp_path / "own.h5", THIN, SIZE)
-    assert converted.is_own
+    assert converted.is_c3dvis_format
     for layer, pair in arrays.items():
         for part, expected in zip(converted[layer], pair, strict=True):
             np.testing.assert_array_equal(part, expected)
-    assert provenance.digest(tmp_path / "own.h5") == (kept_hdf5.write(tmp_path / "direct.h5", arrays, {}), True)
+    assert provenance.digest(tmp_path / "own.h5") == (c3dvis_hdf5.write(tmp_path / "direct.h5", arrays, {}), True)
 
 
 def test_caffe_form_against_a_plain_cross_correlation(arrays: Arrays, tmp_path: Path) -> None:
@@ -149,7 +149,7 @@ def test_half_precision_is_read_back(arrays: Arrays, tmp_path: Path) -> None:
     assert (tmp_path / "half.h5").stat().st_size < 0.7 * path.stat().st_size
     large = arrays | {"fc8": (np.full_like(arrays["fc8"][0], 1e6), arrays["fc8"][1])}
     with pytest.raises(WeightsDamaged, match="fc8 holds values beyond float16"):
-        kept_hdf5.write(tmp_path / "large.h5", large, {}, "float16")
+        c3dvis_hdf5.write(tmp_path / "large.h5", large, {}, "float16")
 
 
 def test_the_whole_of_c3d_in_every_layout(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:

@@ -13,7 +13,7 @@ from c3dvis.errors import C3dvisError
 from c3dvis.networks import options, registry
 from c3dvis.networks.registry import NetworkInfo
 from c3dvis.networks.weights import installed_weights, obtain, provenance
-from c3dvis.networks.weights.fetch.sources import ADDRESSES
+from c3dvis.networks.weights.published_files import WEIGHTS_AT_URLS
 from c3dvis.spec import RenderSpec
 from c3dvis.ui.shared import navigation, weights_notice
 from c3dvis.ui.shared.error_boundary import guarded
@@ -82,9 +82,9 @@ def _draw_weights(shared: Services, info: NetworkInfo) -> None:
             _check(info)
     elif info.name in UPLOADS:
         _draw_upload(info)
-    if installed_weights.present(info) or info.name not in ADDRESSES:  # else the notice above has the terms
+    if installed_weights.present(info) or info.name not in WEIGHTS_AT_URLS:  # else the notice above has the terms
         st.markdown("#### Licence")
-        st.markdown(ADDRESSES[info.name].terms if info.name in ADDRESSES else f"{info.licence}.")
+        st.markdown(WEIGHTS_AT_URLS[info.name].terms if info.name in WEIGHTS_AT_URLS else f"{info.licence}.")
     if info.name == "c3d-sports1m":
         _draw_settings(info)
 
@@ -123,7 +123,7 @@ def _check(info: NetworkInfo) -> None:
 def _draw_upload(info: NetworkInfo) -> None:
     most, endings = UPLOADS[info.name]
     what = "Keras .h5, Caffe, PyTorch or .npz" if endings is None else "the published .ckpt, or the package with it"
-    accepted = info.name not in ADDRESSES or st.session_state.get(weights_notice.accepted_key(info.name), False)
+    accepted = info.name not in WEIGHTS_AT_URLS or st.session_state.get(weights_notice.accepted_key(info.name), False)
     given = st.file_uploader(
         f"Or bring a weights file ({what}; at most {most} MB)", endings, key=f"upload {info.name}",
         max_upload_size=most, disabled=not accepted,

@@ -108,7 +108,7 @@ class Services:
 
 
 def _fetch(network: str, fetch: Fetch) -> None:
-    from c3dvis.networks.weights import obtain
+    from c3dvis.networks.weights import class_labels, obtain
 
     info = registry.describe(network)
 
@@ -118,7 +118,7 @@ def _fetch(network: str, fetch: Fetch) -> None:
     try:
         obtain.obtain(info, on_progress, accepted=True)  # the page starts no fetch before the terms are accepted
         with contextlib.suppress(FetchFailed):  # without the class names, classes have numbers
-            obtain.obtain_labels(info)
+            class_labels.fetch_labels(info)
     except C3dvisError as error:
         fetch.error = str(error)
     except Exception as error:  # whatever it was, a visitor gets a sentence and the server its log

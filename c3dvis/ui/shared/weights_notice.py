@@ -4,7 +4,7 @@ import streamlit as st
 
 from c3dvis.networks import registry
 from c3dvis.networks.weights import installed_weights
-from c3dvis.networks.weights.fetch.sources import ADDRESSES, SOURCES
+from c3dvis.networks.weights.published_files import PACKAGED_WEIGHTS, WEIGHTS_AT_URLS
 from c3dvis.ui.shared.error_boundary import guarded
 from c3dvis.ui.shared.services import Fetch, Services
 
@@ -55,7 +55,7 @@ def _draw(shared: Services, network: str, fetch: Fetch | None, error: str | None
             f"to render, fetch them ({offer}"
         )
         accepted = True
-        if network in ADDRESSES:
+        if network in WEIGHTS_AT_URLS:
             kept = f"{accepted_key(network)} was"  # the box is not drawn while a fetch runs, and would forget
             before = st.session_state.get(kept, False)
             accepted = st.checkbox("I accept these terms", before, key=accepted_key(network))
@@ -72,11 +72,11 @@ def _draw(shared: Services, network: str, fetch: Fetch | None, error: str | None
 
 def _offer(network: str) -> str | None:
     """Size, verification and terms of a network's weights, behind an opened bracket; None if they have no address."""
-    if network in SOURCES:
-        source = SOURCES[network]
+    if network in PACKAGED_WEIGHTS:
+        source = PACKAGED_WEIGHTS[network]
         return f"{source.archive_size / 1e6:.0f} MB, verified by hash). {source.licence}"
-    if network in ADDRESSES:
-        address = ADDRESSES[network]
+    if network in WEIGHTS_AT_URLS:
+        address = WEIGHTS_AT_URLS[network]
         return f"{address.megabytes} MB, looked through before they are used). {address.terms}"
     return None
 

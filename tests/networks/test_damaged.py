@@ -33,33 +33,33 @@ def endless(tmp_path: Path) -> Path:
     return tmp_path / "endless"
 
 
-def test_a_reader_that_dies_is_told_of_and_replaced(endless: Path, tmp_path: Path) -> None:
+def test_a_crash_is_reported_and_the_next_file_is_read(endless: Path, tmp_path: Path) -> None:
     path = keras2(tmp_path, random_weights(THIN))
     with ThreadPoolExecutor() as threads:
-        question = threads.submit(inspect_in_sandbox, endless, THIN, SIZE)
+        reading = threads.submit(inspect_in_sandbox, endless, THIN, SIZE)
         while not (children := _children()):
             time.sleep(0.01)  # until the process has started
         os.kill(children[0].pid, signal.SIGSEGV)
         with pytest.raises(WeightsDamaged, match=r"endless is refused: reading it crashed the library .*SIGSEGV"):
-            question.result()
+            reading.result()
     assert inspect_in_sandbox(path, THIN, SIZE).parameters
     assert not _children()
 
 
-def test_a_reader_that_says_nothing_is_given_up(endless: Path) -> None:
+def test_a_file_without_end_is_given_up(endless: Path) -> None:
     with pytest.raises(WeightsDamaged, match="took too long"):
         inspect_in_sandbox(endless, THIN, SIZE, timeout=2)
     assert not _children()
 
 
 def test_progress_is_passed_on(tmp_path: Path) -> None:
-    path, told = keras2(tmp_path, random_weights(THIN)), []
-    convert_in_sandbox(path, tmp_path / "own.h5", THIN, SIZE, on_progress=lambda *step: told.append(step))
-    assert told == [(done, 11) for done in range(12)]
+    path, progress = keras2(tmp_path, random_weights(THIN)), []
+    convert_in_sandbox(path, tmp_path / "own.h5", THIN, SIZE, on_progress=lambda *step: progress.append(step))
+    assert progress == [(done, 11) for done in range(12)]
     assert not _children()
 
 
-def test_whoever_watches_can_end_it(tmp_path: Path) -> None:
+def test_an_exception_of_the_progress_callback_ends_the_process(tmp_path: Path) -> None:
     def stop(done: int, total: int) -> None:
         raise Cancelled("enough")
 

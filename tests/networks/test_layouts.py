@@ -115,7 +115,7 @@ def test_swapped_axes_are_noticed_where_shapes_cannot_tell(
     trained = _smooth(arrays)
     swapped = {n: (k.transpose(axes) if k.ndim == 5 else k, b) for n, (k, b) in trained.items()}
     path = WRITERS["keras 2"](tmp_path, swapped)
-    with pytest.raises(WeightsDamaged, match=rf"time seems to stand where the {place} should in conv1"):
+    with pytest.raises(WeightsDamaged, match=rf"time seems to be the {place} axis of conv1"):
         open_weights(path, THIN, SIZE)
     assert [finding.what for finding in inspect(path, THIN, SIZE).doubts] == ["axes"]
     read = open_weights(path, THIN, SIZE, trust=True)

@@ -79,8 +79,8 @@ def test_mean_files_that_are_none_are_refused(cube: np.ndarray, tmp_path: Path) 
     moving = cube.copy()
     moving[:, 3] += 9
     for array, said in (
-        (cube[0], r"has the shape \(16, 128, 171\)"), (cube * 3, "no mean of pictures"),
-        (moving, "no mean of many clips"), (np.full((3,), np.nan), "no mean of pictures"),
+        (cube[0], r"has the shape \(16, 128, 171\)"), (cube * 3, "not a mean of images"),
+        (moving, "not a mean of many clips"), (np.full((3,), np.nan), "not a mean of images"),
         (np.array(["a"]), "not a mean file"),
     ):  # fmt: skip
         np.save(path, array)

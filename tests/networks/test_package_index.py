@@ -37,7 +37,8 @@ def test_configuration_file(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> 
         "[global]\n"
         "index-url = https://me:secret@mirror.test/simple/\n"
         "extra-index-url = https://one.test/simple\n  https://two.test/simple\n"
-        "timeout = 7\ncert = /some/ca.pem\nproxy = http://proxy.test:3128\ntrusted-host = mirror.test\n"
+        "timeout = 7\ncert = /some/ca.pem\nclient-cert = /some/me.pem\n"
+        "proxy = http://proxy.test:3128\ntrusted-host = mirror.test\n"
         "[download]\nfind-links = /wheels 'a b'\n"
         "[install]\nindex-url = https://not-for-us.test/simple\n"
     )
@@ -50,6 +51,7 @@ def test_configuration_file(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> 
     )
     assert settings.timeout == 7
     assert settings.cert == "/some/ca.pem"
+    assert settings.client_cert == "/some/me.pem"
     assert settings.proxy == "http://proxy.test:3128"
     assert settings.trusted_hosts == ("mirror.test",)
     assert settings.find_links[0] == "/wheels"

@@ -14,7 +14,7 @@ import numpy as np
 
 from c3dvis.networks.graph.architecture import Architecture, Op
 
-LAST, FIRST = "channels last", "channels first"
+CHANNELS_LAST, CHANNELS_FIRST = "channels last", "channels first"
 
 
 @dataclass(frozen=True)
@@ -56,13 +56,13 @@ class Layout:
         elif op.kind == "dense":
             if self.dense == "OI":
                 kernel = kernel.T
-            if volume and self.flat == FIRST:
+            if volume and self.flat == CHANNELS_FIRST:
                 t, h, w, channels = volume
                 kernel = kernel.reshape(channels, t, h, w, -1).transpose(1, 2, 3, 0, 4).reshape(kernel.shape)
         return np.ascontiguousarray(kernel)
 
 
-TENSORFLOW = Layout("THWIO", "IO", LAST, False)
+TENSORFLOW = Layout("THWIO", "IO", CHANNELS_LAST, False)
 
 
 def stored_orders(op: Op) -> tuple[str, ...]:
@@ -97,4 +97,4 @@ def infer(orders: dict[str, set[str]], architecture: Architecture, flipped: bool
     rows = flat.pop()
     if flipped is None:  # only Keras on Theano wrote (out,in,T,H,W) beside (in,out)
         flipped = bool(dense) and order == "OITHW" and rows == "IO"
-    return Layout(order, rows, LAST if order == "THWIO" else FIRST, flipped)
+    return Layout(order, rows, CHANNELS_LAST if order == "THWIO" else CHANNELS_FIRST, flipped)

@@ -9,7 +9,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from c3dvis.networks.weights.layout import FIRST, LAST
+from c3dvis.networks.weights.layout import CHANNELS_FIRST, CHANNELS_LAST
 
 SMOOTH = 0.2
 """Cosine similarity of neighbouring taps from which a kernel is smooth; I3D has 0.3 to 0.8, random ones under 0.02."""
@@ -60,21 +60,21 @@ def check_axes(kernel: np.ndarray, layer: str) -> LayoutFinding:
     measured = ", ".join(f"{name} {value:.2f}" for name, value in zip("THW", values, strict=True))
     if min(kernel.shape[:3]) < 2 or max(values) < SMOOTH:
         return LayoutFinding(
-            "axes", "unknown", f"cannot be told from the values of {layer} (neighbouring taps: {measured}); taken as "
-            "the format has them",
+            "axes", "unknown", f"values of {layer} cannot tell (neighbouring taps: {measured}); the usual order "
+            "of the format is assumed",
         )  # fmt: skip
     apart = {axis: abs(values[(axis + 1) % 3] - values[(axis + 2) % 3]) for axis in range(3)}
     odd = min(apart, key=lambda axis: apart[axis])  # the other two are nearest to each other
     gap = abs(values[odd] - np.mean([values[axis] for axis in range(3) if axis != odd]))
     if gap < _MIN_GAP or apart[odd] > _MAX_SPACE_GAP * gap:
-        return LayoutFinding("axes", "unknown", f"time does not stand out in {layer} (neighbouring taps: {measured})")
+        return LayoutFinding("axes", "unknown", f"time cannot be recognised in {layer} (neighbouring taps: {measured})")
     if odd == 0:
         return LayoutFinding(
-            "axes", "ok", f"height and width are alike in {layer}, and time is not (neighbouring taps: {measured})"
+            "axes", "ok", f"height and width are similar in {layer}, and time is not (neighbouring taps: {measured})"
         )
     return LayoutFinding(
-        "axes", "wrong", f"time seems to stand where the {'height' if odd == 1 else 'width'} should in {layer}: "
-        f"expected height and width to be alike, received neighbouring taps {measured}",
+        "axes", "wrong", f"time seems to be the {'height' if odd == 1 else 'width'} axis of {layer}: "
+        f"expected height and width to be similar, received neighbouring taps {measured}",
     )  # fmt: skip
 
 
@@ -103,8 +103,8 @@ def flattened_order(kernel: np.ndarray, volume: tuple[int, ...], layer: str) -> 
     first = agreement(part.reshape(channels, t, h, w, -1).transpose(1, 2, 3, 0, 4))
     measured = f"neighbours of {layer} agree {last:.2f} channels last, {first:.2f} channels first"
     if max(last, first) < _MIN_AGREEMENT or abs(last - first) < _MIN_AGREEMENT:
-        return None, f"cannot be told from the values ({measured}); taken as the format has it"
-    return (LAST if last > first else FIRST), measured
+        return None, f"values cannot tell ({measured}); the usual order of the format is assumed"
+    return (CHANNELS_LAST if last > first else CHANNELS_FIRST), measured
 
 
 def _cosine(first: np.ndarray, second: np.ndarray) -> float:

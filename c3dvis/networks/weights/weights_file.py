@@ -20,7 +20,7 @@ from c3dvis.networks.weights import layout_evidence
 from c3dvis.networks.weights.formats import caffe, hdf5, npz, torch_state_dict
 from c3dvis.networks.weights.formats.stored_arrays import Contents, StoredArray
 from c3dvis.networks.weights.layer_matching import match_layers
-from c3dvis.networks.weights.layout import FIRST, TENSORFLOW, Layout, infer, stored_orders, stored_shape
+from c3dvis.networks.weights.layout import CHANNELS_FIRST, TENSORFLOW, Layout, infer, stored_orders, stored_shape
 from c3dvis.networks.weights.layout_evidence import LayoutFinding
 from c3dvis.networks.weights.published_files import KNOWN_MD5, KNOWN_SHA256
 
@@ -205,9 +205,7 @@ class WeightsFile(Mapping[str, KernelAndBias]):
             flat, detail = layout_evidence.flattened_order(rows, volume, dense.name)
             if flat and flat != layout.flat:
                 self._layout = replace(layout, flat=flat)
-                detail = (
-                    f"{detail}: read {flat}, though the format is usually {FIRST if flat != FIRST else 'channels last'}"
-                )
+                detail = f"{detail}: read {flat}, though the format is usually {CHANNELS_FIRST if flat != CHANNELS_FIRST else 'channels last'}"
             findings.append(LayoutFinding("flattening", "ok" if flat else "unknown", detail))
         return tuple(findings)
 

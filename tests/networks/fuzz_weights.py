@@ -63,7 +63,7 @@ def samples(folder: Path) -> dict[str, bytes]:
 
 
 def damage(form: str, data: bytes, path: Path, chance: random.Random, arrays: Arrays) -> str:
-    """Writes one damaged file; says what was done to it."""
+    """Writes one damaged file and returns the name of the damage."""
     kinds = [flip, flip, flip, head, cut, swap, fill, insert]
     if form in ("keras 1", "keras 2", "c3dvis"):
         kinds += [h5_shapes, h5_types, h5_links, h5_huge, h5_packed]

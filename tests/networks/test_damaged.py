@@ -1,4 +1,4 @@
-"""Damaged weights files, by the hundred: refused in a sentence or loaded, and never more than that."""
+"""Hundreds of damaged weights files: each is loaded or refused with one sentence, and does nothing else."""
 
 import os
 import signal
@@ -16,7 +16,7 @@ from tests.networks.layouts import SIZE, THIN, keras2, random_weights
 
 
 def test_damaged_files_end_in_a_sentence_or_load(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.chdir(tmp_path)  # where code that ran would leave its file
+    monkeypatch.chdir(tmp_path)  # where code from a file would leave its mark
     (tmp_path / "files").mkdir()
     ended, done, used = run(1100, 7, tmp_path / "files")
     assert ended.total() == 1100

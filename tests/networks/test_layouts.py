@@ -1,4 +1,4 @@
-"""One set of weights in every layout: every reader gives the same arrays and the same responses."""
+"""One set of weights in every format and layout: the readers return the same arrays, and responses are the same."""
 
 import json
 from pathlib import Path
@@ -31,7 +31,7 @@ def clip() -> np.ndarray:
 
 @pytest.fixture(scope="module")
 def responses(arrays: Arrays, clip: np.ndarray) -> dict[str, np.ndarray]:
-    """Of every layer of the network that was never in a file."""
+    """Responses of every layer of a network whose weights were never in a file."""
     network = Network(info_of(THIN), arrays)
     return {layer: network.respond(clip, layer) for layer in network.layers}
 
@@ -83,7 +83,7 @@ def test_the_convolutional_part_alone_is_accepted(form: str, arrays: Arrays, tmp
 
 
 def _smooth(arrays: Arrays) -> Arrays:
-    """Weights as training leaves them: alike along height and width, less along time, and over fc6's positions."""
+    """Weights as after training: smooth along height and width, less along time, and smooth over positions of fc6."""
     generator = np.random.default_rng(3)
     smooth = dict(arrays)
     ramp = np.array([1.0, 0.9, 0.8], np.float32)

@@ -15,12 +15,13 @@ from typing import Any
 import numpy as np
 
 from c3dvis.errors import WeightsDamaged
+from c3dvis.files import CHUNK
 from c3dvis.networks.graph.architecture import WEIGHTED, Architecture, Op
 from c3dvis.networks.weights import layout_evidence
 from c3dvis.networks.weights.formats import caffe, hdf5, npz, torch_state_dict
 from c3dvis.networks.weights.formats.stored_arrays import Contents, StoredArray
 from c3dvis.networks.weights.layer_matching import match_layers
-from c3dvis.networks.weights.layout import CHANNELS_FIRST, TENSORFLOW, Layout, infer, stored_orders, stored_shape
+from c3dvis.networks.weights.layout import TENSORFLOW, Layout, infer, stored_orders, stored_shape
 from c3dvis.networks.weights.layout_evidence import LayoutFinding
 from c3dvis.networks.weights.published_files import KNOWN_MD5, KNOWN_SHA256
 
@@ -90,7 +91,7 @@ class WeightsFile(Mapping[str, KernelAndBias]):
         self._layout = TENSORFLOW
         self.is_c3dvis_format = contents.attributes is not None
         if not self.is_c3dvis_format:
-            self._layout = self._layout_of(contents)
+            self._layout = self._infer_layout(contents)
             findings = self._check_layout(contents)
         self.findings = findings
         self._form, self._attributes = contents.form, contents.attributes or {}
@@ -99,12 +100,10 @@ class WeightsFile(Mapping[str, KernelAndBias]):
     def report(self) -> WeightsReport:
         """The report on the file, which is read once more for its hashes."""
         arrays = [array for pair in self._found.values() for array in pair]
-        sha256, md5 = (
-            hashlib.sha256(),
-            hashlib.md5(usedforsecurity=False),
-        )  # only the MD5 of some published files is known
+        # of some published files, only the MD5 is known
+        sha256, md5 = hashlib.sha256(), hashlib.md5(usedforsecurity=False)
         with self.path.open("rb") as file:
-            while chunk := file.read(1 << 20):
+            while chunk := file.read(CHUNK):
                 sha256.update(chunk)
                 md5.update(chunk)
         by_sha256 = (text for digits, text in KNOWN_SHA256.items() if sha256.hexdigest().startswith(digits))
@@ -171,7 +170,7 @@ class WeightsFile(Mapping[str, KernelAndBias]):
         volume = self._shapes[source.inputs[0]]
         return volume if len(volume) == 4 else None
 
-    def _layout_of(self, contents: Contents) -> Layout:
+    def _infer_layout(self, contents: Contents) -> Layout:
         orders: dict[str, set[str]] = {}
         for name, (kernel, _) in self._found.items():
             op = self._architecture.by_name[name]
@@ -205,7 +204,7 @@ class WeightsFile(Mapping[str, KernelAndBias]):
             flat, detail = layout_evidence.flattened_order(rows, volume, dense.name)
             if flat and flat != layout.flat:
                 self._layout = replace(layout, flat=flat)
-                detail = f"{detail}: read {flat}, though the format is usually {CHANNELS_FIRST if flat != CHANNELS_FIRST else 'channels last'}"
+                detail = f"{detail}: read {flat}, though the format is usually {layout.flat}"
             findings.append(LayoutFinding("flattening", "ok" if flat else "unknown", detail))
         return tuple(findings)
 

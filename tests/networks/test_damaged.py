@@ -38,6 +38,7 @@ def test_a_crash_is_reported_and_the_next_file_is_read(endless: Path, tmp_path: 
     with ThreadPoolExecutor() as threads:
         reading = threads.submit(inspect_in_sandbox, endless, THIN, SIZE)
         while not (children := _children()):
+            assert not reading.done()
             time.sleep(0.01)  # until the process has started
         os.kill(children[0].pid, signal.SIGSEGV)
         with pytest.raises(WeightsDamaged, match=r"endless is refused: reading it crashed the library .*SIGSEGV"):

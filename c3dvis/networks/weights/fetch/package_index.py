@@ -48,26 +48,25 @@ def _packages(place: str, project: str, settings: PipSettings) -> Iterator[Distr
     """The files that a folder, an HTML file or an index page offers."""
     local = _local_path(place)
     if local is None:
-        for package in _read_page(place, project, settings):
+        with open_url(place, settings, ACCEPT_ANY) as response:
+            page = next(response.iter_content(MAX_PAGE), b"")
+        for package in _parse(page, response.url, project, content_type(response)):
             if urlsplit(package.url).scheme in ("http", "https"):
                 yield replace(package, url=_with_login(package.url, place))
         return
-    page = local / "index.html" if local.is_dir() else local
-    if page.is_file():
-        yield from ProjectPage.from_html(project, page.read_bytes(), page.resolve().as_uri()).packages
+    file = local / "index.html" if local.is_dir() else local
+    if file.is_file():
+        yield from _parse(file.read_bytes(), file.resolve().as_uri(), project)
     else:
         for path in local.iterdir():
             yield DistributionPackage.from_link(Link(path.name, path.resolve().as_uri(), {}), project)
 
 
-def _read_page(url: str, project: str, settings: PipSettings) -> list[DistributionPackage]:
-    with open_url(url, settings, ACCEPT_ANY) as response:
-        text = next(response.iter_content(MAX_PAGE), b"")
-        is_json = content_type(response) == "application/vnd.pypi.simple.v1+json"
+def _parse(page: bytes, url: str, project: str, kind: str = "text/html") -> list[DistributionPackage]:
     try:
-        if is_json:
-            return ProjectPage.from_json_data(json.loads(text), response.url).packages
-        return ProjectPage.from_html(project, text, response.url).packages
+        if kind == "application/vnd.pypi.simple.v1+json":
+            return ProjectPage.from_json_data(json.loads(page), url).packages
+        return ProjectPage.from_html(project, page, url).packages
     except (ValueError, UnsupportedRepoVersionError):
         raise ValueError("the index's page is not what PEP 503 and PEP 691 describe") from None
 

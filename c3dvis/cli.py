@@ -16,7 +16,7 @@ import c3dvis
 from c3dvis.commands import atlas, cache, change_networks, doctor, list_networks, render, weights
 from c3dvis.commands.console import Say
 from c3dvis.errors import C3dvisError
-from c3dvis.networks.weights.formats import kept_hdf5
+from c3dvis.networks.weights.formats import c3dvis_hdf5
 from c3dvis.spec import FIELDS, MOTION_PRESETS, PRESETS, Field
 
 _ENVIRONMENT = (
@@ -136,7 +136,7 @@ def make_parser() -> argparse.ArgumentParser:
     convert.add_argument("file", type=Path, metavar="FILE")
     convert.add_argument("-o", "--output", type=Path, required=True, metavar="FILE.h5", help="file to write")
     convert.add_argument("--network", default="c3d-sports1m", metavar="NAME", help=_FOR)
-    convert.add_argument("--dtype", choices=kept_hdf5.DTYPES, default="float32", help="of the written file")
+    convert.add_argument("--dtype", choices=c3dvis_hdf5.DTYPES, default="float32", help="of the written file")
     convert.add_argument("--trust", action="store_true", help=_TRUST)
     convert.set_defaults(run=weights.convert_command)
 

@@ -1,30 +1,72 @@
-"""Writing files so that a reader, or a process that was killed, never leaves half of one."""
+"""Writes files so that neither a reader nor a killed process ever leaves half of one, and hashes them."""
 
+import hashlib
 import os
+from collections.abc import Callable
 from pathlib import Path
 
 from c3dvis.errors import OutputFailed
 
+CHUNK = 1 << 20
+"""Bytes that are read from a file at a time."""
+
 
 def write_whole(path: Path, data: bytes, *, durable: bool = True) -> None:
-    """The file appears under its name with all its bytes, or not at all; a link is followed, not replaced.
+    """Writes a file that appears under its name with all its bytes, or not at all; a link is followed, not replaced.
 
     Args:
-        durable: wait until the disk has it. Left out, a power cut may lose it, the end of a process does not.
+        durable: wait until the disk has the bytes. Without it, a power cut may lose the file; the end of the process
+            does not.
 
     Raises:
-        OutputFailed: it cannot be written.
+        OutputFailed: the file cannot be written.
     """
     target = path.resolve()
     unfinished = target.with_name(f".{target.name}.{os.getpid()}.part")
     try:
         with unfinished.open("xb") as file:
             file.write(data)
-            if durable:
-                file.flush()
-                os.fsync(file.fileno())
-        unfinished.replace(target)
+        move_into_place(unfinished, target, durable=durable)
     except OSError as error:
         raise OutputFailed(f"{path} cannot be written: {error.strerror or error}.") from None
     finally:
         unfinished.unlink(missing_ok=True)
+
+
+def move_into_place(finished: Path, target: Path, *, durable: bool = True) -> None:
+    """Gives a finished file its final name, and replaces what had that name.
+
+    Args:
+        finished: a file in the same file system as `target`.
+        durable: wait until the disk has the file and its name.
+
+    Raises:
+        OSError: the file cannot be moved.
+    """
+    if durable:
+        with finished.open("r+b") as file:
+            os.fsync(file.fileno())
+    finished.replace(target)
+    if durable and os.name != "nt":  # Windows cannot flush a folder
+        folder = os.open(target.parent, os.O_RDONLY)
+        try:
+            os.fsync(folder)
+        finally:
+            os.close(folder)
+
+
+def sha256_of(path: Path, on_bytes: Callable[[int], None] | None = None) -> str:
+    """SHA-256 of a file as 64 hex digits; `on_bytes` receives the number of bytes read so far.
+
+    Raises:
+        OSError: the file cannot be read.
+    """
+    digest = hashlib.sha256()
+    done = 0
+    with path.open("rb") as stream:
+        while chunk := stream.read(CHUNK):
+            digest.update(chunk)
+            done += len(chunk)
+            if on_bytes:
+                on_bytes(done)
+    return digest.hexdigest()

@@ -15,7 +15,7 @@ from playwright.sync_api import Page, expect, sync_playwright
 ROOT = Path(__file__).resolve().parent.parent
 sys.path.insert(0, str(ROOT))
 
-from c3dvis.networks.weights.fetch.published import fetch  # noqa: E402
+from c3dvis.networks.weights.fetch.package import fetch  # noqa: E402
 from tests.browser import FLAGS, find  # noqa: E402
 from tests.ui.conftest import Server  # noqa: E402
 from tests.ui.test_explore_in_browser import PATIENCE  # noqa: E402

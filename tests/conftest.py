@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 from playwright.sync_api import Browser, sync_playwright
 
-from c3dvis.networks.weights.fetch.published import fetch
+from c3dvis.networks.weights.fetch.package import fetch
 from tests.browser import FLAGS, find
 
 ROOT = Path(__file__).resolve().parent.parent

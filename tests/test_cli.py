@@ -20,8 +20,8 @@ import c3dvis
 from c3dvis import media
 from c3dvis.cli import main, make_parser
 from c3dvis.commands.render import ENDINGS, spec_of
+from c3dvis.files import sha256_of
 from c3dvis.networks import registry
-from c3dvis.networks.weights.fetch.sources import sha256_of
 from c3dvis.networks.weights.weights_file import open_weights
 from c3dvis.queue.outbox import Outbox
 from c3dvis.results import RenderResult, ResultStore
@@ -506,7 +506,7 @@ def test_bring_c3d_weights(
     code, out, err = run("weights", "fetch", "c3d-sports1m", "--file", mine, "--json")
     assert code == 0, err
     assert json.loads(out)["path"] == str(info.weights_path)
-    assert open_weights(info.weights_path, info.architecture, info.default_size).is_own
+    assert open_weights(info.weights_path, info.architecture, info.default_size).is_c3dvis_format
     assert "CC BY-NC 3.0" in err
     assert run("weights", "check", "c3d-sports1m")[0] == 0
 

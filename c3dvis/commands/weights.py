@@ -2,16 +2,18 @@
 
 import argparse
 import sys
+import tempfile
 from dataclasses import asdict
 from pathlib import Path
 
 from c3dvis.commands.console import Say, table
 from c3dvis.errors import FetchFailed, OutputFailed, WeightsDamaged, WeightsMissing
+from c3dvis.files import move_into_place, sha256_of
 from c3dvis.networks import registry
 from c3dvis.networks.registry import NetworkInfo
-from c3dvis.networks.weights import obtain
-from c3dvis.networks.weights.fetch.sources import ADDRESSES, SOURCES, sha256_of
-from c3dvis.networks.weights.sandbox import Apart
+from c3dvis.networks.weights import class_labels, obtain
+from c3dvis.networks.weights.published_files import PACKAGED_WEIGHTS, WEIGHTS_AT_URLS
+from c3dvis.networks.weights.sandbox import convert_in_sandbox
 from c3dvis.networks.weights.weights_file import WeightsReport
 
 _MARKS = {"ok": "✓", "unknown": "·", "wrong": "✗"}
@@ -25,7 +27,7 @@ def fetch_command(arguments: argparse.Namespace, say: Say) -> int:
         with say.progress(f"Reading {arguments.file.name}", unit="layers") as bar:
             path = obtain.install(info, arguments.file, bar.update, arguments.trust)
     else:
-        accepted = info.name not in ADDRESSES or _accepted(info, arguments.accept_licence, say)
+        accepted = info.name not in WEIGHTS_AT_URLS or _accepted(info, arguments.accept_licence, say)
         with say.progress(f"Fetching {info.name}", in_bytes=True) as bar:
             path = obtain.obtain(info, bar.update, arguments.url, accepted, arguments.sha256)
         _fetch_labels(info, arguments.labels_url, say)
@@ -35,7 +37,7 @@ def fetch_command(arguments: argparse.Namespace, say: Say) -> int:
 
 def _accepted(info: NetworkInfo, said_so: bool, say: Say) -> bool:
     """Whether the user accepts the terms of a network's weights, by flag or when asked."""
-    say.note(ADDRESSES[info.name].terms)
+    say.note(WEIGHTS_AT_URLS[info.name].terms)
     if said_so or say.json or not sys.stdin.isatty():
         return said_so
     return say.ask("Do you accept these terms? [y/N] ").strip().lower() in ("y", "yes")
@@ -45,9 +47,9 @@ def _fetch_labels(info: NetworkInfo, url: str | None, say: Say) -> None:
     """The class names too; without them classes have numbers, and nothing else is missing."""
     try:
         with say.progress(f"Fetching the class names of {info.name}", in_bytes=True) as bar:
-            path = obtain.obtain_labels(info, bar.update, url)
+            path = class_labels.fetch_labels(info, bar.update, url)
         if path:
-            say.note(f"Class names: {path}; {ADDRESSES[info.name].labels_terms}.")
+            say.note(f"Class names: {path}; {WEIGHTS_AT_URLS[info.name].labels_terms}.")
     except FetchFailed as error:
         say.warning(f"The class names are missing: {error}")
 
@@ -58,7 +60,7 @@ def check_command(arguments: argparse.Namespace, say: Say) -> int:
     if target in registry.names() and not Path(target).is_file():
         info = registry.describe(target)
         path = obtain.check(info)
-        if info.name in SOURCES:
+        if info.name in PACKAGED_WEIGHTS:
             _tell(path, info, say)
             return 0
     else:
@@ -77,24 +79,24 @@ def convert_command(arguments: argparse.Namespace, say: Say) -> int:
     """Writes a weights file of any known format in the form that the program uses."""
     info = registry.describe(arguments.network)
     target: Path = arguments.output
-    fresh = target.with_name(f".{target.name}.new")
     try:
-        with say.progress(f"Converting {arguments.file.name}", unit="layers") as bar, Apart() as apart:
-            report = apart.convert(
+        with (
+            tempfile.TemporaryDirectory(prefix=".converting-", dir=target.parent) as folder,
+            say.progress(f"Converting {arguments.file.name}", unit="layers") as bar,
+        ):
+            finished = Path(folder) / target.name
+            report = convert_in_sandbox(
                 arguments.file,
-                fresh,
+                finished,
                 info.architecture,
                 info.default_size,
                 arguments.dtype,
                 arguments.trust,
                 bar.update,
             )
-        fresh.replace(target)
+            move_into_place(finished, target)  # its provenance stays behind: it is for the weights folder
     except OSError as error:
         raise OutputFailed(f"{target} cannot be written: {error.strerror or error}.") from None
-    finally:
-        fresh.unlink(missing_ok=True)
-        fresh.with_name(f"{fresh.name}.json").unlink(missing_ok=True)  # a note is for the weights folder
     size = target.stat().st_size
     say.result(
         {**asdict(report), "output": str(target), "output_bytes": size, "output_dtype": arguments.dtype},

@@ -1,9 +1,10 @@
-"""An operator's options for C3D on this machine: the padding before pool5, and the mean that is subtracted.
+"""The settings of a network on this machine: the padding before C3D's pool5, and the mean that C3D subtracts.
 
-They are stored in the network's folder beside its weights. They are part of its fingerprint, so that results rendered
-with other options are not shown.
+They are stored in the network's folder beside its weights. They are part of its fingerprint, so that a stored result is
+never used for other settings than its own.
 """
 
+import io
 import json
 from dataclasses import asdict, dataclass
 from pathlib import Path
@@ -11,6 +12,7 @@ from pathlib import Path
 import numpy as np
 
 from c3dvis.errors import InvalidSpec, WeightsDamaged
+from c3dvis.files import write_whole
 from c3dvis.networks.graph.c3d import CROP, POOL5_PADDINGS
 from c3dvis.networks.weights.formats import mean_image
 from c3dvis.settings import weights_dir
@@ -20,11 +22,11 @@ _FILE, _MEAN = "options.json", "mean.npy"
 
 @dataclass(frozen=True)
 class Options:
-    """Options of C3D.
+    """The settings of a network.
 
     Attributes:
         pool5_padding: `caffe`, as C3D was trained, or `table`, as in the layer table of its Keras ports.
-        mean: whether the operator's own mean file is used.
+        mean: whether a mean image of the user's is stored beside the weights.
     """
 
     pool5_padding: str = "caffe"
@@ -32,10 +34,10 @@ class Options:
 
 
 def stored(network: str) -> tuple[Options, Path | None, int]:
-    """The options of a network, its mean file, and that file's modification time (0 without one).
+    """The settings of a network, its mean file, and the modification time of that file (0 without one).
 
     Raises:
-        WeightsDamaged: the options cannot be read.
+        WeightsDamaged: they cannot be read.
     """
     folder = weights_dir() / network
     path = folder / _FILE
@@ -49,7 +51,7 @@ def stored(network: str) -> tuple[Options, Path | None, int]:
     except FileNotFoundError as error:
         if error.filename and Path(error.filename).name == _MEAN:
             raise WeightsDamaged(
-                f"{folder / _MEAN} is missing, but {path} uses it. Set it again: "
+                f"{folder / _MEAN} is missing, and {path} says that it is used. Set it again: "
                 f"c3dvis networks set {network} --mean FILE, or --mean default."
             ) from None
         return Options(), None, 0
@@ -61,22 +63,23 @@ def stored(network: str) -> tuple[Options, Path | None, int]:
 
 
 def change(network: str, pool5_padding: str | None = None, mean_file: Path | str | None = None) -> Options:
-    """Set the options that are given and keep the others.
+    """Changes the settings that are given and keeps the others.
 
     Args:
         pool5_padding: `caffe` or `table`.
-        mean_file: a mean clip in one of the formats of `mean_image.read`, or `default` for the built-in channel means.
+        mean_file: a mean in one of the formats of `mean_image.read`, or `default` for the built-in channel means.
 
     Raises:
         InvalidSpec: a value that cannot be used.
-        WeightsDamaged: the mean file cannot be used.
+        WeightsDamaged: the mean file cannot be read.
+        OutputFailed: the settings cannot be written.
     """
     if pool5_padding is not None and pool5_padding not in POOL5_PADDINGS:
         raise InvalidSpec(f"pool5_padding is caffe or table; received {pool5_padding!r}.")
     folder = weights_dir() / network
     try:
         before = stored(network)[0]
-    except WeightsDamaged:  # this function repairs that
+    except WeightsDamaged:  # changing the settings repairs them
         before = Options()
     folder.mkdir(parents=True, exist_ok=True)
     use = before.mean
@@ -84,14 +87,12 @@ def change(network: str, pool5_padding: str | None = None, mean_file: Path | str
         use = False
     elif mean_file is not None:
         image = mean_image.read(Path(mean_file), CROP)
-        with (folder / f"{_MEAN}.new").open("wb") as file:
-            np.save(file, image, allow_pickle=False)
-        (folder / f"{_MEAN}.new").replace(folder / _MEAN)
+        npy = io.BytesIO()
+        np.save(npy, image, allow_pickle=False)
+        write_whole(folder / _MEAN, npy.getvalue())
         use = True
     chosen = Options(pool5_padding or before.pool5_padding, use)
-    fresh = folder / f"{_FILE}.new"
-    fresh.write_text(json.dumps(asdict(chosen)), "utf-8")
-    fresh.replace(folder / _FILE)
+    write_whole(folder / _FILE, json.dumps(asdict(chosen)).encode())
     return chosen
 
 

@@ -1,7 +1,7 @@
-"""All networks on this machine, described without loading their weights.
+"""The networks that can be visualized, described without loading any of them, and without TensorFlow.
 
-Two come with c3dvis; users add their own (`importers/user_networks.py`). Imports no TensorFlow, so that the dashboard
-can list layers, check specs and compute cache keys without it.
+Two come with c3dvis; users add their own (`importers/user_networks.py`). The dashboard uses the descriptions to list
+layers, check specs and compute cache keys.
 """
 
 from functools import lru_cache
@@ -14,7 +14,7 @@ from c3dvis.networks.graph.input_domain import InputDomain
 from c3dvis.networks.importers import user_networks
 from c3dvis.networks.info import NetworkInfo
 from c3dvis.networks.options import Options
-from c3dvis.networks.weights.formats import i3d_pickle
+from c3dvis.networks.weights.published_files import PACKAGED_WEIGHTS
 
 __all__ = ["NAMES", "NetworkInfo", "describe", "names", "title"]
 
@@ -60,8 +60,8 @@ _I3D = NetworkInfo(
     architecture=i3d.architecture(),
     domain=InputDomain((-1.0, -1.0, -1.0), (1.0, 1.0, 1.0)),
     default_size=(16, 112, 112),
-    weights_file=i3d_pickle.FILE_NAME,
-    weights_sha256=i3d_pickle.SHA256,
+    weights_file=PACKAGED_WEIGHTS["i3d-kinetics400"].file_name,
+    weights_sha256=PACKAGED_WEIGHTS["i3d-kinetics400"].sha256,
     how_to_get="c3dvis weights fetch i3d-kinetics400",
 )
 

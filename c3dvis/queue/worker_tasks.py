@@ -137,10 +137,8 @@ def receive_weights(network: str, data: bytes) -> C3dvisError | None:
     Returns:
         Why they could not be kept, or None.
     """
-    from c3dvis.networks.weights.fetch.published import receive
-
     try:
-        receive(describe(network), data)
+        installed_weights.receive(describe(network), data)
     except C3dvisError as error:
         return error
     return None

@@ -1,4 +1,4 @@
-"""A web server that gives one file, in every way in which one can."""
+"""A web server that serves one file, with selectable faults."""
 
 import re
 import threading
@@ -13,8 +13,8 @@ class AddressServer(LoopbackServer):
 
     Args:
         file: what it serves.
-        ranges: whether it gives ranges and an entity tag.
-        behaviours: what happens to each request in turn, the last one for all that follow: `good`, `cut` (the
+        ranges: whether it supports ranges and sends an entity tag.
+        behaviours: how it answers each request in turn, the last one for all that follow: `good`, `cut` (the
             connection ends after a third of what is left), `stall` (nothing follows it), `page` (an HTML page),
             `redirect` (to `/file`), `local` (to a file: address), `missing`, `busy`, `wrong range`, `endless`,
             `dribble` (no length, then closed).

@@ -2,13 +2,16 @@
 
     python -m tests.networks.fuzz_weights --count 10000
 
-Every file is read in full by the sandbox process (`weights/sandbox.py`), whose memory is limited and measured.
+A worker process reads every file in full with the sandbox's code and memory limit (`weights/sandbox.py`), and measures
+its memory. The sandbox itself starts one process for each file, which takes half a second; the worker reads many files.
 """
 
 import argparse
+import multiprocessing
 import os
 import pickle
 import random
+import signal
 import struct
 import sys
 import tempfile
@@ -16,14 +19,16 @@ import time
 import zipfile
 from collections import Counter
 from collections.abc import Callable
+from concurrent.futures import ProcessPoolExecutor
+from concurrent.futures.process import BrokenProcessPool
 from pathlib import Path
+from typing import Any
 
 import h5py
 import numpy as np
 
-from c3dvis.errors import WeightsDamaged
 from c3dvis.networks.weights.conversion import convert
-from c3dvis.networks.weights.sandbox import Apart
+from c3dvis.networks.weights.sandbox import answer, limit_memory
 from tests.networks import layouts
 from tests.networks.layouts import SIZE, Arrays, field, random_weights, thin_c3d, varint
 
@@ -59,7 +64,7 @@ def samples(folder: Path) -> dict[str, bytes]:
 
 
 def damage(form: str, data: bytes, path: Path, chance: random.Random, arrays: Arrays) -> str:
-    """Writes one damaged file; says what was done to it."""
+    """Writes one damaged file and returns the name of the damage."""
     kinds = [flip, flip, flip, head, cut, swap, fill, insert]
     if form in ("keras 1", "keras 2", "c3dvis"):
         kinds += [h5_shapes, h5_types, h5_links, h5_huge, h5_packed]
@@ -312,40 +317,56 @@ def run(count: int, seed: int, folder: Path) -> tuple[Counter[str], Counter[str]
     ended: Counter[str] = Counter()
     done: Counter[str] = Counter()
     used, start = 0.0, 0.0
-    with Apart(silence=60) as apart:
+    pool = _start_worker()
+    try:
         for number in range(count):
             form = FORMS[number % len(FORMS)]
             what = damage(form, sound[form], path, chance, arrays)
             done[what] += 1
             try:
-                report = apart.inspect(path, SMALL, SIZE)
-                assert report.parameters > 0
-                ended["loaded"] += 1
-            except WeightsDamaged as error:
-                sentence = str(error)
-                assert str(path) in sentence, sentence
-                assert len(sentence) > len(str(path)) + 10, sentence
-                assert "\n" not in sentence, sentence
-                ended["crash contained" if "crashed the library" in sentence else "refused"] += 1
+                message, peak = pool.submit(_read, path).result()
+                ended[_check(message, path)] += 1
+            except BrokenProcessPool:
+                pool.shutdown()
+                pool, peak = _start_worker(), 0.0
+                ended["crash contained"] += 1
             except Exception as error:
                 path.replace(folder.parent / "culprit")
                 raise AssertionError(f"file {number} ({form}, {what}): {type(error).__name__}: {error}") from error
             finally:
                 path.unlink(missing_ok=True)
             assert not Path(CANARY).exists(), f"file {number} ran code"
-            peak = _peak(apart.process_id)
             start = start or peak
             used = max(used, peak - start)
+    finally:
+        pool.shutdown()
     return ended, done, used
 
 
-def _peak(process_id: int | None) -> float:
-    """The most memory that a process has had so far, in megabytes; 0 of one that is gone."""
-    try:
-        status = Path(f"/proc/{process_id}/status").read_text()
-    except OSError:
-        return 0.0
-    return int(status.split("VmHWM:")[1].split()[0]) / 1024
+def _start_worker() -> ProcessPoolExecutor:
+    return ProcessPoolExecutor(1, multiprocessing.get_context("spawn"), initializer=limit_memory)
+
+
+def _read(path: Path) -> tuple[dict[str, Any], float]:
+    """In the worker: the sandbox's answer for a file, and the most memory that the worker has had, in megabytes."""
+    signal.alarm(60)  # ends the worker
+    message = answer({"path": path, "architecture": SMALL, "size": SIZE}, lambda _: None)
+    signal.alarm(0)
+    status = Path("/proc/self/status").read_text()
+    return message, int(status.split("VmHWM:")[1].split()[0]) / 1024
+
+
+def _check(message: dict[str, Any], path: Path) -> str:
+    """How a file ended: `loaded` or `refused`."""
+    if "report" in message:
+        assert message["report"]["parameters"] > 0
+        return "loaded"
+    sentence = message["error"]
+    assert message["type"] == "WeightsDamaged", sentence
+    assert str(path) in sentence, sentence
+    assert len(sentence) > len(str(path)) + 10, sentence
+    assert "\n" not in sentence, sentence
+    return "refused"
 
 
 def main() -> int:

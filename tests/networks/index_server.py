@@ -1,4 +1,4 @@
-"""A package index, with every way in which one can misbehave."""
+"""A package index with selectable faults."""
 
 import base64
 import hashlib
@@ -11,7 +11,7 @@ from typing import Any
 
 import numpy as np
 
-from c3dvis.networks.weights.fetch.sources import WeightsSource
+from c3dvis.networks.weights.published_files import PackagedWeights
 from tests.networks.loopback import LoopbackServer, send
 
 WEIGHTS = np.random.default_rng(7).bytes(3_000_000)
@@ -32,8 +32,8 @@ def make_archive(members: dict[str, bytes]) -> bytes:
 ARCHIVE = make_archive({"small_net-1.0/setup.py": b"raise SystemExit('this must never run')", MEMBER: WEIGHTS})
 
 
-def make_source(**changes: Any) -> WeightsSource:
-    """What the archive's true description is, with some of it changed."""
+def make_source(**changes: Any) -> PackagedWeights:
+    """The true description of the archive, with some values changed."""
     values: dict[str, Any] = {
         "network": "small-net",
         "file_name": "weights.bin",
@@ -46,7 +46,7 @@ def make_source(**changes: Any) -> WeightsSource:
         "member": MEMBER,
         "licence": "made up",
     }
-    return WeightsSource(**(values | changes))
+    return PackagedWeights(**(values | changes))
 
 
 class IndexServer(LoopbackServer):
@@ -56,10 +56,10 @@ class IndexServer(LoopbackServer):
         behaviour: what happens to a request for the archive: `good`, `truncated` (always), `truncated once`,
             `damaged`, `endless`, `web page`, `missing`, `redirect`, `half` (the rest follows once `resume`
             is set).
-        page: kind of index page: `html`, `json`, `login page` or `nonsense json`.
-        stated_sha256: the hash that the index page states, or None for none.
-        password: asked of every request for `user`, if given.
-        redirect_to: address that `redirect` sends to.
+        page: type of the index page: `html`, `json`, `login page` or `nonsense json`.
+        stated_sha256: the hash on the index page, or None for none.
+        password: the password of `user` that every request must have, if given.
+        redirect_to: target of `redirect`.
     """
 
     def __init__(

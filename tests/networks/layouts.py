@@ -1,4 +1,4 @@
-"""One set of C3D weights, written in every layout in which people have it; none with the code that reads them."""
+"""Writes one set of C3D weights in every format and layout in circulation, without the code that reads them."""
 
 import importlib
 import io
@@ -65,7 +65,7 @@ def info_of(network: Architecture) -> NetworkInfo:
 
 
 def random_weights(network: Architecture, seed: int = 0) -> Arrays:
-    """Random weights that keep activations in range, in the program's layout."""
+    """Random weights that keep activations in range, in TensorFlow's layout."""
     generator = np.random.default_rng(seed)
     shapes = network.shapes(*SIZE)
     made: Arrays = {}
@@ -85,7 +85,7 @@ def channels_first_rows(kernel: np.ndarray, channels: int) -> np.ndarray:
 
 
 def _first(name: str, kernel: np.ndarray) -> np.ndarray:
-    """A kernel as Caffe and PyTorch have it."""
+    """A kernel in the layout of Caffe and PyTorch."""
     if kernel.ndim == 5:
         return np.ascontiguousarray(np.moveaxis(kernel, (4, 3), (0, 1)))
     return (channels_first_rows(kernel, len(kernel) // 16) if name == "fc6" else kernel).T.copy()
@@ -99,7 +99,7 @@ def _h5(path: Path, arrays: Arrays, kernel: str, bias: str) -> Path:
         for name, (weights, offsets) in arrays.items():
             file[kernel.format(name=name)] = weights
             file[bias.format(name=name)] = offsets
-        file.create_group("pool1")  # layers without weights stand as empty groups
+        file.create_group("pool1")  # layers without weights are empty groups
     return path
 
 
@@ -112,7 +112,7 @@ def keras2(folder: Path, arrays: Arrays) -> Path:
 
 
 def built(library: Any, arrays: Arrays) -> Any:
-    """The network in Keras 2 or 3, with an optimizer that has numbers of its own."""
+    """The network in Keras 2 or 3, with an optimizer that has variables of its own."""
     layers = library.layers
     model = library.Sequential([library.Input((*SIZE, 3))])
     for name, (kernel, _) in arrays.items():
@@ -147,7 +147,7 @@ def _saved(library_name: str, save: str, name: str) -> Callable[[Path, Arrays], 
 
 
 def keras3_unnamed(folder: Path, arrays: Arrays) -> Path:
-    """Keras 3 before it noted layers' names: groups called after classes, in order."""
+    """An early Keras 3, which stores no names of layers: groups are named after classes, in order."""
     counts = {"conv3d": 0, "dense": 0}
     with h5py.File(folder / "early.weights.h5", "w") as file:
         for kernel, bias in arrays.values():
@@ -160,7 +160,7 @@ def keras3_unnamed(folder: Path, arrays: Arrays) -> Path:
 
 
 def theano(folder: Path, arrays: Arrays) -> Path:
-    """Keras 0 on Theano: layers by number, kernels turned round, no names."""
+    """Keras 0 on Theano: layers by number, flipped kernels, no names."""
     path = folder / "c3d-sports1M_weights.h5"
     with h5py.File(path, "w") as file:
         # conv1 stands first; pools, padding, flatten and dropouts have groups of their own without arrays
@@ -366,7 +366,7 @@ def npz_flat_names(folder: Path, arrays: Arrays) -> Path:
 
 
 def convolutions(path: Path, dtype: str = "float16") -> Path:
-    """A file of C3D's convolutional part, of one value each, which takes no room."""
+    """A file of C3D's convolutional part; each array has one value, so that the file is small."""
     whole = architecture()
     shapes = whole.shapes(*SIZE)
     with h5py.File(path, "w") as file:

@@ -1,4 +1,4 @@
-"""A web server on the loopback interface; what it answers, and how it misbehaves, its kinds say."""
+"""A web server on the loopback interface; its subclasses define the answers and the faults."""
 
 import threading
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
@@ -10,7 +10,7 @@ class LoopbackServer:
     """Serves on a free port; use it as a context manager.
 
     Attributes:
-        resume: set at the end at the latest, so that no answer that waits for it outlives the server.
+        resume: an event that answers can wait for; it is set when the server ends, so that no answer outlives it.
     """
 
     def __init__(self) -> None:
@@ -35,7 +35,7 @@ class LoopbackServer:
         return self._server.server_address[1]
 
     def answer(self, request: BaseHTTPRequestHandler) -> None:
-        """Answers one request; whoever asked may hang up meanwhile."""
+        """Answers one request; the client may close the connection meanwhile."""
         raise NotImplementedError
 
     def _handler(self) -> type[BaseHTTPRequestHandler]:
@@ -62,7 +62,7 @@ def send(
     length: int | None = None,
     to: str = "",
 ) -> None:
-    """Sends a whole answer; `length` is what it claims to hold, `to` where it redirects."""
+    """Sends a whole answer; `length` is the Content-Length it claims, `to` the URL that it redirects to."""
     request.send_response(status)
     request.send_header("Content-Type", kind)
     request.send_header("Content-Length", str(len(body) if length is None else length))

@@ -14,15 +14,15 @@ import numpy as np
 import pytest
 
 from c3dvis.errors import Cancelled, FetchFailed, WeightsDamaged
+from c3dvis.files import sha256_of
+from c3dvis.networks.weights.fetch.address import fetch_address
 from c3dvis.networks.weights.fetch.download import ATTEMPTS
-from c3dvis.networks.weights.fetch.package_index import IndexSettings
-from c3dvis.networks.weights.fetch.published import fetch_address
-from c3dvis.networks.weights.fetch.sources import sha256_of
+from c3dvis.networks.weights.fetch.http_settings import HttpSettings
 from tests.networks.address_server import AddressServer
 
 ROOT = Path(__file__).resolve().parents[2]
 SIZE = 3_000_000
-QUICK = IndexSettings(timeout=0.3)
+QUICK = HttpSettings(timeout=0.3)
 
 
 @pytest.fixture
@@ -131,7 +131,7 @@ def test_another_file_than_promised_is_refused(file: Path, tmp_path: Path) -> No
 
 
 def test_an_endless_file_is_given_up(file: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("c3dvis.networks.weights.fetch.published.MAX_FETCHED", 10 * SIZE)
+    monkeypatch.setattr("c3dvis.networks.weights.fetch.address.MAX_FETCHED", 10 * SIZE)
     with AddressServer(file, "endless") as server, pytest.raises(FetchFailed, match="more than 30,000,000 bytes"):
         take(server, tmp_path / "to")
     assert left_in(tmp_path / "to") == []
@@ -140,7 +140,7 @@ def test_an_endless_file_is_given_up(file: Path, tmp_path: Path, monkeypatch: py
 FETCH_IN_A_PROCESS = """
 import shutil, sys
 from pathlib import Path
-from c3dvis.networks.weights.fetch.published import fetch_address
+from c3dvis.networks.weights.fetch.address import fetch_address
 fetch_address(sys.argv[1], Path(sys.argv[2]), shutil.copyfile)
 """
 

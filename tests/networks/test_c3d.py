@@ -298,7 +298,7 @@ BAD = {
     _external_link: "a link at conv1/conv1/elsewhere; expected plain arrays",
     _kept_in_another_file: "keeps conv1/conv1/bias:0 in another file",
     _virtual: "keeps conv1/conv1/bias:0 in another file",
-    _holds_itself: "one thing twice, at conv1/round",
+    _holds_itself: "one object under two names, at conv1/round",
 }
 
 

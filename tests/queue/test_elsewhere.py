@@ -10,7 +10,6 @@ from bench.stand_in import Cluster
 from c3dvis.errors import WeightsDamaged
 from c3dvis.networks import registry
 from c3dvis.networks.weights import installed_weights
-from c3dvis.networks.weights.fetch.published import receive
 from c3dvis.queue import RenderJob, RenderQueue
 from c3dvis.results import ResultStore
 from tests.queue.conftest import SMALL, Until
@@ -87,7 +86,7 @@ def test_weights_that_changed_on_their_way_are_not_kept(tmp_path: Path, monkeypa
     monkeypatch.setenv("C3DVIS_WEIGHTS_DIR", str(tmp_path))
     info = registry.describe("i3d-kinetics400")
     with pytest.raises(WeightsDamaged, match="expected sha256 af5c50f0"):
-        receive(info, b"something else")
+        installed_weights.receive(info, b"something else")
     assert not installed_weights.present(info)
 
 

@@ -12,7 +12,7 @@ from c3dvis.networks import registry
 from c3dvis.networks.fit import fit
 from c3dvis.networks.importers.add_network import add
 from c3dvis.networks.weights import installed_weights, obtain
-from c3dvis.networks.weights.fetch.sources import ADDRESSES
+from c3dvis.networks.weights.published_files import WEIGHTS_AT_URLS
 from c3dvis.ui.components.layer_strip import strip_blocks
 from c3dvis.ui.shared.server_resources import server_resources
 from tests.networks.address_server import AddressServer
@@ -94,8 +94,8 @@ def test_the_page_fetches_from_the_address_once_the_terms_are_accepted(
     monkeypatch.setenv("NO_PROXY", "127.0.0.1")
     name = "c3d-sports1m"
     with AddressServer(convolutions(tmp_path / "mine.h5"), "page cut good") as server:
-        moved = replace(ADDRESSES[name], url=server.url, labels_url=server.url)
-        monkeypatch.setitem(ADDRESSES, name, moved)
+        moved = replace(WEIGHTS_AT_URLS[name], url=server.url, labels_url=server.url)
+        monkeypatch.setitem(WEIGHTS_AT_URLS, name, moved)
         page = AppTest.from_string(PAGE, default_timeout=60).run()
         page.selectbox(key="network page").select(name).run()
         assert page.button(key="fetch").disabled

@@ -17,6 +17,7 @@ from typing import Any
 import numpy as np
 
 from c3dvis.errors import InvalidSpec, WeightsDamaged
+from c3dvis.files import sha256_of, write_whole
 from c3dvis.networks import registry
 from c3dvis.networks.graph.input_domain import GREY, PLANES, InputDomain
 from c3dvis.networks.graph.operations import Weighted
@@ -24,10 +25,9 @@ from c3dvis.networks.importers import keras_model, user_networks
 from c3dvis.networks.importers.keras_model import KerasModel
 from c3dvis.networks.info import NetworkInfo
 from c3dvis.networks.weights import provenance
-from c3dvis.networks.weights.fetch.published import workshop
-from c3dvis.networks.weights.fetch.sources import sha256_of
-from c3dvis.networks.weights.formats import hdf5, kept_hdf5
-from c3dvis.networks.weights.formats.stored_arrays import Stored, check_dtype, first_line
+from c3dvis.networks.weights.formats import c3dvis_hdf5, hdf5
+from c3dvis.networks.weights.formats.stored_arrays import StoredArray, check_dtype, first_line
+from c3dvis.networks.weights.work_folder import work_folder
 from c3dvis.settings import weights_dir
 from c3dvis.spec import RenderSpec
 
@@ -88,18 +88,16 @@ def add(
         network=name, layer=info.layers[0], **dict(zip(("frames", "height", "width"), info.default_size, strict=True))
     )
     file = weights or architecture
-    with _hdf5(file) as path, workshop(info.weights_path) as (work, place):
+    with _hdf5(file) as path, work_folder(info.weights_path) as (work, install):
         values = _weights(file, path, model, info)
-        fresh = work / info.weights_file
+        finished = work / info.weights_file
         source = {"name": file.name, "format": hdf5.contents(path).form, "sha256": sha256_of(file)}
-        digest = kept_hdf5.write(fresh, values, source)
-        count = sum(part.size for pair in values.values() for part in pair)
-        provenance.write(fresh, provenance.Note(sha256_of(fresh), digest, count, (), source))
-        description = info.weights_path.with_name(user_networks.DESCRIPTION)
-        text = work / user_networks.DESCRIPTION
-        text.write_text(json.dumps(user_networks.to_dict(info)), "utf-8")
-        place(fresh)
-        text.replace(description)
+        digest = c3dvis_hdf5.write(finished, values, source)
+        parameters = sum(part.size for pair in values.values() for part in pair)
+        provenance.write(finished, provenance.Provenance(sha256_of(finished), digest, parameters, (), source))
+        install(finished)
+        description = json.dumps(user_networks.to_dict(info)).encode()
+        write_whole(info.weights_path.with_name(user_networks.DESCRIPTION), description)
     return info
 
 
@@ -206,7 +204,7 @@ def _weights(file: Path, path: Path, model: KerasModel, info: NetworkInfo) -> di
 
 
 def _of_layer(
-    file: Path, stored: tuple[Stored, ...], path: tuple[str, ...], roles: tuple[str, ...]
+    file: Path, stored: tuple[StoredArray, ...], path: tuple[str, ...], roles: tuple[str, ...]
 ) -> dict[str, np.ndarray]:
     """A layer's arrays by role, from a file of any version of Keras."""
     name = path[-2]

@@ -1,29 +1,29 @@
-"""From a weights file of any format to the one that the program keeps, and what there is to say of it."""
+"""Inspects a weights file of any known format, and converts it to c3dvis's HDF5 format."""
 
 import json
-from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
 from c3dvis.errors import WeightsDamaged
+from c3dvis.files import sha256_of
 from c3dvis.networks.graph.architecture import Architecture
 from c3dvis.networks.weights import provenance
-from c3dvis.networks.weights.fetch.sources import sha256_of
-from c3dvis.networks.weights.formats import kept_hdf5
+from c3dvis.networks.weights.formats import c3dvis_hdf5
+from c3dvis.networks.weights.progress import OnProgress
 from c3dvis.networks.weights.weights_file import WeightsFile, WeightsReport, open_weights
-
-OnProgress = Callable[[int, int], None]
 
 
 def inspect(path: Path, architecture: Architecture, size: tuple[int, int, int]) -> WeightsReport:
-    """The report on a file whose every value has been read; doubts stand in it and raise nothing.
+    """The report on a file, after every value of it has been read.
+
+    An implausible layout is in the report and raises nothing.
 
     Raises:
-        WeightsDamaged: it cannot be what it should be.
+        WeightsDamaged: the file does not hold weights of this architecture.
     """
     weights = open_weights(path, architecture, size, trust=True)
-    if weights.is_own:
-        kept_hdf5.check_values(path, weights)  # they were finite when they were written
+    if weights.is_c3dvis_format:
+        c3dvis_hdf5.check_values(path, weights)  # they were finite when they were written
     else:
         weights.check_values()
     return weights.report
@@ -39,39 +39,41 @@ def convert(
     on_progress: OnProgress | None = None,
     origin: dict[str, Any] | None = None,
 ) -> WeightsReport:
-    """Writes a weights file in the program's own form, and its note beside it.
+    """Writes a weights file in c3dvis's format, and its provenance beside it.
 
     Args:
         path: a file of any known format.
         target: the file to write.
-        architecture: what it must fit.
-        size: (frames, height, width) of the clip the dense layers were made for.
+        architecture: the network that the weights belong to.
+        size: (frames, height, width) of the clip that the dense layers were made for.
         dtype: `float32` or `float16`.
-        trust: take a layout that the values speak against.
-        on_progress: hears (layers done, layers in all).
-        origin: more to note of where the file came from.
+        trust: accept a layout that the values contradict.
+        on_progress: receives the layers done and in total.
+        origin: more to store about where the file came from.
 
     Returns:
-        What the file was found to be.
+        The report on `path`.
 
     Raises:
-        WeightsDamaged: it is not what it should be.
+        WeightsDamaged: `path` does not hold weights of this architecture.
         OutputFailed: the target cannot be written.
     """
     if target.exists() and target.samefile(path):
         raise WeightsDamaged(f"{path} would be overwritten while it is read. Write to another file.")
     weights = open_weights(path, architecture, size, trust)
     source = source_of(weights) | (origin or {})
-    values = kept_hdf5.write(target, weights, source, dtype, on_progress)
-    told = {name: text if isinstance(text, str) else json.dumps(text) for name, text in source.items()}
+    values_sha256 = c3dvis_hdf5.write(target, weights, source, dtype, on_progress)
+    as_text = {name: value if isinstance(value, str) else json.dumps(value) for name, value in source.items()}
+    report = weights.report
     provenance.write(
-        target, provenance.Note(sha256_of(target), values, weights.report.parameters, weights.report.missing, told)
+        target,
+        provenance.Provenance(sha256_of(target), values_sha256, report.parameters, report.missing, as_text),
     )
-    return weights.report
+    return report
 
 
 def source_of(weights: WeightsFile) -> dict[str, Any]:
-    """What to note of the file that weights came from: of a file already of our own, what it notes itself."""
+    """What to store about the file that weights come from; for a file in c3dvis's format, the source of that file."""
     report = weights.report
     if report.origin:
         return {name.removeprefix("source_"): text for name, text in report.origin.items()}

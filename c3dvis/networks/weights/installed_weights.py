@@ -1,4 +1,4 @@
-"""The weights file of a network on this machine: whether it is there, what it holds, and the network's fingerprint."""
+"""The weights file of a network on this machine: whether it is there, its values, and the network's fingerprint."""
 
 import hashlib
 import json
@@ -10,20 +10,21 @@ from c3dvis.errors import WeightsDamaged, WeightsMissing
 from c3dvis.networks.info import NetworkInfo
 from c3dvis.networks.weights import provenance
 from c3dvis.networks.weights.formats import i3d_pickle
-from c3dvis.networks.weights.sandbox import Apart
+from c3dvis.networks.weights.sandbox import inspect_in_sandbox
 from c3dvis.networks.weights.weights_file import open_weights
+from c3dvis.networks.weights.work_folder import check_free_space, work_folder
 
 Weights = Mapping[str, tuple[np.ndarray, np.ndarray]]
 """(kernel, bias) float32 by layer."""
 
 
 def present(info: NetworkInfo) -> bool:
-    """Whether the weights file is there (not whether it is whole: reading it checks that)."""
+    """Whether the weights file is there; only reading it tells whether it is undamaged."""
     return info.weights_path.is_file()
 
 
 def missing(info: NetworkInfo) -> str:
-    """The sentence that says that the weights are not here, and how to get them."""
+    """The sentence that the weights are not here, and how to get them."""
     return (
         f"The weights of {info.name} are not on this machine: expected {info.weights_path}. "
         f"Get them: {info.how_to_get}."
@@ -31,24 +32,49 @@ def missing(info: NetworkInfo) -> str:
 
 
 def read(info: NetworkInfo) -> Weights:
-    """The weights, checked.
+    """The weights, after they were checked.
 
     Raises:
         WeightsMissing: there is no file; the message says how to get it.
-        WeightsDamaged: the file is not what it should be.
+        WeightsDamaged: the file does not hold the network's weights.
     """
     if not present(info):
         raise WeightsMissing(missing(info))
     if info.weights_sha256:
         return i3d_pickle.read(info.weights_path, info.architecture)
     try:
-        _, as_noted = provenance.digest(info.weights_path)
+        _, is_described = provenance.digest(info.weights_path)
     except OSError as error:
         raise WeightsDamaged(f"{info.weights_path} cannot be read: {error.strerror or error}.") from None
-    if not as_noted:  # put here by hand, or damaged since: what it holds is first looked at elsewhere
-        with Apart() as apart:
-            apart.inspect(info.weights_path, info.architecture, info.default_size)
+    if not is_described:  # a user put it here, or it was damaged since: the sandbox reads it first
+        inspect_in_sandbox(info.weights_path, info.architecture, info.default_size)
     return open_weights(info.weights_path, info.architecture, info.default_size)
+
+
+def receive(info: NetworkInfo, data: bytes) -> None:
+    """Installs a weights file that another machine sent, unless there is one by now.
+
+    Args:
+        info: the network.
+        data: the whole file. Published weights are checked by hash; for others, the renderer compares fingerprints.
+
+    Raises:
+        WeightsDamaged: the hash is not the published one.
+        FetchFailed: the file cannot be written.
+    """
+    with work_folder(info.weights_path) as (work, install):
+        if present(info):  # it was sent to another worker with this folder
+            return
+        check_free_space(work, len(data))
+        digest = hashlib.sha256(data).hexdigest()
+        if info.weights_sha256 not in (None, digest):
+            raise WeightsDamaged(
+                f"The weights of {info.name} that were sent here are damaged: expected sha256 {info.weights_sha256}, "
+                f"received {digest}. Check them on the machine that sends: c3dvis weights check {info.name}."
+            )
+        finished = work / info.weights_file
+        finished.write_bytes(data)
+        install(finished)
 
 
 def fingerprint(info: NetworkInfo) -> str:

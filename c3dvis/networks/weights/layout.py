@@ -1,14 +1,14 @@
-"""How a file lays out its kernels, told from shapes and, where those cannot tell, from values; and the way back.
+"""The layout of kernels in a file: how to infer it from shapes, and how to convert a kernel to TensorFlow's layout.
 
-The program's own layout is TensorFlow's: kernels (T, H, W, in, out) that are correlated with the clip, dense kernels
-(in, out) whose rows follow a flattened (t, h, w, channel) volume.
+c3dvis uses TensorFlow's layout: a convolution cross-correlates the clip with a kernel (T, H, W, in, out), and the rows
+of a dense kernel (in, out) are in the order of a flattened (t, h, w, channel) volume.
 
-    Keras on TensorFlow   (T, H, W, in, out), correlated    (in, out), channels last
+    Keras on TensorFlow   (T, H, W, in, out), not flipped   (in, out), channels last
     Keras on Theano       (out, in, T, H, W), flipped       (in, out), channels first
-    Caffe, PyTorch        (out, in, T, H, W), correlated    (out, in), channels first
+    Caffe, PyTorch        (out, in, T, H, W), not flipped   (out, in), channels first
 """
 
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 
 import numpy as np
 
@@ -16,18 +16,18 @@ from c3dvis.networks.graph.architecture import Architecture
 from c3dvis.networks.graph.operation import Operation
 from c3dvis.networks.graph.operations import Conv, Dense, Weighted
 
-LAST, FIRST = "channels last", "channels first"
+CHANNELS_LAST, CHANNELS_FIRST = "channels last", "channels first"
 
 
 @dataclass(frozen=True)
 class Layout:
-    """A file's layout.
+    """The layout of the kernels in a file.
 
     Args:
-        conv: order of a convolution's axes, `THWIO` or `OITHW`.
-        dense: order of a dense kernel's axes, `IO` or `OI`.
-        flat: order of the volume that the first dense layer's inputs were flattened from.
-        flipped: whether kernels are stored turned round on T, H and W, as true convolution uses them.
+        conv: order of the axes of a convolution kernel, `THWIO` or `OITHW`.
+        dense: order of the axes of a dense kernel, `IO` or `OI`.
+        flat: order of the axes of the volume that is flattened before the first dense layer.
+        flipped: whether convolution kernels are flipped on T, H and W, as a true convolution uses them.
     """
 
     conv: str
@@ -40,14 +40,15 @@ class Layout:
         turned = "flipped on T,H,W" if self.flipped else "not flipped"
         return f"convolutions {axes}, {turned}; dense {'(in,out)' if self.dense == 'IO' else '(out,in)'}, {self.flat}"
 
-    def to_own(self, op: Operation, kernel: np.ndarray, volume: tuple[int, ...] | None = None) -> np.ndarray:
-        """The kernel in the program's layout, float32.
+    def to_tensorflow(self, op: Operation, kernel: np.ndarray, volume: tuple[int, ...] | None = None) -> np.ndarray:
+        """A kernel of the file in TensorFlow's layout, float32.
 
         Args:
-            kernel: as stored.
-            volume: shape (t, h, w, channels) of what is flattened before a dense layer, if that is so.
+            op: the operation that the kernel belongs to.
+            kernel: in the layout of the file.
+            volume: shape (t, h, w, channels) of the volume that is flattened before a dense layer, else None.
         """
-        with np.errstate(over="ignore"):  # what float32 cannot hold becomes infinite, and is refused by the reader
+        with np.errstate(over="ignore"):  # a value beyond float32 becomes infinite; `WeightsFile` refuses it
             kernel = kernel.astype(np.float32, copy=False)
         if isinstance(op, Conv):
             if self.conv == "OITHW":
@@ -57,51 +58,34 @@ class Layout:
         elif isinstance(op, Dense):
             if self.dense == "OI":
                 kernel = kernel.T
-            if volume and self.flat == FIRST:
+            if volume and self.flat == CHANNELS_FIRST:
                 t, h, w, channels = volume
                 kernel = kernel.reshape(channels, t, h, w, -1).transpose(1, 2, 3, 0, 4).reshape(kernel.shape)
         return np.ascontiguousarray(kernel)
 
-    def from_own(self, op: Operation, kernel: np.ndarray, volume: tuple[int, ...] | None = None) -> np.ndarray:
-        """The inverse of `to_own`."""
-        if isinstance(op, Conv):
-            kernel = kernel[::-1, ::-1, ::-1] if self.flipped else kernel
-            kernel = kernel.transpose(4, 3, 0, 1, 2) if self.conv == "OITHW" else kernel
-        elif isinstance(op, Dense):
-            if volume and self.flat == FIRST:
-                kernel = kernel.reshape(*volume, -1).transpose(3, 0, 1, 2, 4).reshape(kernel.shape)
-            kernel = kernel.T if self.dense == "OI" else kernel
-        return np.ascontiguousarray(kernel)
 
-    def with_flat(self, flat: str) -> "Layout":
-        """The same, with another order of the flattened volume."""
-        return replace(self, flat=flat)
-
-
-OWN = Layout("THWIO", "IO", LAST, False)
-THEANO = Layout("OITHW", "IO", FIRST, True)
-CAFFE = Layout("OITHW", "OI", FIRST, False)
-TORCH = CAFFE
+TENSORFLOW = Layout("THWIO", "IO", CHANNELS_LAST, False)
 
 
 def stored_orders(op: Weighted) -> tuple[str, ...]:
-    """The orders in which files store the axes of an operation's kernel."""
+    """The axis orders that files use for the kernel of an operation."""
     others = ("OITHW",) if isinstance(op, Conv) else ("OI",) if isinstance(op, Dense) else ()
     return (op.kernel_axes, *others)
 
 
 def stored_shape(op: Weighted, inputs: int, order: str) -> tuple[int, ...]:
-    """Shape of a kernel whose axes are stored in `order`."""
+    """Shape of a kernel with the axis order `order`."""
     sizes = dict(zip(op.kernel_axes, op.kernel_shape(inputs), strict=True))
     return tuple(sizes[axis] for axis in order)
 
 
 def infer(orders: dict[str, set[str]], architecture: Architecture, flipped: bool | None) -> Layout | None:
-    """The one layout that fits every layer, or None.
+    """The layout that fits the shapes of all layers, or None if there is none.
 
     Args:
-        orders: for each layer found, the axis orders that its kernel's shape allows.
-        flipped: what the format says of its kernels, or None.
+        orders: for each layer in the file, the axis orders that the shape of its kernel allows.
+        architecture: the network.
+        flipped: whether kernels are flipped in this file format, or None if the format does not tell.
     """
     convolutions, dense = (  # other operations have one order
         [allowed for name, allowed in orders.items() if isinstance(architecture.by_name[name], kind)]
@@ -112,9 +96,9 @@ def infer(orders: dict[str, set[str]], architecture: Architecture, flipped: bool
     if not conv or not flat:
         return None
     order = "THWIO" if "THWIO" in conv else "OITHW"
-    if len(flat) == 2:  # no dense layer, or square ones alone: the usual company of this order
+    if len(flat) == 2:  # no dense layer, or only square ones: take the order that is usual beside these convolutions
         flat = {"IO"} if order == "THWIO" or flipped else {"OI"}
     rows = flat.pop()
-    if flipped is None:  # (out,in,T,H,W) beside (in,out) is what Keras on Theano wrote, and nobody else
+    if flipped is None:  # only Keras on Theano wrote (out,in,T,H,W) beside (in,out)
         flipped = bool(dense) and order == "OITHW" and rows == "IO"
-    return Layout(order, rows, LAST if order == "THWIO" else FIRST, flipped)
+    return Layout(order, rows, CHANNELS_LAST if order == "THWIO" else CHANNELS_FIRST, flipped)

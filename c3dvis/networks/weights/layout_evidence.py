@@ -1,32 +1,37 @@
-"""What the values of weights say of their layout, where shapes fit more than one.
+"""Evidence from the values of weights about their layout, where shapes fit more than one.
 
-Trained kernels are smooth, random ones are not; and they are smooth in different ways along time and along space,
-and alike along height and width. Turning every kernel of a network round on T, H and W leaves all of that as it
-was, so whether they are turned cannot be told from values: the format decides it, and the report says so.
+Trained kernels are smooth and random ones are not. Their smoothness is similar along height and width, and different
+along time. A flip of all kernels on T, H and W changes none of this, so values cannot tell whether kernels are flipped:
+the file format decides, and the report says so.
 """
 
 from dataclasses import dataclass
 
 import numpy as np
 
-from c3dvis.networks.weights.layout import FIRST, LAST
+from c3dvis.networks.weights.layout import CHANNELS_FIRST, CHANNELS_LAST
 
 SMOOTH = 0.2
-"""Cosine between neighbouring taps above which a kernel is smooth: real I3D has 0.3 to 0.8, random weights 0 ± 0.02."""
+"""Cosine similarity of neighbouring taps from which a kernel is smooth; I3D has 0.3 to 0.8, random ones under 0.02."""
 
-_ODD = 0.2
-_ALIKE = 0.35
-_GRID = 0.05
+_MIN_GAP = 0.2
+"""Difference in smoothness between time and space from which time can be recognised."""
+
+_MAX_SPACE_GAP = 0.35
+"""Difference in smoothness between height and width, as a share of the gap, up to which they count as similar."""
+
+_MIN_AGREEMENT = 0.05
+"""Cosine similarity of neighbouring positions, and its difference between two orders, from which an order is chosen."""
 
 
 @dataclass(frozen=True)
-class Finding:
-    """One thing that was looked at.
+class LayoutFinding:
+    """One finding about the layout of a file.
 
     Args:
-        what: its name.
+        what: `axes`, `flip` or `flattening`.
         verdict: `ok`, `unknown` (the values cannot tell) or `wrong`.
-        detail: a sentence with the numbers it stands on.
+        detail: a sentence with the measured values.
     """
 
     what: str
@@ -34,8 +39,8 @@ class Finding:
     detail: str
 
 
-def neighbours(kernel: np.ndarray, axis: int) -> float:
-    """Cosine between the taps of a kernel and the next ones along an axis, every filter weighing the same."""
+def smoothness(kernel: np.ndarray, axis: int) -> float:
+    """Cosine similarity of neighbouring taps of a kernel along an axis, with the same weight for every filter."""
     if kernel.shape[axis] < 2:
         return 0.0
     exact = kernel.astype(np.float64)
@@ -46,55 +51,60 @@ def neighbours(kernel: np.ndarray, axis: int) -> float:
     return _cosine(first, second)
 
 
-def axes(kernel: np.ndarray, layer: str) -> Finding:
-    """Whether time stands where it should in a first layer's kernel (T, H, W, in, out).
+def check_axes(kernel: np.ndarray, layer: str) -> LayoutFinding:
+    """Whether the first axis of a first layer's kernel (T, H, W, in, out) is time.
 
-    Height and width are alike in what they see; time is the odd one out.
+    Smoothness along height and width is similar; along time it differs.
     """
-    values = [neighbours(kernel, axis) for axis in range(3)]
-    told = ", ".join(f"{name} {value:.2f}" for name, value in zip("THW", values, strict=True))
+    values = [smoothness(kernel, axis) for axis in range(3)]
+    measured = ", ".join(f"{name} {value:.2f}" for name, value in zip("THW", values, strict=True))
     if min(kernel.shape[:3]) < 2 or max(values) < SMOOTH:
-        return Finding(
-            "axes", "unknown", f"cannot be told from the values of {layer} (neighbouring taps: {told}); taken as the "
-            "format has them",
+        return LayoutFinding(
+            "axes", "unknown", f"values of {layer} cannot tell (neighbouring taps: {measured}); the usual order "
+            "of the format is assumed",
         )  # fmt: skip
     apart = {axis: abs(values[(axis + 1) % 3] - values[(axis + 2) % 3]) for axis in range(3)}
     odd = min(apart, key=lambda axis: apart[axis])  # the other two are nearest to each other
     gap = abs(values[odd] - np.mean([values[axis] for axis in range(3) if axis != odd]))
-    if gap < _ODD or apart[odd] > _ALIKE * gap:
-        return Finding("axes", "unknown", f"time does not stand out in {layer} (neighbouring taps: {told})")
+    if gap < _MIN_GAP or apart[odd] > _MAX_SPACE_GAP * gap:
+        return LayoutFinding("axes", "unknown", f"time cannot be recognised in {layer} (neighbouring taps: {measured})")
     if odd == 0:
-        return Finding(
-            "axes", "ok", f"height and width are alike in {layer}, and time is not (neighbouring taps: {told})"
+        return LayoutFinding(
+            "axes", "ok", f"height and width are similar in {layer}, and time is not (neighbouring taps: {measured})"
         )
-    return Finding(
-        "axes", "wrong", f"time seems to stand where the {'height' if odd == 1 else 'width'} should in {layer}: "
-        f"expected height and width to be alike, received neighbouring taps {told}",
+    return LayoutFinding(
+        "axes", "wrong", f"time seems to be the {'height' if odd == 1 else 'width'} axis of {layer}: "
+        f"expected height and width to be similar, received neighbouring taps {measured}",
     )  # fmt: skip
 
 
-def flattening(kernel: np.ndarray, volume: tuple[int, ...], layer: str) -> tuple[str | None, str]:
-    """In which order a dense kernel (in, out) reads the volume (t, h, w, channels) before it, if its values tell.
+def flattened_order(kernel: np.ndarray, volume: tuple[int, ...], layer: str) -> tuple[str | None, str]:
+    """The order in which the volume before a dense layer was flattened, if the values of its kernel tell.
 
-    What stands side by side in the volume is seen alike by a trained layer.
+    The weights of a trained layer are similar for neighbouring positions of the volume.
+
+    Args:
+        kernel: (in, out).
+        volume: shape (t, h, w, channels).
+        layer: name of the dense layer.
 
     Returns:
-        `channels last`, `channels first` or None, and the sentence with the numbers.
+        `channels last`, `channels first` or None, and a sentence with the measured values.
     """
     t, h, w, channels = volume
     if h < 2 or w < 2:
         return None, f"{layer} reads no volume of more than one position"
-    part = kernel[:, :512].astype(np.float64)  # units enough to tell, and squares that do not overflow
+    part = kernel[:, :512].astype(np.float64)  # 512 units are enough, and squares do not overflow float64
 
-    def grid(rows: np.ndarray) -> float:  # (t, h, w, channels, units)
+    def agreement(rows: np.ndarray) -> float:  # rows: (t, h, w, channels, units)
         return (_cosine(rows[:, :-1], rows[:, 1:]) + _cosine(rows[:, :, :-1], rows[:, :, 1:])) / 2
 
-    last = grid(part.reshape(t, h, w, channels, -1))
-    first = grid(part.reshape(channels, t, h, w, -1).transpose(1, 2, 3, 0, 4))
-    told = f"neighbours of {layer} agree {last:.2f} channels last, {first:.2f} channels first"
-    if max(last, first) < _GRID or abs(last - first) < _GRID:
-        return None, f"cannot be told from the values ({told}); taken as the format has it"
-    return (LAST if last > first else FIRST), told
+    last = agreement(part.reshape(t, h, w, channels, -1))
+    first = agreement(part.reshape(channels, t, h, w, -1).transpose(1, 2, 3, 0, 4))
+    measured = f"neighbours of {layer} agree {last:.2f} channels last, {first:.2f} channels first"
+    if max(last, first) < _MIN_AGREEMENT or abs(last - first) < _MIN_AGREEMENT:
+        return None, f"values cannot tell ({measured}); the usual order of the format is assumed"
+    return (CHANNELS_LAST if last > first else CHANNELS_FIRST), measured
 
 
 def _cosine(first: np.ndarray, second: np.ndarray) -> float:

@@ -1,6 +1,7 @@
-"""What is noted beside a weights file of c3dvis's own: where it came from, and the hashes it was written with.
+"""The provenance of a weights file in c3dvis's format: where it came from, and the hashes it was written with.
 
-The page tells of weights, and cache keys are made of them, without the file being opened as anything but bytes.
+It is stored beside the weights file, so that the dashboard can show it, and cache keys can be computed, without reading
+the file's arrays.
 """
 
 import json
@@ -8,19 +9,19 @@ from dataclasses import asdict, dataclass, field
 from functools import lru_cache
 from pathlib import Path
 
-from c3dvis.networks.weights.fetch.sources import sha256_of
+from c3dvis.files import sha256_of, write_whole
 
 
 @dataclass(frozen=True)
-class Note:
-    """A weights file's note.
+class Provenance:
+    """Where a weights file came from.
 
     Attributes:
-        file_sha256: of the file.
-        values_sha256: of its values: the same whatever format they came in.
-        parameters: how many numbers it holds.
-        missing: layers that it lacks.
-        source: what it was made from: name, format, layout, dtype, sha256, url if it was fetched.
+        file_sha256: hash of the file.
+        values_sha256: hash of its values, which is the same whatever format they came in.
+        parameters: number of parameters in the file.
+        missing: layers without weights in the file.
+        source: the file it was made from: name, format, layout, dtype, sha256, and url if it was fetched.
     """
 
     file_sha256: str
@@ -30,39 +31,43 @@ class Note:
     source: dict[str, str] = field(default_factory=dict)
 
 
-def write(weights: Path, note: Note) -> None:
-    """Notes it beside a weights file; what was noted before is replaced at once."""
-    path = _path(weights)
-    fresh = path.with_name(f".{path.name}.new")
-    fresh.write_text(json.dumps(asdict(note)), "utf-8")
-    fresh.replace(path)
+def write(weights: Path, provenance: Provenance) -> None:
+    """Stores the provenance of a weights file beside it.
+
+    Raises:
+        OutputFailed: it cannot be written.
+    """
+    write_whole(_path(weights), json.dumps(asdict(provenance)).encode())
 
 
-def read(weights: Path) -> Note | None:
-    """What is noted of a weights file, or None."""
+def read(weights: Path) -> Provenance | None:
+    """The provenance of a weights file, or None if there is none that can be read."""
     try:
         values = json.loads(_path(weights).read_text("utf-8"))
-        return Note(**values | {"missing": tuple(values["missing"])})
+        return Provenance(**values | {"missing": tuple(values["missing"])})
     except (OSError, ValueError, TypeError, KeyError):
         return None
 
 
 def digest(weights: Path) -> tuple[str, bool]:
-    """What identifies the values of a weights file, and whether the file is as it was noted.
+    """The hash that identifies the weights, and whether the file is the one that its provenance describes.
+
+    Returns:
+        The hash of the values if the provenance describes this file, else the hash of the file.
 
     Raises:
-        OSError: it cannot be read.
+        OSError: the file cannot be read.
     """
     stat = weights.stat()
-    found, noted = _sha256(weights, stat.st_size, stat.st_mtime_ns), read(weights)
-    if noted and noted.file_sha256 == found:
-        return noted.values_sha256, True
-    return found, False
+    file_sha256, stored = _sha256(weights, stat.st_size, stat.st_mtime_ns), read(weights)
+    if stored and stored.file_sha256 == file_sha256:
+        return stored.values_sha256, True
+    return file_sha256, False
 
 
 @lru_cache(maxsize=64)
 def _sha256(path: Path, size: int, modified_ns: int) -> str:
-    """Hash of a file; its size and time are arguments so that a changed file is hashed anew."""
+    """Hash of a file; size and modification time are arguments so that a changed file is hashed again."""
     return sha256_of(path)
 
 

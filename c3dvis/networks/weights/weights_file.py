@@ -1,14 +1,13 @@
-"""`open_weights`: a weights file of any known format, checked, as the arrays that a network takes.
+"""`open_weights`: a weights file of any known format, checked, as the kernels and biases of a network.
 
-The file's first bytes tell the format, `layer_matching.py` tells which array belongs to which layer, and shapes and
-values tell the layout; the report says what was found. Nothing in a file is executed, and no more of it is read than
-the architecture needs.
+The first bytes of the file tell its format, `layer_matching.py` matches arrays to layers, and shapes and values tell
+the layout. No code in a file is run, and no array is read that does not fit the architecture.
 """
 
 import hashlib
 import zipfile
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cached_property
 from pathlib import Path
 from typing import Any
@@ -16,43 +15,38 @@ from typing import Any
 import numpy as np
 
 from c3dvis.errors import WeightsDamaged
+from c3dvis.files import CHUNK
 from c3dvis.networks.graph.architecture import Architecture
 from c3dvis.networks.graph.operation import Operation
 from c3dvis.networks.graph.operations import Conv, Dense, Dropout, Flatten, Weighted
 from c3dvis.networks.weights import layout_evidence
 from c3dvis.networks.weights.formats import caffe, hdf5, npz, torch_state_dict
-from c3dvis.networks.weights.formats.stored_arrays import Contents, Stored
+from c3dvis.networks.weights.formats.stored_arrays import Contents, StoredArray
 from c3dvis.networks.weights.layer_matching import match_layers
-from c3dvis.networks.weights.layout import FIRST, OWN, Layout, infer, stored_orders, stored_shape
-from c3dvis.networks.weights.layout_evidence import Finding
+from c3dvis.networks.weights.layout import TENSORFLOW, Layout, infer, stored_orders, stored_shape
+from c3dvis.networks.weights.layout_evidence import LayoutFinding
+from c3dvis.networks.weights.published_files import KNOWN_MD5, KNOWN_SHA256
 
-Pair = tuple[np.ndarray, np.ndarray]
-
-KNOWN_MD5 = {
-    "b7a93b2f9156ccbebe3ca24b41fc5402": "sports1M_weights_tf.h5, a known conversion of the released C3D",
-}
-KNOWN_SHA256 = {  # beginnings
-    "dcc47ddc": "c3d_sports1m_pretrain_20201016-dcc47ddc.pth of mmaction2",
-}
+KernelAndBias = tuple[np.ndarray, np.ndarray]
 
 
 @dataclass(frozen=True)
 class WeightsReport:
-    """What a file was found to be.
+    """Format, layout and contents of a weights file.
 
     Attributes:
-        path: of the file.
-        form: its format.
-        layout: of its kernels, in words.
-        dtype: of its arrays; several are joined by `, `.
-        parameters: how many numbers it holds for the network.
+        path: path of the file.
+        form: file format, as text.
+        layout: layout of the kernels, as text.
+        dtype: types of the arrays, joined by `, `.
+        parameters: number of the network's parameters in the file.
         size: bytes of the file.
-        sha256: of the file.
-        known: which published file this is, if its hash is a known one.
-        layers: the layers it holds weights of, with the shapes of their kernels as stored.
-        missing: layers that it lacks.
-        findings: what shapes and values say of the layout.
-        origin: what a file of c3dvis's own was converted from; else empty.
+        sha256: hash of the file.
+        known: the published file with the same hash, if there is one.
+        layers: layers with weights in the file, and the shapes of their kernels in the layout of the file.
+        missing: layers without weights in the file.
+        findings: evidence for and against the layout.
+        origin: the source of a file in c3dvis's format; empty for other formats.
     """
 
     path: str
@@ -65,55 +59,56 @@ class WeightsReport:
     known: str | None
     layers: dict[str, tuple[int, ...]]
     missing: tuple[str, ...]
-    findings: tuple[Finding, ...]
+    findings: tuple[LayoutFinding, ...]
     origin: dict[str, str]
 
     @property
-    def doubts(self) -> tuple[Finding, ...]:
-        """What speaks against the file."""
+    def doubts(self) -> tuple[LayoutFinding, ...]:
+        """Evidence against the layout."""
         return tuple(finding for finding in self.findings if finding.verdict == "wrong")
 
     @classmethod
     def from_dict(cls, values: dict[str, Any]) -> "WeightsReport":
-        """The report that `dataclasses.asdict` took apart, also after JSON."""
+        """The report that `dataclasses.asdict` converted to values, also after JSON."""
         layers = {name: tuple(shape) for name, shape in values["layers"].items()}
-        findings = tuple(Finding(**finding) for finding in values["findings"])
+        findings = tuple(LayoutFinding(**finding) for finding in values["findings"])
         return cls(**values | {"layers": layers, "findings": findings, "missing": tuple(values["missing"])})
 
 
-class WeightsFile(Mapping[str, Pair]):
-    """The (kernel, bias) pairs of a file in the program's own layout, float32, each read when it is asked for.
+class WeightsFile(Mapping[str, KernelAndBias]):
+    """Kernel and bias of each layer in a file, in TensorFlow's layout and float32; each is read on access.
 
     Attributes:
-        findings: what shapes and values say of the layout.
-        is_own: whether it is of the form that the program writes.
+        findings: evidence for and against the layout.
+        is_c3dvis_format: whether the file is in the format that c3dvis writes.
     """
 
     def __init__(self, path: Path, architecture: Architecture, size: tuple[int, int, int]) -> None:
         self.path = path
         self._shapes = architecture.shapes(*size)
         self._architecture = architecture
-        contents = sniff(path)
+        contents = read_contents(path)
         self._found = match_layers(path, contents, architecture, self._shapes)
-        findings: tuple[Finding, ...] = ()
-        self._layout = OWN
-        self.is_own = contents.attributes is not None
-        if not self.is_own:
-            self._layout = self._layout_of(contents)
-            findings = self._look(contents)
+        findings: tuple[LayoutFinding, ...] = ()
+        self._layout = TENSORFLOW
+        self.is_c3dvis_format = contents.attributes is not None
+        if not self.is_c3dvis_format:
+            self._layout = self._infer_layout(contents)
+            findings = self._check_layout(contents)
         self.findings = findings
         self._form, self._attributes = contents.form, contents.attributes or {}
 
     @cached_property
     def report(self) -> WeightsReport:
-        """What the file was found to be; the file is read once more for its hashes."""
+        """The report on the file, which is read once more for its hashes."""
         arrays = [array for pair in self._found.values() for array in pair]
-        sha256, md5 = hashlib.sha256(), hashlib.md5(usedforsecurity=False)  # some known files are known by MD5 alone
+        # of some published files, only the MD5 is known
+        sha256, md5 = hashlib.sha256(), hashlib.md5(usedforsecurity=False)
         with self.path.open("rb") as file:
-            while chunk := file.read(1 << 20):
+            while chunk := file.read(CHUNK):
                 sha256.update(chunk)
                 md5.update(chunk)
-        heads = (text for head, text in KNOWN_SHA256.items() if sha256.hexdigest().startswith(head))
+        by_sha256 = (text for digits, text in KNOWN_SHA256.items() if sha256.hexdigest().startswith(digits))
         return WeightsReport(
             path=str(self.path),
             form=self._form,
@@ -122,7 +117,7 @@ class WeightsFile(Mapping[str, Pair]):
             parameters=sum(array.size for array in arrays),
             size=self.path.stat().st_size,
             sha256=sha256.hexdigest(),
-            known=KNOWN_MD5.get(md5.hexdigest()) or next(heads, None),
+            known=KNOWN_MD5.get(md5.hexdigest()) or next(by_sha256, None),
             layers={name: kernel.shape for name, (kernel, _) in self._found.items()},
             missing=tuple(
                 op.name
@@ -133,13 +128,13 @@ class WeightsFile(Mapping[str, Pair]):
             origin={name: text for name, text in self._attributes.items() if name.startswith("source")},
         )
 
-    def __getitem__(self, name: str) -> Pair:
+    def __getitem__(self, name: str) -> KernelAndBias:
         kernel, bias = self._found[name]
         op = self._architecture.by_name[name]
-        return self._layout.to_own(op, self._read(kernel), self._volume(op)), self._read(bias).astype(np.float32)
+        return self._layout.to_tensorflow(op, self._read(kernel), self._volume(op)), self._read(bias).astype(np.float32)
 
     def __contains__(self, name: object) -> bool:
-        return name in self._found  # without reading it
+        return name in self._found  # Mapping would read the arrays
 
     def __iter__(self) -> Iterator[str]:
         return iter(self._found)
@@ -148,16 +143,16 @@ class WeightsFile(Mapping[str, Pair]):
         return len(self._found)
 
     def check_values(self) -> None:
-        """Reads everything once.
+        """Reads every value once.
 
         Raises:
-            WeightsDamaged: something cannot be read, or is not finite.
+            WeightsDamaged: a value cannot be read, or is not finite.
         """
         for pair in self._found.values():
             for array in pair:
                 self._read(array)
 
-    def _read(self, array: Stored) -> np.ndarray:
+    def _read(self, array: StoredArray) -> np.ndarray:
         values = array.read()
         if values.shape != array.shape:
             raise WeightsDamaged(f"{self.path} holds {values.shape} at {array.name}; expected {array.shape}.")
@@ -170,7 +165,7 @@ class WeightsFile(Mapping[str, Pair]):
         return values
 
     def _volume(self, op: Operation) -> tuple[int, ...] | None:
-        """Shape of what is flattened right before a dense layer."""
+        """Shape (t, h, w, channels) of the volume that is flattened right before a dense layer; else None."""
         source = self._architecture.by_name.get(op.inputs[0])
         while isinstance(source, Dropout):
             source = self._architecture.by_name.get(source.inputs[0])
@@ -179,7 +174,7 @@ class WeightsFile(Mapping[str, Pair]):
         volume = self._shapes[source.inputs[0]]
         return volume if len(volume) == 4 else None
 
-    def _layout_of(self, contents: Contents) -> Layout:
+    def _infer_layout(self, contents: Contents) -> Layout:
         orders: dict[str, set[str]] = {}
         for name, (kernel, _) in self._found.items():
             op = self._architecture.by_name[name]
@@ -188,24 +183,24 @@ class WeightsFile(Mapping[str, Pair]):
             orders[name] = {order for order in stored_orders(op) if stored_shape(op, inputs, order) == kernel.shape}
         layout = infer(orders, self._architecture, contents.flipped)
         if layout is None:
-            told = ", ".join(f"{name} {kernel.shape}" for name, (kernel, _) in list(self._found.items())[:4])
-            raise WeightsDamaged(f"{self.path} orders the axes of its layers in different ways: received {told}.")
+            received = ", ".join(f"{name} {kernel.shape}" for name, (kernel, _) in list(self._found.items())[:4])
+            raise WeightsDamaged(f"{self.path} orders the axes of its layers in different ways: received {received}.")
         return layout
 
-    def _look(self, contents: Contents) -> tuple[Finding, ...]:
-        """What the values say; where they tell the order of a flattened volume for sure, it is mended."""
+    def _check_layout(self, contents: Contents) -> tuple[LayoutFinding, ...]:
+        """Evidence about the layout; an order of the flattened volume that the values contradict is corrected."""
         layout = self._layout
         first = next(op for op in self._architecture.operations if isinstance(op, Conv))
         kernel, _ = self._found[first.name]
-        findings = [layout_evidence.axes(layout.to_own(first, self._read(kernel)), first.name)]
-        turned = "turned back on T, H and W" if layout.flipped else "taken as they stand"
+        findings = [layout_evidence.check_axes(layout.to_tensorflow(first, self._read(kernel)), first.name)]
+        flipped = "flipped back on T, H and W" if layout.flipped else "used as stored"
         why = (
             f"{contents.form} stores them so"
             if contents.flipped is not None or layout.flipped
-            else "the form does not say; values cannot tell"
+            else "the format does not say; values cannot tell"
         )
         findings.append(
-            Finding("flip", "ok" if contents.flipped is not None else "unknown", f"kernels {turned}: {why}")
+            LayoutFinding("flip", "ok" if contents.flipped is not None else "unknown", f"kernels {flipped}: {why}")
         )
         dense = next(
             (op for op in self._architecture.operations if isinstance(op, Dense) and op.name in self._found), None
@@ -213,18 +208,16 @@ class WeightsFile(Mapping[str, Pair]):
         if dense and (volume := self._volume(dense)):
             rows = self._read(self._found[dense.name][0])
             rows = np.asarray(rows.T if layout.dense == "OI" else rows, np.float32)
-            flat, told = layout_evidence.flattening(rows, volume, dense.name)
+            flat, detail = layout_evidence.flattened_order(rows, volume, dense.name)
             if flat and flat != layout.flat:
-                self._layout = layout.with_flat(flat)
-                told = (
-                    f"{told}: read {flat}, though the format is usually {FIRST if flat != FIRST else 'channels last'}"
-                )
-            findings.append(Finding("flattening", "ok" if flat else "unknown", told))
+                self._layout = replace(layout, flat=flat)
+                detail = f"{detail}: read {flat}, though the format is usually {layout.flat}"
+            findings.append(LayoutFinding("flattening", "ok" if flat else "unknown", detail))
         return tuple(findings)
 
 
-def sniff(path: Path) -> Contents:
-    """The arrays of a file, whatever its format.
+def read_contents(path: Path) -> Contents:
+    """The arrays of a file of any known format, which its first bytes tell.
 
     Raises:
         WeightsDamaged: the format is not known, or the file is damaged.
@@ -253,7 +246,7 @@ def sniff(path: Path) -> Contents:
         return torch_state_dict.old_contents(path)
     if head[:1] == b"\x80":
         raise WeightsDamaged(
-            f"{path} is a pickle that PyTorch did not write; pickles are programs, and it was not run."
+            f"{path} is a pickle that PyTorch did not write; pickles are programs, and this one was not run."
         )
     if head[:1] not in (b"\x0a", b"\x12"):
         raise WeightsDamaged(
@@ -278,10 +271,9 @@ def open_weights(
 
     Args:
         path: HDF5 (Keras 0 to 3, c3dvis's own), PyTorch, Caffe or .npz.
-        architecture: what it must fit. Dense layers may be missing altogether (a file of the convolutional part);
-            nothing else may.
-        size: (frames, height, width) of the clip the dense layers were made for.
-        trust: whether a layout that the values speak against is taken all the same.
+        architecture: the network. Dense layers may be missing from the file; other layers may not.
+        size: (frames, height, width) of the clip that the dense layers were made for.
+        trust: accept a layout that the values contradict.
 
     Raises:
         WeightsDamaged: the format is unknown, something is missing, or a shape, a dtype or a value is wrong.

@@ -13,7 +13,7 @@ from c3dvis.errors import C3dvisError
 from c3dvis.networks import options, registry
 from c3dvis.networks.registry import NetworkInfo
 from c3dvis.networks.weights import installed_weights, obtain, provenance
-from c3dvis.networks.weights.fetch.sources import ADDRESSES
+from c3dvis.networks.weights.published_files import WEIGHTS_AT_URLS
 from c3dvis.spec import RenderSpec
 from c3dvis.ui.shared import navigation
 from c3dvis.ui.shared.byte_size import byte_size
@@ -89,9 +89,9 @@ def _draw_weights(resources: ServerResources, info: NetworkInfo) -> None:
             _check(info)
     elif info.name in UPLOADS:
         _draw_upload(info)
-    if installed_weights.present(info) or info.name not in ADDRESSES:  # else the notice above shows the terms
+    if installed_weights.present(info) or info.name not in WEIGHTS_AT_URLS:  # else the notice above shows the terms
         st.markdown("#### Licence")
-        st.markdown(ADDRESSES[info.name].terms if info.name in ADDRESSES else f"{info.licence}.")
+        st.markdown(WEIGHTS_AT_URLS[info.name].terms if info.name in WEIGHTS_AT_URLS else f"{info.licence}.")
     if info.name == "c3d-sports1m":
         _draw_input_and_padding(info)
 
@@ -129,7 +129,7 @@ def _check(info: NetworkInfo) -> None:
 def _draw_upload(info: NetworkInfo) -> None:
     max_megabytes, extensions = UPLOADS[info.name]
     what = "Keras .h5, Caffe, PyTorch or .npz" if extensions is None else "the published .ckpt, or the package with it"
-    accepted = info.name not in ADDRESSES or st.session_state.get(accepted_key(info.name), False)
+    accepted = info.name not in WEIGHTS_AT_URLS or st.session_state.get(accepted_key(info.name), False)
     upload = st.file_uploader(
         f"Or upload a weights file ({what}; at most {max_megabytes} MB)", extensions, key=f"upload {info.name}",
         max_upload_size=max_megabytes, disabled=not accepted,

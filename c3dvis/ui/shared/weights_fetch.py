@@ -6,7 +6,7 @@ from dataclasses import dataclass, field
 
 from c3dvis.errors import C3dvisError, FetchFailed
 from c3dvis.networks import registry
-from c3dvis.networks.weights import obtain
+from c3dvis.networks.weights import class_labels, obtain
 
 
 @dataclass
@@ -45,7 +45,7 @@ class WeightsFetch:
         try:
             obtain.obtain(info, self._on_progress, accepted=True)
             with contextlib.suppress(FetchFailed):  # without the list of names, classes are shown by their numbers
-                obtain.obtain_labels(info)
+                class_labels.fetch_labels(info)
         except C3dvisError as error:
             self.error = str(error)
         except Exception as error:  # the visitor gets a sentence, the server's log the traceback

@@ -4,7 +4,7 @@ import streamlit as st
 
 from c3dvis.networks import registry
 from c3dvis.networks.weights import installed_weights
-from c3dvis.networks.weights.fetch.sources import ADDRESSES, SOURCES
+from c3dvis.networks.weights.published_files import PACKAGED_WEIGHTS, WEIGHTS_AT_URLS
 from c3dvis.ui.shared.error_boundary import error_boundary
 from c3dvis.ui.shared.server_resources import ServerResources
 from c3dvis.ui.shared.weights_fetch import WeightsFetch
@@ -65,7 +65,7 @@ def _draw_offer(resources: ServerResources, network: str, error: str | None) -> 
         f"to render, fetch the weights ({terms}"
     )
     accepted = True
-    if network in ADDRESSES:
+    if network in WEIGHTS_AT_URLS:
         # Streamlit drops a checkbox's value when it is not drawn, as during a fetch: keep a copy.
         copy_key = f"{accepted_key(network)} was"
         before = st.session_state.get(copy_key, False)
@@ -83,10 +83,10 @@ def _draw_offer(resources: ServerResources, network: str, error: str | None) -> 
 
 def _size_and_terms(network: str) -> str | None:
     """Size, verification and terms of a network's weights, after an opening bracket; None if they have no address."""
-    if network in SOURCES:
-        source = SOURCES[network]
+    if network in PACKAGED_WEIGHTS:
+        source = PACKAGED_WEIGHTS[network]
         return f"{source.archive_size / 1e6:.0f} MB, verified by hash). {source.licence}"
-    if network in ADDRESSES:
-        address = ADDRESSES[network]
+    if network in WEIGHTS_AT_URLS:
+        address = WEIGHTS_AT_URLS[network]
         return f"{address.megabytes} MB, checked before they are used). {address.terms}"
     return None

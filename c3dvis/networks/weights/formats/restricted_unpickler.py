@@ -1,8 +1,8 @@
-"""Unpickles data of PyTorch without PyTorch, and without running anything that the file asks for.
+"""Unpickles a PyTorch state dict without PyTorch, and without running any code that the file names.
 
-A pickle is a program. Its instructions are looked through before it runs: only those that make plain data pass, with
-lengths and places that its own size allows. Of what it calls, the few names that state dicts use get stand-ins made
-for this one load; every other name is refused. https://docs.python.org/3/library/pickle.html#restricting-globals
+A pickle is a program. Before it runs, its instructions are checked: only those that make plain data are allowed, with
+lengths and memo indexes that its size permits. The few names that state dicts refer to are replaced by stand-ins, which
+are made for each load; every other name is refused. https://docs.python.org/3/library/pickle.html#restricting-globals
 """
 
 import io
@@ -19,7 +19,7 @@ import numpy as np
 from c3dvis.errors import WeightsDamaged
 
 MAX_PICKLE = 8 << 20
-"""Bytes of a pickle: it describes tensors, whose numbers stand outside it."""
+"""The most bytes of a pickle; it describes tensors, whose values are outside it."""
 
 _MAX_INSTRUCTIONS = 500_000
 _MAX_TENSORS = 20_000
@@ -42,7 +42,7 @@ STORAGES = {
 
 @dataclass(frozen=True)
 class Storage:
-    """A run of numbers outside the pickle: its key, type and how many."""
+    """A block of values outside the pickle: its key, type and number of values."""
 
     key: str
     dtype: np.dtype
@@ -51,7 +51,7 @@ class Storage:
 
 @dataclass
 class Tensor:
-    """A tensor as the pickle describes it; nothing of it is believed before `torch_file` has checked it."""
+    """A tensor as the pickle describes it; `torch_state_dict` checks every attribute before it is used."""
 
     storage: Any
     offset: Any
@@ -60,10 +60,10 @@ class Tensor:
 
 
 def extent(data: bytes, start: int = 0) -> int:
-    """Where the pickle that begins at `start` ends, after its instructions were looked through.
+    """Where the pickle that begins at `start` ends, after its instructions were checked.
 
     Raises:
-        WeightsDamaged: an instruction that plain data has no use for, or one that reaches beyond the pickle.
+        WeightsDamaged: an instruction is one that plain data does not need, or reaches beyond the pickle.
     """
     stream = io.BytesIO(data)
     stream.seek(start)
@@ -71,8 +71,8 @@ def extent(data: bytes, start: int = 0) -> int:
         for count, (instruction, argument, _) in enumerate(pickletools.genops(stream)):
             if instruction.name not in _ALLOWED:
                 raise WeightsDamaged(f"the pickle uses {instruction.name}, which plain data does not need")
-            if instruction.name in _MEMO and int(argument or 0) > count:  # PUT fills places in order
-                raise WeightsDamaged(f"the pickle asks for memory place {argument} after {count} instructions")
+            if instruction.name in _MEMO and int(argument or 0) > count:  # PUT uses the indexes in order
+                raise WeightsDamaged(f"the pickle asks for memo index {argument} after {count} instructions")
             if count > _MAX_INSTRUCTIONS:
                 raise WeightsDamaged(f"the pickle has more than {_MAX_INSTRUCTIONS:,} instructions")
     except (ValueError, IndexError, KeyError, TypeError, OverflowError, EOFError, Warning) as error:
@@ -81,16 +81,16 @@ def extent(data: bytes, start: int = 0) -> int:
 
 
 def load(data: bytes) -> Any:
-    """The plain data of one pickle that `extent` has passed; tensors become `Tensor`.
+    """The plain data of one pickle that `extent` has checked; tensors become `Tensor`.
 
     Raises:
-        WeightsDamaged: it refers to something else, or is damaged.
+        WeightsDamaged: the pickle refers to anything but tensors, or is damaged.
     """
     try:
         return _Unpickler(data).load()
     except WeightsDamaged:
         raise
-    except Exception as error:  # a damaged pickle raises whatever its wrong operands raise
+    except Exception as error:  # wrong operands in a damaged pickle can raise anything
         raise WeightsDamaged(f"the pickle is damaged: {type(error).__name__}: {error}") from None
 
 
@@ -105,24 +105,24 @@ class _Unpickler(pickle.Unpickler):
             return np.dtype(STORAGES[name])
         if (module, name) in self._names:
             return self._names[module, name]
-        raise WeightsDamaged(f"it refers to {module[:60]}.{name[:60]}, which is no array; nothing of it was run")
+        raise WeightsDamaged(f"it refers to {module[:60]}.{name[:60]}, which is not an array; no code of it was run")
 
     def persistent_load(self, pid: Any) -> Storage:
-        """('storage', type, key, device, count), with a view's description behind it in old files."""
+        """The storage of ('storage', type, key, device, count); in old files the description of a view follows."""
         if not isinstance(pid, tuple) or len(pid) not in (5, 6) or pid[0] != "storage":
-            raise WeightsDamaged("a tensor's numbers are described in a way that PyTorch does not use")
+            raise WeightsDamaged("a tensor's values are described in a way that PyTorch does not use")
         dtype, key, count = pid[1], pid[2], pid[4]
         if not isinstance(dtype, np.dtype) or not isinstance(key, str) or type(count) is not int or count < 0:
-            raise WeightsDamaged("a tensor's numbers are described by values of the wrong kind")
+            raise WeightsDamaged("a tensor's values are described by objects of the wrong type")
         if len(pid) == 6 and pid[5] is not None:
             raise WeightsDamaged("it shares storages between views, as no state dict does; save it again")
         return Storage(key, dtype, count)
 
     def _stand_ins(self) -> dict[tuple[str, str], Callable[..., Any]]:
-        """Made anew for each load, so that a file which writes to them changes nothing that stays."""
+        """The stand-ins, made for each load, so that a file that assigns to them changes nothing permanent."""
 
         class Ordered(OrderedDict):
-            """A dict that takes attributes, as a state dict's `_metadata`."""
+            """A dict with attributes, such as the `_metadata` of a state dict."""
 
         def tensor(storage: Any, offset: Any, shape: Any, stride: Any, *rest: Any) -> Tensor:
             self._tensors += 1

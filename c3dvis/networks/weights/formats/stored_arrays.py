@@ -1,4 +1,4 @@
-"""What every reader gives of a file: its arrays by name and shape, none of them read yet."""
+"""The contents of a weights file as every reader returns them: arrays by name and shape, their values not read yet."""
 
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -9,14 +9,14 @@ from c3dvis.errors import WeightsDamaged
 
 
 @dataclass(frozen=True)
-class Stored:
+class StoredArray:
     """One array of a file.
 
     Args:
-        name: where it stands in the file, parts divided by `/`; the last part says what it is.
-        shape: as the file declares it.
-        dtype: of the file.
-        read: reads it whole; what is declared has been held against the file's size before.
+        name: its path in the file, with parts divided by `/`; the last part is its role, such as `kernel`.
+        shape: the shape that the file declares.
+        dtype: the type in the file.
+        read: reads the whole array; the declared shape has been compared with the size of the file before.
     """
 
     name: str
@@ -26,35 +26,35 @@ class Stored:
 
     @property
     def size(self) -> int:
-        """Number of its values."""
+        """Number of values."""
         return int(np.prod(self.shape, dtype=object)) if self.shape else 1
 
 
 @dataclass(frozen=True)
 class Contents:
-    """What a file holds.
+    """The contents of a file.
 
     Args:
-        form: the format, in words.
+        form: the file format, as text for users.
         arrays: every array that can be a layer's weights.
-        flipped: whether the program that wrote the file convolves (kernels are flipped), correlates (they are
-            not), or None where the form does not say.
-        numbered: the arrays carry no layer's name, and stand in the order of the layers.
-        attributes: what c3dvis noted in a file of its own.
+        flipped: whether kernels are flipped on T, H and W, because the program that wrote the file convolves; False if
+            it cross-correlates, None if the format does not tell.
+        numbered: whether the arrays have no names of layers and are in the order of the layers.
+        attributes: text attributes of a file in c3dvis's format; None for other formats.
     """
 
     form: str
-    arrays: tuple[Stored, ...]
+    arrays: tuple[StoredArray, ...]
     flipped: bool | None
     numbered: bool = False
     attributes: dict[str, str] | None = None
 
 
 def check_dtype(path: object, name: str, dtype: np.dtype) -> None:
-    """Refuses what is not a floating-point number of at most 8 bytes.
+    """Checks that a type is floating-point of at most 8 bytes.
 
     Raises:
-        WeightsDamaged: it is another type.
+        WeightsDamaged: it is not.
     """
     if dtype.kind != "f" or dtype.itemsize > 8 or dtype.hasobject:
         raise WeightsDamaged(f"{path} holds {dtype} at {name}; expected floating-point numbers.")

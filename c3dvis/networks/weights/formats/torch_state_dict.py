@@ -1,10 +1,10 @@
-"""Reads PyTorch state dicts without PyTorch: the zip of 1.6 and later, and the older run of pickles.
+"""Reads PyTorch state dicts without PyTorch: the zip format of 1.6 and later, and the older sequence of pickles.
 
-    zip     NAME/data.pkl describes the tensors, NAME/data/KEY holds the numbers of one storage each
-    older   four pickles (magic, protocol, machine, state dict), the list of storage keys as a fifth, then for each
-            key a count (int64) and its numbers
+    zip     NAME/data.pkl describes the tensors, and each NAME/data/KEY holds the values of one storage
+    older   four pickles (magic number, protocol, machine, state dict), a fifth with the list of storage keys, then for
+            each key a count (int64) and the values
 
-A whole checkpoint may stand around the state dict, and a prefix (`module.`, `backbone.`) before its names.
+The state dict may be inside a checkpoint, and its names may have a prefix (`module.`, `backbone.`).
 """
 
 import struct
@@ -19,7 +19,7 @@ import numpy as np
 from c3dvis.errors import WeightsDamaged
 from c3dvis.networks.weights.formats import restricted_unpickler
 from c3dvis.networks.weights.formats.restricted_unpickler import Storage, Tensor
-from c3dvis.networks.weights.formats.stored_arrays import Contents, Stored, first_line
+from c3dvis.networks.weights.formats.stored_arrays import Contents, StoredArray, first_line
 
 _MAGIC = 0x1950A86A20F9469CFC6C
 _PROTOCOL = 1001
@@ -29,7 +29,7 @@ _MAX_DEPTH = 4
 
 
 def is_old_form(head: bytes) -> bool:
-    """Whether a file that begins so is PyTorch's older form: a pickle of its magic number."""
+    """Whether the first bytes of a file are those of PyTorch's older format: a pickle of its magic number."""
     return head[:1] == b"\x80" and _MAGIC.to_bytes(10, "little") in head[:20]
 
 
@@ -37,7 +37,7 @@ def zip_contents(path: Path) -> Contents:
     """The tensors of a PyTorch zip.
 
     Raises:
-        WeightsDamaged: it is damaged, or holds what no state dict holds.
+        WeightsDamaged: the file is damaged, or holds something that no state dict holds.
     """
     try:
         with zipfile.ZipFile(path) as archive:
@@ -49,7 +49,7 @@ def zip_contents(path: Path) -> Contents:
             folder = names[0].filename.removesuffix("data.pkl")
             orders = [info for info in archive.infolist() if info.filename == f"{folder}byteorder"]
             if orders and _member(archive, orders[0], 16) != b"little":
-                raise WeightsDamaged(f"{path} was saved on a big-endian machine; save it again on a usual one.")
+                raise WeightsDamaged(f"{path} was saved on a big-endian machine; save it again on a little-endian one.")
             data = _member(archive, names[0], restricted_unpickler.MAX_PICKLE)
             sizes = {info.filename: info.file_size for info in archive.infolist()}
     except _UNREADABLE as error:
@@ -60,7 +60,7 @@ def zip_contents(path: Path) -> Contents:
         name, size = f"{folder}data/{storage.key}", storage.count * storage.dtype.itemsize
         if sizes.get(name) != size:
             raise WeightsDamaged(
-                f"{path} does not hold what it describes: expected {size:,} bytes at {name[:80]}, received "
+                f"{path} has another size than it declares: expected {size:,} bytes at {name[:80]}, received "
                 f"{sizes.get(name, 0):,}."
             )
 
@@ -77,7 +77,7 @@ def zip_contents(path: Path) -> Contents:
 
 
 def old_contents(path: Path) -> Contents:
-    """The tensors of a PyTorch file from before 1.6, as `zip_contents`."""
+    """The tensors of a PyTorch file from before 1.6; see `zip_contents`."""
     try:
         with path.open("rb") as file:
             head = file.read(restricted_unpickler.MAX_PICKLE)
@@ -94,20 +94,20 @@ def old_contents(path: Path) -> Contents:
         place = end
     magic, protocol, _, tree, keys = (_load(path, part) for part in parts)
     if magic != _MAGIC or protocol != _PROTOCOL or not isinstance(keys, list):
-        raise WeightsDamaged(f"{path} is not a PyTorch file: its first numbers are not those of one.")
+        raise WeightsDamaged(f"{path} is not a PyTorch file: it begins with another magic number or protocol.")
     wanted = {tensor.storage.key: tensor.storage for _, tensor in _walk(tree, "", 0) if _described(tensor)}
     places: dict[str, int] = {}
     with path.open("rb") as file:
         for key in keys:
             storage = wanted.get(key) if isinstance(key, str) else None
             if storage is None:
-                raise WeightsDamaged(f"{path} holds numbers that belong to no tensor; save it again as a state dict.")
+                raise WeightsDamaged(f"{path} holds values that belong to no tensor; save it again as a state dict.")
             file.seek(place)
             (count,) = struct.unpack("<q", file.read(8).ljust(8, b"\0"))
             size = storage.count * storage.dtype.itemsize
             if count != storage.count or place + 8 + size > total:
                 raise WeightsDamaged(
-                    f"{path} does not hold what it describes: expected {storage.count:,} numbers for {key[:40]}, "
+                    f"{path} has another size than it declares: expected {storage.count:,} values for {key[:40]}, "
                     f"received {count:,}, and {max(0, total - place - 8):,} bytes are left."
                 )
             places[key] = place + 8
@@ -115,7 +115,7 @@ def old_contents(path: Path) -> Contents:
 
     def locate(storage: Storage) -> Callable[[], np.ndarray]:
         if storage.key not in places:
-            raise WeightsDamaged(f"{path} describes numbers {storage.key[:40]} that it does not hold.")
+            raise WeightsDamaged(f"{path} describes the storage {storage.key[:40]}, which it does not hold.")
 
         def read() -> np.ndarray:
             values = np.fromfile(path, storage.dtype, storage.count, offset=places[storage.key])
@@ -137,7 +137,7 @@ def _load(path: Path, data: bytes) -> Any:
 
 
 def _member(archive: zipfile.ZipFile, info: zipfile.ZipInfo, most: int) -> bytes:
-    """A member's bytes, never more than are wanted, however far it would unpack."""
+    """The bytes of a member; at most one more than `most` is decompressed."""
     with archive.open(info) as stream:
         data = stream.read(most + 1)
     if len(data) != info.file_size or len(data) > most:
@@ -146,7 +146,7 @@ def _member(archive: zipfile.ZipFile, info: zipfile.ZipInfo, most: int) -> bytes
 
 
 def _walk(tree: Any, prefix: str, depth: int) -> Iterator[tuple[str, Tensor]]:
-    """Every tensor in nested dicts, by its path."""
+    """Every tensor in nested dicts, with its path."""
     if not isinstance(tree, Mapping) or depth > _MAX_DEPTH:
         return
     for name, value in tree.items():
@@ -160,18 +160,18 @@ def _described(tensor: Tensor) -> bool:
     return isinstance(tensor.storage, Storage)
 
 
-def _tensors(path: Path, tree: Any, locate: Callable[[Storage], Callable[[], np.ndarray]]) -> Iterator[Stored]:
+def _tensors(path: Path, tree: Any, locate: Callable[[Storage], Callable[[], np.ndarray]]) -> Iterator[StoredArray]:
     for name, tensor in _walk(tree, "", 0):
         if not _described(tensor) or not _sound(tensor):
-            raise WeightsDamaged(f"{path} describes the tensor {name[:80]} with values of the wrong kind.")
+            raise WeightsDamaged(f"{path} describes the tensor {name[:80]} with objects of the wrong type.")
         if 0 in tensor.shape:
             continue
         read = locate(tensor.storage)
-        yield Stored(name.replace(".", "/"), tensor.shape, tensor.storage.dtype, _view(path, name, tensor, read))
+        yield StoredArray(name.replace(".", "/"), tensor.shape, tensor.storage.dtype, _view(path, name, tensor, read))
 
 
 def _sound(tensor: Tensor) -> bool:
-    """Whether shape, strides and offset are numbers that stay inside the storage."""
+    """Whether shape, strides and offset are integers that stay inside the storage."""
     shape, stride = tensor.shape, tensor.stride
     if not isinstance(shape, tuple) or not isinstance(stride, tuple) or len(shape) != len(stride) or len(shape) > 8:
         return False

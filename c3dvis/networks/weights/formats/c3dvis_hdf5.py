@@ -1,12 +1,12 @@
-"""The one form that the program keeps weights in: HDF5, one group for each layer with `kernel` and `bias`.
+"""Writes c3dvis's weights format: HDF5 with one group for each layer, which holds `kernel` and `bias`.
 
-float32 or float16, in the program's own layout, nothing packed; attributes say what the file was made from, and the
-hash of its values, so that the same weights are the same network whatever format they came in.
+Values are float32 or float16, in TensorFlow's layout, uncompressed. Attributes hold the source of the file and the hash
+of its values, so that the same weights have the same fingerprint whatever format they came in.
 """
 
 import hashlib
 import json
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
@@ -16,12 +16,10 @@ import numpy as np
 from c3dvis.errors import OutputFailed, WeightsDamaged
 from c3dvis.networks.weights.formats import hdf5
 from c3dvis.networks.weights.formats.stored_arrays import first_line
+from c3dvis.networks.weights.progress import OnProgress
 
 DTYPES = ("float32", "float16")
-_BEYOND_HALF = 65504.0
-
-OnProgress = Callable[[int, int], None]
-"""Hears (layers done, layers in all)."""
+_MAX_FLOAT16 = 65504.0
 
 
 def write(
@@ -34,10 +32,11 @@ def write(
     """Writes weights to a file, one layer in memory at a time.
 
     Args:
-        path: the file; what stands there is replaced.
-        weights: (kernel, bias) of each layer, in the program's layout.
-        source: what the weights came from: short values, noted as attributes `source_…`.
-        dtype: `float32`, or `float16` for half the size and a thousandth's precision.
+        path: the file to write or to replace.
+        weights: (kernel, bias) of each layer, in TensorFlow's layout.
+        source: short values about the file that the weights come from, stored as attributes `source_…`.
+        dtype: `float32`, or `float16` for half the size and a relative error of a thousandth.
+        on_progress: receives the layers done and in total.
 
     Returns:
         SHA-256 of the values.
@@ -49,7 +48,7 @@ def write(
     digest = hashlib.sha256()
     try:
         with h5py.File(path, "w", libver="v110") as file:
-            file.attrs["format"] = hdf5.FORM
+            file.attrs["format"] = hdf5.C3DVIS_FORMAT
             file.attrs["dtype"] = dtype
             for name, value in source.items():
                 file.attrs[f"source_{name}"] = value if isinstance(value, str) else json.dumps(value)
@@ -57,7 +56,7 @@ def write(
                 if on_progress:
                     on_progress(done, len(weights))
                 for role, values in zip(("kernel", "bias"), weights[name], strict=True):
-                    if dtype == "float16" and np.abs(values).max(initial=0) > _BEYOND_HALF:
+                    if dtype == "float16" and np.abs(values).max(initial=0) > _MAX_FLOAT16:
                         raise WeightsDamaged(f"{name} holds values beyond float16's ±65504. Write float32.")
                     stored = np.ascontiguousarray(values, dtype)
                     file.create_dataset(f"{name}/{role}", data=stored, track_times=False)
@@ -72,12 +71,12 @@ def write(
 
 
 def check_values(path: Path, names: Mapping[str, Any]) -> None:
-    """Holds the values of a file of this form against the hash that it states.
+    """Compares the values of a file in this format with the hash that it states.
 
     Raises:
-        WeightsDamaged: they are not the ones it was written with.
+        WeightsDamaged: the values changed since the file was written.
     """
-    attributes = hdf5.own_attributes(path)
+    attributes = hdf5.c3dvis_attributes(path)
     digest = hashlib.sha256()
     arrays = {array.name: array for array in hdf5.contents(path).arrays}
     for name in names:

@@ -18,20 +18,21 @@ _LARGEST_SIDE = 4096
 
 
 class Format(NamedTuple):
-    """A file format: its extension with the dot, its media type, and what a button calls it."""
+    """A file format: its extension with the dot, its media type, a full name, and a label for a button."""
 
     extension: str
     mime: str
     title: str
+    label: str
 
 
 FORMATS: dict[str, Format] = {
-    "gif": Format(".gif", "image/gif", "GIF"),
-    "mp4": Format(".mp4", "video/mp4", "MP4 video"),
-    "webp": Format(".webp", "image/webp", "Animated WebP"),
-    "apng": Format(".apng", "image/apng", "Animated PNG"),
-    "png": Format(".png", "image/png", "PNG sheet of all frames"),
-    "npy": Format(".npy", "application/octet-stream", "NumPy array"),
+    "gif": Format(".gif", "image/gif", "GIF", "GIF"),
+    "mp4": Format(".mp4", "video/mp4", "MP4 video", "MP4"),
+    "webp": Format(".webp", "image/webp", "Animated WebP", "WebP"),
+    "apng": Format(".apng", "image/apng", "Animated PNG", "APNG"),
+    "png": Format(".png", "image/png", "PNG sheet of all frames", "PNG sheet"),
+    "npy": Format(".npy", "application/octet-stream", "NumPy array", "NPY"),
 }
 
 

@@ -8,14 +8,14 @@ import pytest
 
 from c3dvis.networks import registry
 from c3dvis.queue import JobSnapshot
-from c3dvis.results.interpretation import Reading, readings
+from c3dvis.results.interpretation import Interpretation, interpret
 from c3dvis.ui.components.layer_strip import stages
 from c3dvis.ui.components.player import MAGIC, frame_message
 from c3dvis.ui.shared import render_progress
 
 
-def read(**metrics: float | int | bool | None) -> dict[str, Reading]:
-    return {reading.name: reading for reading in readings(metrics, filters=512)}
+def read(**metrics: float | int | bool | None) -> dict[str, Interpretation]:
+    return {reading.name: reading for reading in interpret(metrics, filters=512)}
 
 
 def test_a_good_picture_is_called_good() -> None:

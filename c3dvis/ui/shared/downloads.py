@@ -9,6 +9,7 @@ import streamlit as st
 from c3dvis import media
 from c3dvis.errors import C3dvisError
 from c3dvis.results import RenderResult
+from c3dvis.results.file_formats import FORMATS, encode_result
 from c3dvis.spec import RenderSpec
 from c3dvis.spec.text import file_stem
 from c3dvis.ui.shared.services import Services
@@ -41,10 +42,8 @@ def as_zip(results: Sequence[RenderResult]) -> bytes:
     with zipfile.ZipFile(file, "w", zipfile.ZIP_STORED) as archive:  # all three are compressed already
         for result in results:
             stem = file_stem(result.spec)
-            about = {"title": result.spec.title, "spec": result.spec.to_dict()}
-            archive.writestr(f"{stem}.gif", media.encode(result.clip, "gif", metadata=about))
-            archive.writestr(f"{stem}.h5", result.to_bytes())
-            archive.writestr(f"{stem}.json", result.spec.to_json() + "\n")
+            for fmt in ("gif", "h5", "json"):
+                archive.writestr(stem + FORMATS[fmt].extension, encode_result(result, fmt))
     return file.getvalue()
 
 

@@ -4,7 +4,7 @@ from html import escape
 
 import streamlit as st
 
-from c3dvis.results.interpretation import Metrics, number, readings
+from c3dvis.results.interpretation import Metrics, interpret, number
 
 _JUDGED = ("good", "fair", "poor")
 
@@ -12,7 +12,7 @@ _JUDGED = ("good", "fair", "poor")
 def draw(metrics: Metrics, filters: int) -> None:
     """Show the measures as a list of numbers and sentences; `page.css` dresses it."""
     rows = []
-    for reading in readings(metrics, filters):
+    for reading in interpret(metrics, filters):
         judged = reading.tone in _JUDGED
         mark = f'<i role="img" title="{reading.tone}" aria-label="{reading.tone}: "></i>' if judged else ""
         rows.append(

@@ -13,7 +13,7 @@ import tensorflow as tf
 from scipy import ndimage
 
 from c3dvis.maximize.objectives import filter_weights, per_filter, positions
-from c3dvis.media.palette import quantize
+from c3dvis.media.gif import quantize
 from c3dvis.networks.compute.network import Network
 from c3dvis.spec import RenderSpec
 

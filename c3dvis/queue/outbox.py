@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING
 
 from c3dvis.errors import OutputFailed, ResultDamaged
 from c3dvis.files import write_whole
-from c3dvis.results.store_errors import cannot_write
+from c3dvis.results.store_errors import write_error
 from c3dvis.settings import cache_dir
 
 if TYPE_CHECKING:
@@ -74,7 +74,7 @@ class Outbox:
         try:
             self.forget([path.name for path in self._held()])
         except OSError as error:
-            raise cannot_write("finished renders could not be removed", self._folder, error) from error
+            raise write_error("finished renders could not be removed", self._folder, error) from error
 
     def _held(self) -> list[Path]:
         return list(self._folder.iterdir()) if self._folder.is_dir() else []

@@ -102,18 +102,18 @@ def _grid(shared: Services, seen: GalleryView, was_active: bool) -> None:
 
 
 def _draw_wall(shared: Services, seen: GalleryView, layer: Layer, shown: list[int]) -> None:
-    summaries = shared.store.summaries([layer.keys[n] for n in shown if layer.keys[n]])
+    thumbnails = shared.store.thumbnails([layer.keys[n] for n in shown if layer.keys[n]])
     cells = []
     for number in shown:
         spec, key = layer.specs[number], layer.keys[number]
         link = f"explore?{query_text(spec)}"
-        summary = summaries.get(key)
-        if summary is None:
+        thumbnail = thumbnails.get(key)
+        if thumbnail is None:
             cells.append(Cell(str(number), f"Filter {number}", state=layer.state(number), link=link))
             continue
-        state = "dead" if summary.metrics.get("dead") else "stored"
-        note = "" if state == "dead" else measures.note(summary.metrics, seen.sort)
-        cells.append(Cell(str(number), f"Filter {number}", note, state, link, small(summary)))
+        state = "dead" if thumbnail.metrics.get("dead") else "stored"
+        note = "" if state == "dead" else measures.note(thumbnail.metrics, seen.sort)
+        cells.append(Cell(str(number), f"Filter {number}", note, state, link, small(thumbnail)))
 
     def choose() -> None:
         chosen = st.session_state["g.wall"].chosen

@@ -76,9 +76,9 @@ def arranged(shared: Services, seen: GalleryView, layer: Layer) -> list[int]:
         return [number for number in numbers if number not in layer.stored]
     if seen.sort == "filter" and seen.show in ("all", "rendered"):
         return [number for number in numbers if seen.show == "all" or number in layer.stored]
-    summaries = shared.store.summaries([layer.keys[number] for number in sorted(layer.stored)], thumbnails=False)
+    thumbnails = shared.store.thumbnails([layer.keys[number] for number in sorted(layer.stored)], images=False)
     metrics = {
-        number: summaries[layer.keys[number]].metrics for number in layer.stored if layer.keys[number] in summaries
+        number: thumbnails[layer.keys[number]].metrics for number in layer.stored if layer.keys[number] in thumbnails
     }
     if seen.show == "all":
         chosen = list(numbers)

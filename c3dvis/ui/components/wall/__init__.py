@@ -8,7 +8,7 @@ from typing import Any
 
 import numpy as np
 
-from c3dvis.results import Summary
+from c3dvis.results import Thumbnail
 from c3dvis.ui.components.mount import mount
 
 MAGIC = b"C3DW"
@@ -50,9 +50,9 @@ class Cell:
     picture: Picture | None = None
 
 
-def small(summary: Summary) -> Picture:
+def small(thumbnail: Thumbnail) -> Picture:
     """The thumbnail of a stored result."""
-    return Picture(summary.key, summary.shape, summary.columns, summary.thumbnail)
+    return Picture(thumbnail.key, thumbnail.shape, thumbnail.columns, thumbnail.image)
 
 
 def whole(clip: np.ndarray, key: str) -> Picture:

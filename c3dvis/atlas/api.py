@@ -1,6 +1,6 @@
 """An atlas in one call, for programs; `visualize_all_activations_3d` is the original project's name for it."""
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Collection
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -38,7 +38,7 @@ def build(
     plan: AtlasPlan,
     folder: Path,
     *,
-    formats: Sequence[str] = ("gif",),
+    formats: Collection[str] = ("gif",),
     fps: float = 10,
     on_progress: Callable[[AtlasProgress], None] = lambda progress: None,
 ) -> AtlasReport:

@@ -11,7 +11,7 @@ Every address is relative and ends in a file, so the site opens from a folder, a
 
 import hashlib
 import time
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from pathlib import Path
 
 from c3dvis import media
@@ -44,7 +44,7 @@ class Site:
         OutputFailed: the folder cannot be written.
     """
 
-    def __init__(self, folder: Path, plan: AtlasPlan, formats: Sequence[str] = ("gif",), fps: float = 10) -> None:
+    def __init__(self, folder: Path, plan: AtlasPlan, formats: Collection[str] = ("gif",), fps: float = 10) -> None:
         unknown = [name for name in formats if name not in FORMATS]
         if unknown:
             raise InvalidSpec(f"An atlas cannot be written as {unknown[0]!r}: expected some of {', '.join(FORMATS)}.")

@@ -2,7 +2,7 @@
 
 import streamlit as st
 
-from c3dvis.durations import duration
+from c3dvis.durations import time_left
 from c3dvis.networks import registry
 from c3dvis.spec import RenderSpec
 from c3dvis.spec.text import differences, query_text
@@ -129,8 +129,8 @@ def _draw_work(shared: Services, seen: GalleryView, layer: Layer, shown: list[in
     if layer.failed:
         parts.append(f"{len(layer.failed)} failed")
     if layer.active:
-        left = renders.seconds_left(shared, layer)
-        parts.append(f"{len(layer.active)} under way" + (f", about {duration(left)} left" if left else ""))
+        left = time_left(renders.seconds_left(shared, layer))
+        parts += [f"{len(layer.active)} under way", *([left] if left else [])]
         share = len(layer.stored) / total
         st.progress(min(1.0, share), text=", ".join(parts))
     else:

@@ -8,6 +8,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from functools import lru_cache
 
+from c3dvis import durations
 from c3dvis.errors import C3dvisError, WeightsMissing
 from c3dvis.networks import registry
 from c3dvis.networks.weights import installed_weights
@@ -126,10 +127,9 @@ def seconds_left(shared: Services, layer: Layer) -> float | None:
     for job in finished:
         snapshot = job.snapshot()
         if snapshot.seconds:
-            took.append(snapshot.seconds / snapshot.together)
+            took.append(snapshot.seconds / snapshot.batch_size)
         if len(took) == _PACE_OVER:
             break
-    if not took:
-        return None
     workers = max(1, sum(worker.ready for worker in shared.queue.status().workers))
-    return sum(took) / len(took) * len(layer.active) / workers
+    pace = sum(took) / len(took) if took else None
+    return durations.seconds_left(pace, len(layer.active) / workers)

@@ -4,7 +4,7 @@ from collections.abc import Callable
 
 import streamlit as st
 
-from c3dvis.durations import duration
+from c3dvis.durations import time_left
 from c3dvis.queue import JobSnapshot
 from c3dvis.ui.components.curve import step_curve
 
@@ -28,10 +28,10 @@ def headline(snapshot: JobSnapshot, worker_state: str) -> str:
         return f"{place_text(snapshot.position)}." if snapshot.position > 1 else "Next in the queue."
     if not snapshot.step:
         return "Preparing the network for this layer."
-    left = f", about {duration(snapshot.seconds_left)} left" if snapshot.seconds_left is not None else ""
     if snapshot.steps and snapshot.step >= snapshot.steps:
         return "Measuring the result."
-    return f"Step {snapshot.step} of {snapshot.steps}{left}."
+    parts = (f"Step {snapshot.step} of {snapshot.steps}", time_left(snapshot.seconds_left))
+    return f"{', '.join(filter(None, parts))}."
 
 
 def draw(snapshot: JobSnapshot, worker_state: str, on_cancel: Callable[[], None], others: bool) -> None:

@@ -67,8 +67,8 @@ class Console:
         except EOFError:
             return ""
 
-    def load_tensorflow(self) -> Any:
-        """Import TensorFlow without the dozen lines that its C++ part prints.
+    def load_tensorflow(self) -> None:
+        """Import TensorFlow and look for devices without the dozen lines that its C++ part prints.
 
         No log level hides those, so standard error itself is closed meanwhile.
 
@@ -77,10 +77,9 @@ class Console:
         """
         silenced = contextlib.nullcontext() if self.debug or not _is_stderr(sys.stderr) else _silenced_stderr()
         with silenced:
-            import tensorflow as tf
+            from c3dvis.networks.compute.device import configure
 
-            tf.config.list_physical_devices()  # searches for drivers, and prints that it found none
-        return tf
+            configure()
 
     @contextmanager
     def silenced_logs(self) -> Iterator[None]:

@@ -1,4 +1,10 @@
-"""What the pages call the fields of a spec."""
+"""Names of a spec's fields and values for people."""
+
+TARGETS = {"filter": "filter", "neuron": "neuron of filter", "class": "class", "layer": "whole layer"}
+"""What an objective maximises, before the number of the filter or class; a layer has none."""
+
+OBJECTIVES = {"filter": "the filter's mean", "neuron": "one neuron", "class": "a class", "layer": "the layer"}
+"""Labels of the objectives where one is chosen."""
 
 TITLES = {
     "activation_weight": "Activation",

@@ -56,9 +56,7 @@ def _follow(shared: Services, seen: View, asked: RenderSpec) -> None:
 
 def _draw_head(shared: Services, seen: View, problem: str | None) -> None:
     spec = seen.focus
-    what = {"filter": "filter", "neuron": "neuron of filter", "class": "class"}.get(spec.objective)
-    target = f"{what} {spec.filter_text}" if what else "the whole layer"
-    st.markdown(f"### {spec.layer} · {target}")
+    st.markdown(f"### {spec.layer} · {spec.target}")
     where = registry.describe(spec.network).title
     size = f"{spec.frames} frames of {spec.width} × {spec.height}"
     st.caption(f"What excites it in {where}: {size}, engine {spec.engine}, seed {spec.seed}")

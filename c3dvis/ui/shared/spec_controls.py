@@ -15,16 +15,11 @@ from c3dvis.networks.fit import default_layer, fit
 from c3dvis.networks.registry import NetworkInfo
 from c3dvis.spec import FIELDS, RenderSpec, parse_field
 from c3dvis.spec.fields import ENGINE_DEFAULTS
+from c3dvis.spec.titles import OBJECTIVES
 from c3dvis.ui.components.layer_strip import layer_strip, shape_text
 from c3dvis.ui.shared.search_settings import draw_advanced, draw_presets, draw_weights
 
 _CARRIED = "controls.spec"
-_OBJECTIVES = {
-    "filter": "the filter's mean",
-    "neuron": "one neuron",
-    "class": "a class",
-    "layer": "the layer",
-}
 
 
 def key(field: str) -> str:
@@ -114,7 +109,7 @@ def _draw_target(carried: RenderSpec) -> None:
         "Maximise",
         sorted({"filter", "neuron", carried.objective}),
         key=key("objective"),
-        format_func=lambda objective: _OBJECTIVES[objective],
+        format_func=lambda objective: OBJECTIVES[objective],
         required=True,
         help=FIELDS["objective"].help,
     )

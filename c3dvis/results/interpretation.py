@@ -9,23 +9,38 @@ from dataclasses import dataclass
 Metrics = Mapping[str, float | int | bool | None]
 
 
+TITLES = {
+    "shown_activation": "Shown activation",
+    "gain": "Gain",
+    "selectivity": "Selectivity",
+    "robustness": "Robustness",
+    "motion": "Motion",
+    "coherence": "Coherence",
+    "repetition": "Repetition",
+}
+"""Names of the measures for people, in the order in which they are shown."""
+
+
 @dataclass(frozen=True)
 class Interpretation:
     """One measure with its meaning.
 
     Attributes:
         name: key of the measure in a result's metrics.
-        title: of the measure, for people.
         value: as text.
         sentence: what the value means.
         tone: `good`, `fair`, `poor`, or `plain` where no value is better than another.
     """
 
     name: str
-    title: str
     value: str
     sentence: str
     tone: str
+
+    @property
+    def title(self) -> str:
+        """Name of the measure for people."""
+        return TITLES[self.name]
 
 
 def interpret(metrics: Metrics, filters: int) -> list[Interpretation]:
@@ -63,7 +78,7 @@ def _shown(metrics: Metrics) -> Interpretation | None:
     if noise is not None:
         spread = metrics.get("noise_deviation") or 0.0
         sentence = f"Mean response to this very clip; noise gets {number(noise)} ± {number(spread)}."
-    return Interpretation("shown_activation", "Shown activation", number(value), sentence, "plain")
+    return Interpretation("shown_activation", number(value), sentence, "plain")
 
 
 def _gain(metrics: Metrics) -> Interpretation | None:
@@ -71,7 +86,7 @@ def _gain(metrics: Metrics) -> Interpretation | None:
     if value is None:
         if metrics.get("noise_activation") == 0:
             text = "Noise does not excite it at all: the whole response is the picture's."
-            return Interpretation("gain", "Gain", "∞", text, "good")
+            return Interpretation("gain", "∞", text, "good")
         return None
     if value >= 5:
         return Interpretation(
@@ -82,7 +97,7 @@ def _gain(metrics: Metrics) -> Interpretation | None:
             "gain", "Gain", f"×{number(value)}", "Above noise, not by much; more steps may help.", "fair"
         )
     text = "No more than noise gets: this picture says little about the filter."
-    return Interpretation("gain", "Gain", f"×{number(value)}", text, "poor")
+    return Interpretation("gain", f"×{number(value)}", text, "poor")
 
 
 def _selectivity(metrics: Metrics, filters: int) -> Interpretation | None:
@@ -99,8 +114,8 @@ def _selectivity(metrics: Metrics, filters: int) -> Interpretation | None:
     verb = "is" if rank == 2 else "are"
     text = f"{others.capitalize()} of the layer {verb} excited more: "
     if rank <= max(3, filters // 20):
-        return Interpretation("selectivity", "Selectivity", value, text + "nearly its own.", "fair")
-    return Interpretation("selectivity", "Selectivity", value, text + "the picture is not this filter's own.", "poor")
+        return Interpretation("selectivity", value, text + "nearly its own.", "fair")
+    return Interpretation("selectivity", value, text + "the picture is not this filter's own.", "poor")
 
 
 def _robustness(metrics: Metrics) -> Interpretation | None:
@@ -110,9 +125,9 @@ def _robustness(metrics: Metrics) -> Interpretation | None:
     percent = f"{100 * value:.0f} %"
     kept = "Kept when shifted, scaled, blurred or saved as GIF: "
     if value >= 0.8:
-        return Interpretation("robustness", "Robustness", percent, kept + "it lives on shapes.", "good")
+        return Interpretation("robustness", percent, kept + "it lives on shapes.", "good")
     if value >= 0.5:
-        return Interpretation("robustness", "Robustness", percent, kept + "partly fine detail.", "fair")
+        return Interpretation("robustness", percent, kept + "partly fine detail.", "fair")
     return Interpretation(
         "robustness", "Robustness", percent, kept + "it lives on pixel noise; try more jitter.", "poor"
     )
@@ -149,7 +164,7 @@ def _coherence(metrics: Metrics) -> Interpretation | None:
         return Interpretation(
             "coherence", "Coherence", text, "Frames follow roughly; more temporal TV steadies them.", "fair"
         )
-    return Interpretation("coherence", "Coherence", text, "Frames flicker; more temporal TV steadies them.", "poor")
+    return Interpretation("coherence", text, "Frames flicker; more temporal TV steadies them.", "poor")
 
 
 def _repetition(metrics: Metrics) -> Interpretation | None:
@@ -158,9 +173,9 @@ def _repetition(metrics: Metrics) -> Interpretation | None:
         return None
     text = f"{value:.2f}"
     if value < 0.2:
-        return Interpretation("repetition", "Repetition", text, "Not tiled (a tiled picture is near 1).", "good")
+        return Interpretation("repetition", text, "Not tiled (a tiled picture is near 1).", "good")
     if value < 0.5:
         return Interpretation(
             "repetition", "Repetition", text, "Repeats itself in part (a tiled picture is near 1).", "fair"
         )
-    return Interpretation("repetition", "Repetition", text, "The picture repeats itself in tiles.", "poor")
+    return Interpretation("repetition", text, "The picture repeats itself in tiles.", "poor")

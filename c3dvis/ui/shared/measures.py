@@ -4,6 +4,7 @@ from html import escape
 
 import streamlit as st
 
+from c3dvis.results.interpretation import TITLES as ALL_TITLES
 from c3dvis.results.interpretation import Metrics, interpret, number
 
 _JUDGED = ("good", "fair", "poor")
@@ -23,14 +24,7 @@ def draw(metrics: Metrics, filters: int) -> None:
     st.html(f'<dl class="c3d-readings">{"".join(rows)}</dl>')
 
 
-TITLES = {
-    "shown_activation": "Shown activation",
-    "gain": "Gain",
-    "selectivity": "Selectivity",
-    "robustness": "Robustness",
-    "motion": "Motion",
-    "coherence": "Coherence",
-}
+TITLES = {name: title for name, title in ALL_TITLES.items() if name != "repetition"}
 """Measures that are set side by side, and what they are called."""
 
 

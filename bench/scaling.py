@@ -33,7 +33,7 @@ from c3dvis.networks.weights import installed_weights
 from c3dvis.queue import RenderQueue
 from c3dvis.results import RenderResult, ResultStore
 from c3dvis.results.diskcache_entries import BlobCache
-from c3dvis.results.thumbnails import Summaries, Summary, summarize
+from c3dvis.results.thumbnails import FILE_NAME, Thumbnail, ThumbnailFile, make_thumbnail
 from c3dvis.spec import ALGORITHM_VERSION, RenderSpec
 
 PAGE = 24
@@ -157,7 +157,7 @@ def fill_and_ask(results: int) -> dict[str, Any]:
         page = [made(number) for number in range(min(PAGE, results))]
         for result in page:
             store.put(result)
-        crowd(store.stats().path, results - len(page), summarize(page[0]))
+        crowd(store.stats().path, results - len(page), make_thumbnail(page[0]))
         assert store.stats().count == results
         layer = [spec.replace(filter=number).key(fingerprint) for number in range(512)]
         keys = [result.key for result in page]
@@ -167,7 +167,7 @@ def fill_and_ask(results: int) -> dict[str, Any]:
             "results": results,
             "get_ms": median(lambda: store.get_key(keys[0])),
             "put_ms": median(lambda: store.put(next(waiting))),
-            "page_ms": median(lambda: store.summaries(keys)),
+            "page_ms": median(lambda: store.thumbnails(keys)),
             "layer_ms": median(lambda: store.present(layer)),
             "status_ms": median(store.stats),
         }
@@ -179,17 +179,17 @@ def fill_and_ask(results: int) -> dict[str, Any]:
     return row
 
 
-def crowd(folder: Path, count: int, like: Summary) -> None:
-    """So many more entries, small on disk and full-grown in the index and among the summaries; nobody asks for them."""
+def crowd(folder: Path, count: int, like: Thumbnail) -> None:
+    """Add so many entries that nobody asks for: small on disk, of full size in the index and among the thumbnails."""
     keys = [f"{number:064x}" for number in range(count)]
     cache = BlobCache(folder)
     with cache.transact():
         for key in keys:
-            cache.set_whole(key, b"filler")
+            cache.set_or_discard(key, b"filler")
     cache.close()
-    summaries = Summaries(folder / "summaries.db")
+    thumbnails = ThumbnailFile(folder / FILE_NAME)
     for start in range(0, count, 10_000):
-        summaries.put(like._replace(key=key) for key in keys[start : start + 10_000])
+        thumbnails.put(like._replace(key=key) for key in keys[start : start + 10_000])
 
 
 def median(question: Callable[[], object]) -> float:

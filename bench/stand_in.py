@@ -127,15 +127,15 @@ class Cluster:
         )
 
 
-def rendered(specs: Any, listeners: Any) -> list[Any]:
-    """What `task.rendered` returns, without a network: it sleeps, reports as a render does, and returns noise.
+def render_specs(specs: Any, reporters: Any) -> list[Any]:
+    """`worker_tasks.render_specs` without a network: it sleeps, reports as a render does, and returns noise.
 
     All of a batch are done in the time of one.
     """
     from c3dvis.maximize.progress import Progress
     from c3dvis.networks.registry import describe
     from c3dvis.networks.weights import installed_weights
-    from c3dvis.queue.worker_tasks import Outcome
+    from c3dvis.queue.worker_tasks import RenderReply
     from c3dvis.results import RenderResult
     from c3dvis.spec import ALGORITHM_VERSION
 
@@ -150,9 +150,9 @@ def rendered(specs: Any, listeners: Any) -> list[Any]:
     for step in range(1, STEPS + 1):
         time.sleep(max(0.0, began + seconds * step / STEPS - time.perf_counter()))
         history.append({"step": step, "seconds": seconds * step / STEPS, "objective": 1.0, "shown_activation": 1.0})
-        for listener in listeners:
-            listener(Progress(step=step, steps=STEPS, seconds=seconds, objective=1.0, shown_activation=1.0))
-    outcomes = []
+        for reporter in reporters:
+            reporter(Progress(step=step, steps=STEPS, seconds=seconds, objective=1.0, shown_activation=1.0))
+    replies = []
     for spec in specs:
         result = RenderResult(
             spec=spec,
@@ -166,9 +166,9 @@ def rendered(specs: Any, listeners: Any) -> list[Any]:
                 "created": "2026-01-01T00:00:00+00:00",
             },
         )  # fmt: skip
-        outcomes.append(Outcome(blob=result.to_bytes()))
+        replies.append(RenderReply(blob=result.to_bytes()))
     _log("end", keys)
-    return outcomes
+    return replies
 
 
 @functools.cache
@@ -188,7 +188,7 @@ def main() -> None:
     from c3dvis.queue import worker_process, worker_tasks
 
     kind = os.environ["STAND_IN_KIND"]
-    worker_tasks.rendered = rendered
+    worker_tasks.render_specs = render_specs
     worker_tasks._load = lambda: {"device": "a stand-in", "kind": kind, "precision": "bfloat16", "versions": {}}
     worker_process.main()
 

@@ -1,6 +1,6 @@
-"""The `c3dvis` command: its arguments, and the edge where a failure becomes one sentence and an exit code.
+"""The `c3dvis` command: its arguments, and the conversion of errors into one sentence and an exit code.
 
-What the commands do is in `c3dvis.commands`. Knows nothing of Streamlit, and loads TensorFlow only to render.
+The commands themselves are in `c3dvis.commands`. It does not import Streamlit, and TensorFlow only to render.
 """
 
 import argparse
@@ -14,7 +14,7 @@ from pathlib import Path
 
 import c3dvis
 from c3dvis.commands import atlas, cache, change_networks, doctor, list_networks, render, weights
-from c3dvis.commands.console import Say
+from c3dvis.commands.console import Console
 from c3dvis.errors import C3dvisError
 from c3dvis.networks.weights.formats import c3dvis_hdf5
 from c3dvis.spec import FIELDS, MOTION_PRESETS, PRESETS, Field
@@ -35,50 +35,50 @@ def main(argv: Sequence[str] | None = None) -> int:
         argv: the arguments without the program's name; None takes them from the process.
 
     Returns:
-        The exit code: 0, or the `exit_code` of the error; 1 for what nobody foresaw, 2 for wrong arguments,
-        130 after Ctrl-C.
+        The exit code: 0, the `exit_code` of a `C3dvisError`, 1 after any other exception, 2 for wrong arguments, or 130
+        after Ctrl-C.
     """
     parser = make_parser()
     try:
         arguments = parser.parse_args(argv)
-    except SystemExit as stop:  # argparse has said why
+    except SystemExit as stop:  # argparse has printed the reason
         return int(stop.code or 0)
     if arguments.command is None:
         parser.print_help(sys.stderr)
         return 2
     debug = arguments.debug or os.environ.get("C3DVIS_DEBUG", "") not in ("", "0")
     if not debug:
-        os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "1")  # what TensorFlow notes in passing
-    say = Say(arguments.json, debug)
+        os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "1")  # hides TensorFlow's informational messages
+    console = Console(arguments.json, debug)
     try:
-        code = arguments.run(arguments, say)
+        code = arguments.run(arguments, console)
         sys.stdout.flush()
         return code
-    except BrokenPipeError:  # whoever read our output (`| head`) has had enough
+    except BrokenPipeError:  # the reader of the output, such as `| head`, has ended
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         return 1
     except KeyboardInterrupt:
-        return _failed(say, "Cancelled", "Stopped.", 130)
+        return _failed(console, "Cancelled", "Stopped.", 130)
     except C3dvisError as error:
-        return _failed(say, type(error).__name__, str(error), error.exit_code)
+        return _failed(console, type(error).__name__, str(error), error.exit_code)
     except Exception as error:
         reason = textwrap.shorten(str(error), 300, placeholder=" …")
         sentence = f"Something unexpected went wrong: {type(error).__name__}: {reason}".rstrip(": .")
         hint = "" if debug else " Run it again with --debug to see where."
-        return _failed(say, type(error).__name__, f"{sentence}.{hint}", 1)
+        return _failed(console, type(error).__name__, f"{sentence}.{hint}", 1)
 
 
-def _failed(say: Say, kind: str, sentence: str, code: int) -> int:
-    if say.debug:
+def _failed(console: Console, kind: str, sentence: str, code: int) -> int:
+    if console.debug:
         traceback.print_exc()
-    say.error(sentence)
-    if say.json:
+    console.error(sentence)
+    if console.json:
         print(json.dumps({"error": {"type": kind, "message": sentence, "exit_code": code}}))  # noqa: T201
     return code
 
 
 def make_parser() -> argparse.ArgumentParser:
-    """The parser of the whole command line; each command's handler is its `run` default."""
+    """The parser of the whole command line; each command sets its function as the default of `run`."""
     common = argparse.ArgumentParser(add_help=False)
     common.add_argument("--json", action="store_true", help="print one JSON object on standard output")
     common.add_argument("--debug", action="store_true", help="on failure, print the traceback too")
@@ -99,7 +99,7 @@ def make_parser() -> argparse.ArgumentParser:
     group = listing.add_subparsers(dest="action", metavar="ACTION")
     adding = add(group, "add", "Add a Keras network of your own: video or medical volumes, any number of channels.")
     setting = add(group, "set", "Choose C3D's padding before pool5, and the mean it subtracts.")
-    change_networks.parser_arguments(adding, setting)
+    change_networks.add_arguments(adding, setting)
     adding.set_defaults(run=change_networks.add)
     setting.set_defaults(run=change_networks.configure)
     removing = add(group, "remove", "Take a network that was added off this machine.")
@@ -168,7 +168,7 @@ def _add_atlas(parser: argparse.ArgumentParser) -> None:
 
 
 def _add_fields(parser: argparse.ArgumentParser, names: Sequence[str]) -> None:
-    """Flags that describe a spec: where it starts from, and single fields."""
+    """Flags that describe a spec: a recipe or presets to start from, and single fields."""
     parser.add_argument("--recipe", metavar="FILE.json", help="start from a saved recipe (- reads standard input)")
     parser.add_argument("--preset", choices=list(PRESETS), help="start from a preset's values")
     parser.add_argument("--motion", choices=list(MOTION_PRESETS), help="how much the picture may move")

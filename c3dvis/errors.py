@@ -1,29 +1,29 @@
-"""What can go wrong, one class for each kind; `str(error)` is a sentence a visitor can act on.
+"""The exceptions of this package; `str(error)` is a sentence for users that says what to do.
 
-`exit_code` is what the command line ends with, so that scripts can tell failures apart.
+`exit_code` is the exit code of the command line, so that scripts can distinguish the errors.
 """
 
 
 class C3dvisError(Exception):
-    """Base of every error this package raises on purpose."""
+    """Base class of every exception that this package raises on purpose."""
 
     exit_code = 1
 
 
 class InvalidSpec(C3dvisError):
-    """A render was asked for with a value that cannot be used."""
+    """A field of a spec has a value that cannot be used."""
 
     exit_code = 2
 
 
 class UnknownNetwork(C3dvisError):
-    """No network of that name is registered."""
+    """No network has that name."""
 
     exit_code = 3
 
 
 class UnknownLayer(C3dvisError):
-    """The network has no layer of that name that can be targeted."""
+    """The network has no layer of that name whose filters can be rendered."""
 
     exit_code = 3
 
@@ -35,7 +35,7 @@ class WeightsMissing(C3dvisError):
 
 
 class WeightsDamaged(C3dvisError):
-    """A weights file is there but is not what it should be."""
+    """A weights file is damaged, or does not fit the network."""
 
     exit_code = 5
 
@@ -53,19 +53,19 @@ class StoreError(C3dvisError):
 
 
 class ResultDamaged(C3dvisError):
-    """A stored result does not read back as what was stored."""
+    """A stored result was altered or cannot be read."""
 
     exit_code = 7
 
 
 class WorkerLost(C3dvisError):
-    """The process that rendered ended before it finished."""
+    """The worker process ended before the render was finished."""
 
     exit_code = 8
 
 
 class QueueClosed(C3dvisError):
-    """The render queue no longer takes work."""
+    """The render queue is closed and accepts no more specs."""
 
     exit_code = 8
 
@@ -77,24 +77,24 @@ class ClipUnreadable(C3dvisError):
 
 
 class RenderFailed(C3dvisError):
-    """The optimisation could not go on (numbers overflowed, memory ran out)."""
+    """The render failed: numbers overflowed, or memory ran out."""
 
     exit_code = 10
 
 
 class OutputFailed(C3dvisError):
-    """A file that was asked for cannot be written."""
+    """An output file cannot be written."""
 
     exit_code = 11
 
 
 class AtlasIncomplete(C3dvisError):
-    """Some filters of an atlas did not succeed; the others are there."""
+    """Some renders of an atlas failed; it contains the others."""
 
     exit_code = 12
 
 
 class Cancelled(C3dvisError):
-    """The render was stopped on request."""
+    """The render was cancelled."""
 
     exit_code = 130

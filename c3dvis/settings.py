@@ -1,4 +1,4 @@
-"""Where things live on this machine, chosen by environment variables."""
+"""Settings of this machine, from environment variables."""
 
 import os
 from contextlib import suppress
@@ -8,18 +8,18 @@ from c3dvis.errors import StoreError
 
 
 def cache_dir() -> Path:
-    """Folder of the result store: `C3DVIS_CACHE_DIR`, or `cache/` in the current folder."""
+    """Folder of the stored results: `C3DVIS_CACHE_DIR`, or `cache/` in the current folder."""
     return Path(os.environ.get("C3DVIS_CACHE_DIR") or "cache")
 
 
 def weights_dir() -> Path:
-    """Folder of network weights: `C3DVIS_WEIGHTS_DIR`, or `weights/` inside the cache folder."""
+    """Folder of network weights: `C3DVIS_WEIGHTS_DIR`, or `weights/` in the cache folder."""
     chosen = os.environ.get("C3DVIS_WEIGHTS_DIR")
     return Path(chosen) if chosen else cache_dir() / "weights"
 
 
 def scheduler_address() -> str | None:
-    """Address of a Dask scheduler to send renders to (`C3DVIS_SCHEDULER`), or None for this machine's own."""
+    """Address of a Dask scheduler for renders (`C3DVIS_SCHEDULER`); None: the program starts its own."""
     return os.environ.get("C3DVIS_SCHEDULER") or None
 
 
@@ -27,7 +27,7 @@ def cache_limit() -> int:
     """Bytes of results to keep: `C3DVIS_CACHE_LIMIT`, in GB (10⁹ bytes), or 8 GiB.
 
     Raises:
-        StoreError: it is no positive number.
+        StoreError: it is not a positive number.
     """
     text = os.environ.get("C3DVIS_CACHE_LIMIT", "").strip()
     if not text:

@@ -379,7 +379,7 @@ def test_dead_filter_is_said_in_words(
         store.put(dead)
     code, _, err = run("render", *TINY, "--filter", 20)
     assert code == 0
-    assert "could not be brought to respond" in err
+    assert "filter 20 · i3d-kinetics400 is dead: nothing that was tried brings its response above zero." in err
 
 
 def test_interrupted(weights: Path, cache: Path, tmp_path: Path) -> None:

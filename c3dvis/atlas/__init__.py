@@ -1,7 +1,7 @@
-"""Whole networks: many filters rendered through the queue, and a static site of what came out.
+"""Many filters of a network, rendered through the queue, and a static site of the results.
 
-In the order of use: `plan` says which specs, `fill` renders them into the store, `site` writes the files of each,
-`pages` the HTML around them, `whole` does all of it in one call.
+In the order of use: `plan` chooses the specs, `rendering` renders them into the store, `site` writes the files of each
+filter, `pages` the HTML around them, and `api` does all of it in one call.
 
-Knows nothing of Streamlit, nor of how a render is done.
+Independent of Streamlit and of how a render is done.
 """

@@ -1,12 +1,12 @@
 """An atlas in one call, for programs; `visualize_all_activations_3d` is the original project's name for it."""
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Collection
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from c3dvis.atlas.plan import AtlasPlan, make_plan
-from c3dvis.atlas.rendering import Failure, Filling, Standing
+from c3dvis.atlas.rendering import AtlasProgress, AtlasRenderer, FailedRender
 from c3dvis.atlas.site import Site
 from c3dvis.queue import RenderQueue
 from c3dvis.results import ResultStore
@@ -19,30 +19,36 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True)
 class AtlasReport:
-    """What a run did.
+    """What a call of `build` did.
 
     Attributes:
         folder: of the site; `index.html` in it is the first page.
-        standing: how many filters were stored before, rendered, and given up.
-        written: filters whose files were written by this run; those of the others were there.
-        failures: what did not succeed, and why.
+        progress: how many filters were stored before, rendered, and given up.
+        written: filters whose files this call wrote; the files of the others were up to date.
+        failures: renders that did not succeed, and why.
     """
 
     folder: Path
-    standing: Standing
+    progress: AtlasProgress
     written: int
-    failures: tuple[Failure, ...]
+    failures: tuple[FailedRender, ...]
 
 
 def build(
     plan: AtlasPlan,
     folder: Path,
     *,
-    formats: Sequence[str] = ("gif",),
+    formats: Collection[str] = ("gif",),
     fps: float = 10,
-    on_standing: Callable[[Standing], None] = lambda standing: None,
+    on_progress: Callable[[AtlasProgress], None] = lambda progress: None,
 ) -> AtlasReport:
-    """Render what of a plan is not stored yet, and write the site; ended at any moment, the next call goes on.
+    """Render the filters of a plan that are not stored yet, and write the site; after a crash, call it again.
+
+    Args:
+        folder: of the site; made if it does not exist.
+        formats: of `c3dvis.results.file_formats.FORMATS`, offered on every filter's page.
+        fps: frames per second of the clips.
+        on_progress: called a few times a second.
 
     Raises:
         WeightsMissing: the network's weights are not on this machine.
@@ -50,20 +56,21 @@ def build(
         StoreError: the store cannot be read.
     """
     site = Site(folder, plan, formats, fps)
-    standing = Standing(len(plan.specs))
+    latest = AtlasProgress(len(plan.specs))
 
-    def note(now: Standing) -> None:
-        nonlocal standing
-        standing = now
-        on_standing(now)
+    def report(progress: AtlasProgress) -> None:
+        nonlocal latest
+        latest = progress
+        on_progress(progress)
 
-    failures: list[Failure] = []
+    failures: list[FailedRender] = []
     try:
         with ResultStore(cache_dir()) as store:
-            failures = Filling(plan.specs, store, lambda: RenderQueue(store, patient=True), site.add, note).run()
+            renderer = AtlasRenderer(plan.specs, store, lambda: RenderQueue(store, patient=True), site.add, report)
+            failures = renderer.run()
     finally:
-        site.finish(failures)  # after Ctrl-C too: what is there can be looked at
-    return AtlasReport(folder, standing, site.written, tuple(failures))
+        site.finish(failures)  # after Ctrl-C too: the filters rendered so far can be looked at
+    return AtlasReport(folder, latest, site.written, tuple(failures))
 
 
 def visualize_all_activations_3d(

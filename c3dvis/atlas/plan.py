@@ -1,4 +1,4 @@
-"""Which filters an atlas shows: layers × filters of one network, each an ordinary spec."""
+"""The filters of an atlas: layers × filters of one network, each an ordinary spec."""
 
 import re
 from collections.abc import Sequence
@@ -18,7 +18,7 @@ class AtlasPlan:
     """The renders of one atlas.
 
     Attributes:
-        base: what all of them share; its layer and filter mean nothing.
+        base: the fields that all specs share; its layer and filter are not used.
         layers: in the network's order, each with its specs in the order of filters.
     """
 
@@ -27,7 +27,7 @@ class AtlasPlan:
 
     @property
     def specs(self) -> tuple[RenderSpec, ...]:
-        """All of them, layer by layer."""
+        """All specs, layer by layer."""
         return tuple(spec for specs in self.layers.values() for spec in specs)
 
     @property
@@ -45,8 +45,8 @@ def make_plan(base: RenderSpec, layers: Sequence[str] | None = None, filters: st
         filters: `all`, or numbers and ranges as in `0-3,40`.
 
     Raises:
-        UnknownNetwork, UnknownLayer: no such network or layer.
-        InvalidSpec: the filters cannot be read, a layer has not that many, or the clip is too small for it.
+        UnknownNetwork, UnknownLayer: no network or layer has that name.
+        InvalidSpec: the filters cannot be parsed, a layer has fewer filters, or the clip is too small for it.
     """
     info = registry.describe(base.network)
     base = base.replace(objective="filter", position=None)
@@ -54,7 +54,7 @@ def make_plan(base: RenderSpec, layers: Sequence[str] | None = None, filters: st
         rows = info.table(base.frames, base.height, base.width)
         layers = [row.name for row in rows if row.kind == "conv" and row.targetable and min(row.output_shape) > 0]
     for layer in layers:
-        info.architecture.check_layer(layer)  # refuses a name that is none
+        info.architecture.check_layer(layer)  # raises UnknownLayer
     planned: dict[str, tuple[RenderSpec, ...]] = {}
     for layer in sorted(set(layers), key=info.layers.index):
         count = info.output_shape(layer, base.frames, base.height, base.width)[3]
@@ -68,7 +68,7 @@ def make_plan(base: RenderSpec, layers: Sequence[str] | None = None, filters: st
 
 
 def parse_filters(text: str, count: int) -> list[int]:
-    """The filters that `0-3,40` or `all` names, ascending; `count` is how many the layer has.
+    """The filters of `0-3,40` or `all`, ascending; `count` is the number of filters of the layer.
 
     Raises:
         InvalidSpec: it is neither.

@@ -1,6 +1,6 @@
-"""Renders a plan into the store, through the queue, and hands each result on as soon as it is there.
+"""Renders the specs of an atlas into the store, through the queue, and passes each result on when it is there.
 
-What is stored already is not rendered again, so a run that was ended at any moment goes on where it stood.
+A stored result is not rendered again, so a run that was killed at any moment continues where it stopped.
 """
 
 import time
@@ -8,6 +8,7 @@ from collections import deque
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
+from c3dvis.durations import seconds_left, seconds_per_unit
 from c3dvis.errors import C3dvisError, InvalidSpec, QueueClosed, RenderFailed, UnknownLayer, WeightsMissing
 from c3dvis.networks.registry import describe
 from c3dvis.networks.weights import installed_weights
@@ -16,26 +17,26 @@ from c3dvis.results import RenderResult, ResultStore
 from c3dvis.spec import RenderSpec
 
 ATTEMPTS = 3
-"""How often a render that fails is tried in all, the last times after all others."""
+"""How often a failing render is tried in all; the further attempts come after all other renders."""
 
-_AHEAD = 64  # jobs that are with the queue at once: more would fill its memory and keep no device busier
-_LOOK_EVERY = 0.2  # seconds
-_RATE_OVER = 120.0  # seconds over which the rate is taken
-_HOPELESS = (InvalidSpec, UnknownLayer, WeightsMissing, QueueClosed)  # trying again gives the same
+_AHEAD = 64  # jobs in the queue at once: more would fill its memory and keep no device busier
+_POLL = 0.2  # seconds
+_RATE_WINDOW = 120.0  # seconds over which the rate is averaged
+_FINAL_ERRORS = (InvalidSpec, UnknownLayer, WeightsMissing, QueueClosed)  # another attempt would fail the same way
 
 
 @dataclass(frozen=True)
-class Standing:
-    """How far a run is.
+class AtlasProgress:
+    """How far the renders of an atlas are.
 
     Attributes:
         total: filters of the plan.
-        stored: of them, those that were in the store already.
-        rendered: those rendered by this run.
-        failed: those given up.
-        per_minute: filters rendered in a minute, lately; None before the first.
-        seconds_left: at that rate; None before the first.
-        problem: what keeps the queue from working now, one sentence.
+        stored: filters whose results were in the store before.
+        rendered: filters rendered by this run.
+        failed: filters given up.
+        per_minute: filters rendered per minute over the last two minutes; None before the first.
+        seconds_left: an estimate from that rate; None before the first.
+        problem: why the queue cannot render now, one sentence.
     """
 
     total: int
@@ -48,27 +49,27 @@ class Standing:
 
     @property
     def done(self) -> int:
-        """Filters that need nothing more."""
+        """Filters that need no more work."""
         return self.stored + self.rendered + self.failed
 
 
 @dataclass(frozen=True)
-class Failure:
+class FailedRender:
     """A filter that was given up, and why."""
 
     spec: RenderSpec
     error: C3dvisError
 
 
-class Filling:
-    """One run over a plan's specs.
+class AtlasRenderer:
+    """Renders a plan's specs once.
 
     Args:
-        specs: what is to be in the store, in order.
+        specs: to be in the store afterwards, in order.
         store: where results are looked for and kept; the queue's own.
-        make_queue: called once, when there is something to render: starting workers takes time and memory.
-        on_result: gets every result, also those stored before, in the order in which they are there.
-        on_standing: hears how far it is, a few times a second.
+        make_queue: called once, with the first render: starting workers takes time and memory.
+        on_result: called with every result, also those stored before, as soon as each is there.
+        on_progress: called a few times a second.
     """
 
     def __init__(
@@ -77,25 +78,24 @@ class Filling:
         store: ResultStore,
         make_queue: Callable[[], RenderQueue],
         on_result: Callable[[RenderResult], None],
-        on_standing: Callable[[Standing], None] = lambda standing: None,
+        on_progress: Callable[[AtlasProgress], None] = lambda progress: None,
     ) -> None:
         self._specs = specs
         self._store = store
         self._make_queue = make_queue
         self._queue: RenderQueue | None = None
         self._on_result = on_result
-        self._on_standing = on_standing
+        self._on_progress = on_progress
         self._stored = 0
-        self._moments: deque[float] = deque()  # when each render was finished, monotonic seconds
         self._rendered = 0
-        self._began = 0.0
-        self.failures: list[Failure] = []
+        self._reports: deque[tuple[int, float]] = deque()  # (filters rendered, monotonic seconds)
+        self._failures: list[FailedRender] = []
 
-    def run(self) -> list[Failure]:
-        """Go through the plan; returns what did not succeed. An exception stops the renders under way."""
-        self._began = time.monotonic()
+    def run(self) -> list[FailedRender]:
+        """Render all; returns what did not succeed. An exception stops the renders under way."""
+        self._reports.append((0, time.monotonic()))
         stored: deque[RenderSpec] = deque()
-        waiting: deque[tuple[RenderSpec, int]] = deque()
+        waiting: deque[tuple[RenderSpec, int]] = deque()  # with the number of the attempt
         for spec in self._specs:
             if spec.key(installed_weights.fingerprint(describe(spec.network))) in self._store:
                 stored.append(spec)
@@ -107,16 +107,16 @@ class Filling:
                 while waiting and len(under_way) < _AHEAD:
                     spec, attempt = waiting.popleft()
                     under_way.append((self._submit(spec), attempt))
-                if stored:  # handed on while the workers render
+                if stored:  # passed on while the workers render
                     self._take_stored(stored.popleft(), waiting)
                 else:
-                    under_way[0][0].wait(_LOOK_EVERY)
+                    under_way[0][0].wait(_POLL)
                 under_way = self._take_finished(under_way, waiting)
-                self._tell()
+                self._report()
         finally:
             if self._queue:
                 self._queue.close()
-        return self.failures
+        return self._failures
 
     def _submit(self, spec: RenderSpec) -> RenderJob:
         if self._queue is None:
@@ -125,7 +125,7 @@ class Filling:
 
     def _take_stored(self, spec: RenderSpec, waiting: deque[tuple[RenderSpec, int]]) -> None:
         result = self._store.get(spec)
-        if result is None:  # it is damaged, or went meanwhile
+        if result is None:  # it is damaged, or was removed meanwhile
             waiting.append((spec, 1))
             return
         self._stored += 1
@@ -134,22 +134,22 @@ class Filling:
     def _take_finished(
         self, under_way: deque[tuple[RenderJob, int]], waiting: deque[tuple[RenderSpec, int]]
     ) -> deque[tuple[RenderJob, int]]:
-        """Hand on what is finished, have what failed tried again; returns what is still under way."""
+        """Pass finished results on and queue failed ones again; returns the jobs still under way."""
         left: deque[tuple[RenderJob, int]] = deque()
         for job, attempt in under_way:
             if not job.is_finished:
                 left.append((job, attempt))
             elif error := self._take(job):
-                if attempt < ATTEMPTS and not isinstance(error, _HOPELESS):
+                if attempt < ATTEMPTS and not isinstance(error, _FINAL_ERRORS):
                     waiting.append((job.spec, attempt + 1))
                 else:
-                    self.failures.append(Failure(job.spec, error))
+                    self._failures.append(FailedRender(job.spec, error))
             else:
-                self._tell()
+                self._report()
         return left
 
     def _take(self, job: RenderJob) -> C3dvisError | None:
-        """Hand a finished render on; returns why there is nothing to hand on."""
+        """Pass the result of a finished job on; returns why it has none."""
         try:
             result = job.result()
         except C3dvisError as error:
@@ -157,24 +157,24 @@ class Filling:
         if result is None:
             return job.error or RenderFailed(f"The render of {job.spec.title} ended without a result ({job.state}).")
         self._rendered += 1
-        self._moments.append(time.monotonic())
+        self._reports.append((self._rendered, time.monotonic()))
         self._on_result(result)
         return None
 
-    def _tell(self) -> None:
+    def _report(self) -> None:
         now = time.monotonic()
-        while self._moments and self._moments[0] < now - _RATE_OVER:
-            self._moments.popleft()
-        done = self._stored + self._rendered + len(self.failures)
-        pace = len(self._moments) / min(_RATE_OVER, max(now - self._began, 0.001)) if self._moments else None
-        self._on_standing(
-            Standing(
+        while len(self._reports) > 1 and self._reports[1][1] < now - _RATE_WINDOW:
+            self._reports.popleft()
+        done = self._stored + self._rendered + len(self._failures)
+        pace = seconds_per_unit([self._reports[0], (self._rendered, now)])
+        self._on_progress(
+            AtlasProgress(
                 total=len(self._specs),
                 stored=self._stored,
                 rendered=self._rendered,
-                failed=len(self.failures),
-                per_minute=60 * pace if pace else None,
-                seconds_left=(len(self._specs) - done) / pace if pace else None,
+                failed=len(self._failures),
+                per_minute=60 / pace if pace else None,
+                seconds_left=seconds_left(pace, len(self._specs) - done),
                 problem=self._queue.status().problem if self._queue else None,
             )
         )

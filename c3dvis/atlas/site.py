@@ -1,31 +1,31 @@
-"""The files of a static site: what each filter has, and when they need to be written again.
+"""The files of an atlas: which files each filter has, and when they are written again.
 
-    index.html              the original project's table, the architecture, what is missing
+    index.html              the original project's table, the architecture, what did not succeed
     site.css, player.js     shared
     LAYER/index.html        a layer's filters
-    LAYER/N.html            a filter: player, measures, recipe; N.gif, N.frames.webp and N.<format> beside it
+    LAYER/N.html            a filter: player, measures, recipe
+    LAYER/N.<format>        its downloads; LAYER/N.frames.webp is what the player plays
 
 Every address is relative and ends in a file, so the site opens from a folder, a web server or a CDN alike.
 """
 
 import hashlib
 import time
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from pathlib import Path
 
 from c3dvis import media
 from c3dvis.atlas import pages
 from c3dvis.atlas.plan import AtlasPlan
-from c3dvis.atlas.rendering import Failure
+from c3dvis.atlas.rendering import FailedRender
 from c3dvis.errors import InvalidSpec, OutputFailed
 from c3dvis.files import write_whole
 from c3dvis.media.png import sheet_grid
 from c3dvis.results import RenderResult
+from c3dvis.results.file_formats import FORMATS, encode_result
 from c3dvis.spec import RenderSpec
 
-FORMATS = (*media.FORMATS, "h5")
-"""What a filter's page can offer besides its recipe; the GIF is there always, since the pages show it."""
-
+_ALWAYS = ("gif", "json")  # the pages show the GIF and offer the recipe
 _ASSETS = Path(__file__).parent
 _LEFTOVER_AGE = 60.0  # seconds after which a half-written file belongs to a process that was killed
 
@@ -34,26 +34,26 @@ class Site:
     """A site that grows result by result.
 
     Args:
-        folder: where it is written; made if it is not there.
-        plan: what it is to show.
-        formats: of `FORMATS`, to be offered for every filter.
+        folder: where it is written; made if it does not exist.
+        plan: the filters it is to show.
+        formats: of `c3dvis.results.file_formats.FORMATS`, offered for every filter; GIF and recipe always are.
         fps: frames per second of its clips.
 
     Raises:
-        InvalidSpec: a format is none.
+        InvalidSpec: unknown format.
         OutputFailed: the folder cannot be written.
     """
 
-    def __init__(self, folder: Path, plan: AtlasPlan, formats: Sequence[str] = ("gif",), fps: float = 10) -> None:
+    def __init__(self, folder: Path, plan: AtlasPlan, formats: Collection[str] = ("gif",), fps: float = 10) -> None:
         unknown = [name for name in formats if name not in FORMATS]
         if unknown:
             raise InvalidSpec(f"An atlas cannot be written as {unknown[0]!r}: expected some of {', '.join(FORMATS)}.")
         self.folder = folder
         self.written = 0
         self._plan = plan
-        self._formats = tuple(name for name in FORMATS if name in {*formats, "gif"})
+        self._formats = tuple(name for name in FORMATS if name in {*formats, *_ALWAYS})
         self._fps = fps
-        self._shown: dict[RenderSpec, pages.Shown] = {}
+        self._entries: dict[RenderSpec, pages.FilterEntry] = {}
         try:
             for layer in plan.layers:
                 (folder / pages.folder_of(layer)).mkdir(parents=True, exist_ok=True)
@@ -64,44 +64,33 @@ class Site:
             raise OutputFailed(f"The atlas cannot be written to {folder}: {error.strerror or error}.") from None
 
     def add(self, result: RenderResult) -> None:
-        """Write a filter's files and page, unless they are there and of this very result.
+        """Write a filter's files and page, unless they exist and are made from this very result.
 
         Raises:
             OutputFailed: one cannot be written.
         """
         spec = result.spec
         folder = self.folder / pages.folder_of(spec.layer)
-        stem = str(spec.filters[0][0])
-        grid = sheet_grid(*result.clip.shape[:3])
-        names = {
-            name: f"{stem}.{'h5' if name == 'h5' else media.FORMATS[name].extension[1:]}" for name in self._formats
-        }
-        picture = pages.Picture(f"{stem}.frames.webp", grid.columns, self._fps)
-        siblings = self._plan.layers[spec.layer]
+        stem = spec.filter_text
+        names = {fmt: stem + FORMATS[fmt].extension for fmt in self._formats}
+        sheet = pages.FrameSheet(f"{stem}.frames.webp", sheet_grid(*result.clip.shape[:3]).columns, self._fps)
         digest = self._digest(result)
-        page = pages.filter_page(result, digest, siblings, names, picture).encode()
-        self._shown[spec] = pages.Shown(stem, bool(result.metrics.get("dead")), result.metrics)
+        page = pages.filter_page(result, digest, self._plan.layers[spec.layer], names, sheet).encode()
+        self._entries[spec] = pages.FilterEntry(stem, bool(result.metrics.get("dead")), result.metrics)
         target = folder / f"{stem}.html"
         written = _read(target)
-        files = [*names.values(), picture.name, f"{stem}.json"]
-        if digest.encode() not in written or not all((folder / name).is_file() for name in files):
-            self._write_files(result, folder, names, picture.name)
+        if digest.encode() not in written or not all(
+            (folder / name).is_file() for name in (*names.values(), sheet.name)
+        ):
+            for fmt, name in names.items():
+                write_whole(folder / name, encode_result(result, fmt, fps=self._fps), durable=False)
+            write_whole(folder / sheet.name, media.encode_frames(result.clip)[0], durable=False)
             self.written += 1
         if page != written:
-            write_whole(target, page, durable=False)  # after the others: it vouches for them
+            write_whole(target, page, durable=False)  # last, since its digest says that the other files are complete
 
-    def _write_files(self, result: RenderResult, folder: Path, names: dict[str, str], sheet: str) -> None:
-        spec = result.spec
-        about = {"title": spec.title, "spec": spec.to_dict()}
-        for name, file in names.items():
-            whole = name == "h5"
-            data = result.to_bytes() if whole else media.encode(result.clip, name, fps=self._fps, metadata=about)
-            write_whole(folder / file, data, durable=False)
-        write_whole(folder / sheet, media.encode_frames(result.clip)[0], durable=False)
-        write_whole(folder / f"{spec.filter_text}.json", spec.to_json().encode() + b"\n", durable=False)
-
-    def finish(self, failures: Sequence[Failure] = ()) -> None:
-        """Write the pages that lead to the filters, and the list of what did not succeed.
+    def finish(self, failures: Sequence[FailedRender] = ()) -> None:
+        """Write the pages that link to the filters, with the list of what did not succeed.
 
         Raises:
             OutputFailed: one cannot be written.
@@ -110,21 +99,21 @@ class Site:
             write_whole(self.folder / name, (_ASSETS / name).read_bytes(), durable=False)
         failed = {failure.spec: str(failure.error) for failure in failures}
         for spec in self._plan.specs:
-            if spec not in self._shown:
+            if spec not in self._entries:
                 page = self.folder / pages.folder_of(spec.layer) / f"{spec.filter_text}.html"
                 write_whole(page, pages.absent_page(spec, failed.get(spec)).encode(), durable=False)
         for layer in self._plan.layers:
-            text = pages.layer_page(self._plan, layer, self._shown, failed)
+            text = pages.layer_page(self._plan, layer, self._entries, failed)
             write_whole(self.folder / pages.folder_of(layer) / "index.html", text.encode(), durable=False)
-        text = pages.index_page(self._plan, self._shown, failed)
+        text = pages.index_page(self._plan, self._entries, failed)
         write_whole(self.folder / "index.html", text.encode(), durable=False)
 
     def _digest(self, result: RenderResult) -> str:
-        """Of the clip and all that its files are made from: another one, and they are written again."""
-        seal = hashlib.sha256(result.clip.tobytes())
+        """SHA-256 over the clip and all else that a filter's files are made from, 16 hex digits."""
+        digest = hashlib.sha256(result.clip.tobytes())
         rest = (result.key, sorted(result.metrics.items()), sorted(result.provenance.items()), self._formats, self._fps)
-        seal.update(repr(rest).encode())
-        return seal.hexdigest()[:16]
+        digest.update(repr(rest).encode())
+        return digest.hexdigest()[:16]
 
 
 def _read(file: Path) -> bytes:

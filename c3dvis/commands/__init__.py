@@ -1,1 +1,1 @@
-"""What each `c3dvis` command does; each takes the parsed arguments and a `Say`, and returns an exit code."""
+"""The `c3dvis` commands: functions of the parsed arguments and a `Console` that return an exit code."""

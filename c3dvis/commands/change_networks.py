@@ -1,17 +1,17 @@
-"""`c3dvis networks add`, `set` and `remove`: an operator's settings, on the command line alone."""
+"""`c3dvis networks add`, `set` and `remove`: settings of this machine, which the page cannot change."""
 
 import argparse
 from pathlib import Path
 
-from c3dvis.commands.console import Say
+from c3dvis.commands.console import Console
 from c3dvis.errors import InvalidSpec
 from c3dvis.networks import options, registry
 from c3dvis.networks.importers import add_network
 from c3dvis.networks.weights import installed_weights
 
 
-def add(arguments: argparse.Namespace, say: Say) -> int:
-    """Adds a user's own Keras network."""
+def add(arguments: argparse.Namespace, console: Console) -> int:
+    """Adds a Keras network of the user."""
     low, high = (_numbers(text) for text in arguments.range)
     size = None
     if arguments.size is not None:
@@ -26,7 +26,7 @@ def add(arguments: argparse.Namespace, say: Say) -> int:
     channels = info.architecture.channels
     shown = {1: "shown in grey", 3: "shown in colour"}.get(channels, "shown by its first three channels")
     counted = f"{channels} channels" if channels > 1 else "one channel"
-    say.result(
+    console.result(
         {
             "network": info.name, "layers": list(info.layers), "channels": channels,
             "default_size": list(info.default_size), "path": str(info.weights_path.parent),
@@ -39,15 +39,15 @@ def add(arguments: argparse.Namespace, say: Say) -> int:
     return 0
 
 
-def remove(arguments: argparse.Namespace, say: Say) -> int:
-    """Takes an added network off this machine."""
+def remove(arguments: argparse.Namespace, console: Console) -> int:
+    """Removes an added network from this machine."""
     folder = add_network.remove(arguments.name)
-    say.result({"removed": arguments.name, "path": str(folder)}, f"{arguments.name} is removed: {folder}.")
+    console.result({"removed": arguments.name, "path": str(folder)}, f"{arguments.name} is removed: {folder}.")
     return 0
 
 
-def configure(arguments: argparse.Namespace, say: Say) -> int:
-    """Chooses the padding before C3D's pool5, and the mean that it subtracts."""
+def configure(arguments: argparse.Namespace, console: Console) -> int:
+    """Sets the padding before C3D's pool5 and the mean that it subtracts."""
     if arguments.network != "c3d-sports1m":
         registry.describe(arguments.network)
         raise InvalidSpec(f"{arguments.network} has no settings; expected c3d-sports1m.")
@@ -57,7 +57,7 @@ def configure(arguments: argparse.Namespace, say: Say) -> int:
     info = registry.describe(arguments.network)
     means = [round(-low, 2) for low in info.domain.low]
     kind = "image of the user's file" if info.domain.mean_image is not None else "the same everywhere"
-    say.result(
+    console.result(
         {"network": info.name, "pool5_padding": chosen.pool5_padding, "mean_file": chosen.mean, "mean_rgb": means},
         f"{info.name}: pool5 padding {chosen.pool5_padding}; mean R, G, B {means} ({kind}).",
     )
@@ -71,7 +71,7 @@ def _numbers(text: str) -> tuple[float, ...]:
         raise InvalidSpec(f"Expected a number, or several divided by commas; received {text[:60]!r}.") from None
 
 
-def parser_arguments(adding: argparse.ArgumentParser, setting: argparse.ArgumentParser) -> None:
+def add_arguments(adding: argparse.ArgumentParser, setting: argparse.ArgumentParser) -> None:
     """The arguments of `networks add` and `networks set`."""
     adding.add_argument("name", metavar="NAME", help="what it is called here: lower-case letters, digits, . - _")
     adding.add_argument(

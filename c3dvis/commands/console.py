@@ -1,47 +1,44 @@
-"""How the command line talks: results on standard output, everything else on standard error."""
+"""Output of the command line: results on standard output, everything else on standard error."""
 
 import contextlib
 import json
 import logging
 import os
 import sys
+import time
+from collections import deque
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from typing import Any, TextIO
 
-from rich.console import Console
-from rich.progress import (
-    BarColumn,
-    DownloadColumn,
-    Progress,
-    ProgressColumn,
-    TextColumn,
-    TimeElapsedColumn,
-    TimeRemainingColumn,
-)
+import rich.console
+from rich.progress import BarColumn, DownloadColumn, Progress, ProgressColumn, TextColumn, TimeElapsedColumn
 from rich.table import Table
 
+from c3dvis.durations import seconds_left, seconds_per_unit, time_left
+
 PIPE_WIDTH = 160
+_PACE_REPORTS = 32  # latest progress reports from which the time left is estimated
 
 
-class Say:
-    """Where a command puts what it has to tell.
+class Console:
+    """Prints the result, warnings, errors and progress of one command.
 
     Args:
-        json: whether standard output carries one JSON object and nothing else.
-        debug: whether what libraries say in passing is shown too.
+        json: print one JSON object on standard output and nothing else there.
+        debug: also show the log and the messages of libraries.
     """
 
     def __init__(self, json: bool, debug: bool = False) -> None:
         self.json = json
         self.debug = debug
         self.warnings: list[str] = []
-        self._out = _console(sys.stdout)
-        # A line of its own to the terminal: `tensorflow` closes the usual one for a while.
-        self._err = _console(_twin(sys.stderr) or sys.stderr)
+        self._out = _stream_console(sys.stdout)
+        # A second stream to the terminal, since `load_tensorflow` closes the usual one for a while.
+        self._err = _stream_console(_duplicate_stderr(sys.stderr) or sys.stderr)
 
     def result(self, values: dict[str, Any], *lines: str | Table) -> None:
-        """The command's outcome: `values` for machines, or `lines` for people; call it once."""
+        """Print the command's result: `values` as JSON for programs, or `lines` for people. Call it once."""
         if self.json:
             if self.warnings:
                 values = {**values, "warnings": self.warnings}
@@ -51,43 +48,42 @@ class Say:
                 self._out.print(line)
 
     def note(self, text: str) -> None:
-        """Something good to know that is not the outcome."""
+        """Print information that is not the result."""
         self._err.print(text)
 
     def warning(self, text: str) -> None:
-        """Something that went wrong and did not stop the command."""
+        """Print and record a problem that did not stop the command."""
         self.warnings.append(text)
         self._err.print(f"Warning: {text}", style="yellow")
 
     def error(self, text: str) -> None:
-        """Why the command failed."""
+        """Print why the command failed."""
         self._err.print(f"c3dvis: {text}", style="red")
 
     def ask(self, question: str) -> str:
-        """What the user types behind a question; nothing at the end of the input."""
+        """The user's answer to a question; empty at the end of the input."""
         try:
             return self._err.input(question)
         except EOFError:
             return ""
 
-    def tensorflow(self) -> Any:
-        """The module, loaded without the dozen lines that its C++ part writes as it starts.
+    def load_tensorflow(self) -> None:
+        """Import TensorFlow and look for devices without the dozen lines that its C++ part prints.
 
-        It takes no log level for those, so standard error itself is closed meanwhile.
+        No log level hides those, so standard error itself is closed meanwhile.
 
         Raises:
-            ImportError: it is not installed, or does not run on this machine.
+            ImportError: TensorFlow is not installed, or does not run on this machine.
         """
-        hushed = contextlib.nullcontext() if self.debug or not _is_real(sys.stderr) else _hushed()
-        with hushed:
-            import tensorflow as tf
+        silenced = contextlib.nullcontext() if self.debug or not _is_stderr(sys.stderr) else _silenced_stderr()
+        with silenced:
+            from c3dvis.networks.compute.device import configure
 
-            tf.config.list_physical_devices()  # looks for drivers, and would say that it found none
-        return tf
+            configure()
 
     @contextmanager
-    def no_log(self) -> Iterator[None]:
-        """What this package would log is left out while the block runs, unless --debug asks for it."""
+    def silenced_logs(self) -> Iterator[None]:
+        """Hide this package's log while the block runs, unless --debug was given."""
         logger = logging.getLogger("c3dvis")
         before = logger.level
         if not self.debug:
@@ -98,39 +94,49 @@ class Say:
             logger.setLevel(before)
 
     @contextmanager
-    def progress(self, title: str, in_bytes: bool = False, unit: str = "steps") -> Iterator["Bar"]:
-        """A progress bar on standard error while the block runs."""
+    def progress(self, title: str, in_bytes: bool = False, unit: str = "steps") -> Iterator["ProgressBar"]:
+        """Show a progress bar on standard error while the block runs."""
         amount: list[ProgressColumn] = [DownloadColumn()] if in_bytes else [TextColumn("{task.fields[amount]} " + unit)]
-        columns = [
-            TextColumn("{task.description}"),
-            BarColumn(),
-            *amount,
-            TextColumn("{task.fields[detail]}"),
-        ]
-        with Progress(*columns, TimeElapsedColumn(), TimeRemainingColumn(), console=self._err) as progress:
-            yield Bar(progress, title)
+        columns = [TextColumn("{task.description}"), BarColumn(), *amount, TextColumn("{task.fields[detail]}")]
+        with Progress(*columns, TimeElapsedColumn(), console=self._err) as progress:
+            yield ProgressBar(progress, title)
 
 
-class Bar:
-    """One progress bar; it appears with its first report."""
+class ProgressBar:
+    """One progress bar; its first report makes it visible."""
 
     def __init__(self, progress: Progress, title: str) -> None:
         self._progress = progress
         self._task = progress.add_task(title, total=1, detail="", amount="", visible=False)
+        self._reports: deque[tuple[float, float]] = deque(maxlen=_PACE_REPORTS)  # (work done, monotonic seconds)
 
-    def update(self, done: int, total: int, detail: str = "", work: tuple[float, float] | None = None) -> None:
-        """`done` of `total`, with a few words beside the bar.
+    def update(
+        self, done: int, total: int, detail: str = "", *, work: tuple[float, float] | None = None, estimate: bool = True
+    ) -> None:
+        """Show `done` of `total`, with a few words and the time left beside the bar.
 
         Args:
-            work: done and in all, where the parts do not take equally long; the bar and the time left go by it.
+            work: done and total, if the parts take different times; the bar and the time left are computed from it.
+            estimate: False if `detail` already contains the time left.
         """
         completed, whole = work or (done, total)
-        amount = f"{done}/{total}"
-        self._progress.update(self._task, completed=completed, total=whole, amount=amount, detail=detail, visible=True)
+        left = None
+        if estimate:
+            self._reports.append((completed, time.monotonic()))
+            if completed < whole:
+                left = seconds_left(seconds_per_unit(list(self._reports)), whole - completed)
+        self._progress.update(
+            self._task,
+            completed=completed,
+            total=whole,
+            amount=f"{done}/{total}",
+            detail=", ".join(filter(None, [detail, time_left(left)])),
+            visible=True,
+        )
 
 
 def table(title: str, columns: Sequence[str], rows: Sequence[Sequence[str]], right: Sequence[str] = ()) -> Table:
-    """A table for people; the columns named in `right` are aligned to the right."""
+    """A table to print; the columns named in `right` are aligned to the right."""
     made = Table(title=title or None, title_justify="left", box=None, pad_edge=False, header_style="bold")
     for column in columns:
         made.add_column(column, justify="right" if column in right else "left", overflow="fold")
@@ -139,36 +145,36 @@ def table(title: str, columns: Sequence[str], rows: Sequence[Sequence[str]], rig
     return made
 
 
-def _console(stream: TextIO) -> Console:
-    console = Console(file=stream, markup=False, highlight=False, soft_wrap=True)
-    if not console.is_terminal:  # a pipe has no width; 80 columns would cut names in two
+def _stream_console(stream: TextIO) -> rich.console.Console:
+    console = rich.console.Console(file=stream, markup=False, highlight=False, soft_wrap=True)
+    if not console.is_terminal:  # a pipe has no width, and the default of 80 columns would break names
         console.width = PIPE_WIDTH
     return console
 
 
-def _is_real(stream: TextIO) -> bool:
-    """Whether this is the process's own standard error, and not a test's or a notebook's."""
+def _is_stderr(stream: TextIO) -> bool:
+    """Whether this is the process's standard error, and not a replacement such as a test's or a notebook's."""
     try:
         return stream.fileno() == 2
     except (OSError, ValueError, AttributeError):
         return False
 
 
-def _twin(stream: TextIO) -> TextIO | None:
-    """Another stream to where the process's standard error goes."""
-    if not _is_real(stream):
+def _duplicate_stderr(stream: TextIO) -> TextIO | None:
+    """A second stream to the process's standard error; None if `stream` is not standard error."""
+    if not _is_stderr(stream):
         return None
     return os.fdopen(os.dup(2), "w", buffering=1, encoding=stream.encoding, errors="backslashreplace")
 
 
 @contextmanager
-def _hushed() -> Iterator[None]:
-    """Sends to nowhere what is written to file descriptor 2 while the block runs."""
-    kept, nowhere = os.dup(2), os.open(os.devnull, os.O_WRONLY)
+def _silenced_stderr() -> Iterator[None]:
+    """Discard everything written to file descriptor 2 while the block runs."""
+    original, null = os.dup(2), os.open(os.devnull, os.O_WRONLY)
     try:
-        os.dup2(nowhere, 2)
+        os.dup2(null, 2)
         yield
     finally:
-        os.dup2(kept, 2)
-        os.close(kept)
-        os.close(nowhere)
+        os.dup2(original, 2)
+        os.close(original)
+        os.close(null)

@@ -1,24 +1,24 @@
-"""`c3dvis networks` and `c3dvis layers`: what there is to look into."""
+"""`c3dvis networks` and `c3dvis layers`: the networks, and the layers of one."""
 
 import argparse
 from dataclasses import asdict
 from typing import Any
 
-from c3dvis.commands.console import Say, table
+from c3dvis.commands.console import Console, table
 from c3dvis.errors import WeightsDamaged
 from c3dvis.networks import registry
 from c3dvis.networks.weights import installed_weights
 from c3dvis.spec import RenderSpec, parse_field
 
 
-def networks(arguments: argparse.Namespace, say: Say) -> int:
-    """Every network: what it is, whether its weights are here, and on what terms."""
+def networks(arguments: argparse.Namespace, console: Console) -> int:
+    """Prints every network: title, whether its weights are on this machine, and their licence."""
     described: list[dict[str, Any]] = []
     for name in registry.names():
         try:
             info = registry.describe(name)
         except WeightsDamaged as error:
-            say.warning(str(error))
+            console.warning(str(error))
             continue
         described.append(
             {
@@ -43,18 +43,18 @@ def networks(arguments: argparse.Namespace, say: Say) -> int:
         for entry in described
     ]
     columns = ("network", "what it is", "layers", "weights", "licence of the weights")
-    say.result({"networks": described}, table("", columns, rows, right=("layers",)))
+    console.result({"networks": described}, table("", columns, rows, right=("layers",)))
     return 0
 
 
-def layers(arguments: argparse.Namespace, say: Say) -> int:
-    """The layer table of one network at one clip size, and the sum of its parameters."""
+def layers(arguments: argparse.Namespace, console: Console) -> int:
+    """Prints the layers of a network for one clip size, and the sum of its parameters."""
     info = registry.describe(arguments.network)
     size = dict(zip(("frames", "height", "width"), info.default_size, strict=True))
     for name in size:
         if getattr(arguments, name) is not None:
             size[name] = parse_field(name, getattr(arguments, name))
-    RenderSpec(network=info.name, **size)  # refuses impossible sizes
+    RenderSpec(network=info.name, **size)  # raises on an impossible size
     rows = info.table(**size)
     total = sum(row.parameters for row in rows)
     shown = [
@@ -68,7 +68,7 @@ def layers(arguments: argparse.Namespace, say: Say) -> int:
         for row in rows
     ]
     title = f"{info.title}, clip of {size['frames']}×{size['height']}×{size['width']} (frames×height×width)"
-    say.result(
+    console.result(
         {
             "network": info.name,
             **size,

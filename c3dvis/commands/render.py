@@ -1,4 +1,4 @@
-"""`c3dvis render`: one spec, from the store or made now, written to files."""
+"""`c3dvis render`: one spec, from the store or rendered now, written to files."""
 
 import argparse
 import os
@@ -7,8 +7,7 @@ from contextlib import suppress
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from c3dvis import media
-from c3dvis.commands.console import Say
+from c3dvis.commands.console import Console
 from c3dvis.errors import C3dvisError, InvalidSpec, OutputFailed, ResultDamaged, StoreError
 from c3dvis.files import write_whole
 from c3dvis.maximize.schedule import Schedule
@@ -16,24 +15,25 @@ from c3dvis.media.formats import MAX_FPS, MIN_FPS
 from c3dvis.networks import registry
 from c3dvis.networks.weights import obtain
 from c3dvis.results import RenderResult, ResultStore
+from c3dvis.results.file_formats import FORMATS, encode_result
+from c3dvis.results.interpretation import dead_filter
 from c3dvis.settings import cache_dir
 from c3dvis.spec import FIELDS, MOTION_PRESETS, PRESETS, RenderSpec, parse_field
 
 if TYPE_CHECKING:
     from c3dvis.maximize.progress import Progress
 
-_WHOLE = {".h5": "the whole result", ".json": "the recipe"}
-ENDINGS = (*(entry.extension for entry in media.FORMATS.values()), *_WHOLE)
+ENDINGS = tuple(entry.extension for entry in FORMATS.values())
 
 
 class WrongArguments(C3dvisError):
-    """The arguments cannot be carried out."""
+    """The arguments contradict each other or name files that cannot be written."""
 
     exit_code = 2
 
 
-def run(arguments: argparse.Namespace, say: Say) -> int:
-    """Renders what the flags say, unless it is stored, and writes it to every `-o`."""
+def run(arguments: argparse.Namespace, console: Console) -> int:
+    """Renders the spec of the flags, unless its result is stored, and writes the result to every `-o`."""
     spec = spec_of(arguments)
     registry.describe(spec.network).check(spec)
     fps = fps_of(arguments.fps)
@@ -47,27 +47,27 @@ def run(arguments: argparse.Namespace, say: Say) -> int:
         result = store.get(spec) if store else None
         stored = result is not None
         if result is None:
-            result = _render(spec, say)
+            result = _render(spec, console)
             if store:
                 try:
                     store.put(result)
                 except (StoreError, ResultDamaged) as error:
-                    say.warning(str(error))
+                    console.warning(str(error))
     finally:
         if store:
             store.close()
 
     if result.metrics.get("dead"):
-        say.warning(
-            f"{spec.title} could not be brought to respond at all: the picture shows where the search stood. "
+        console.warning(
+            f"{dead_filter(spec.title)} The picture shows where the search ended. "
             "Try a neighbouring filter, another seed or more --iterations."
         )
     files = []
     for path in outputs:
-        write_whole(path, encoder(path, result, fps))
+        write_whole(path, encode_result(result, _format(path), fps=fps))
         files.append({"path": str(path), "format": _ending(path)[1:], "bytes": path.stat().st_size})
     provenance = result.provenance
-    say.result(
+    console.result(
         {
             "title": spec.title,
             "key": result.key,
@@ -87,7 +87,7 @@ def run(arguments: argparse.Namespace, say: Say) -> int:
 
 
 def spec_of(arguments: argparse.Namespace) -> RenderSpec:
-    """The spec that the flags describe: a recipe or the defaults, then presets, then single fields.
+    """The spec of the flags: a recipe or the defaults, changed by presets, then by single fields.
 
     Raises:
         InvalidSpec: a value cannot be used, or the recipe cannot be read.
@@ -99,22 +99,10 @@ def spec_of(arguments: argparse.Namespace) -> RenderSpec:
         spec = spec.replace(**PRESETS[arguments.preset])
     changes: dict[str, Any] = dict(MOTION_PRESETS[arguments.motion]) if arguments.motion else {}
     for name in FIELDS:
-        text = getattr(arguments, f"field_{name}", None)  # an atlas has no layer or filter of its own
+        text = getattr(arguments, f"field_{name}", None)  # an atlas has no flags for layer and filter
         if text is not None:
             changes[name] = parse_field(name, text)
     return spec.replace(**changes)
-
-
-def encoder(path: Path, result: RenderResult, fps: float) -> bytes:
-    """The bytes of a result in the format that a file's ending names."""
-    ending = _ending(path)
-    if ending == ".h5":
-        return result.to_bytes()
-    if ending == ".json":
-        return result.spec.to_json().encode() + b"\n"
-    fmt = next(name for name, entry in media.FORMATS.items() if entry.extension == ending)
-    about = {"title": result.spec.title, "spec": result.spec.to_dict()}
-    return media.encode(result.clip, fmt, fps=fps, metadata=about)
 
 
 def _number(value: float | int | bool | None) -> str:
@@ -123,21 +111,21 @@ def _number(value: float | int | bool | None) -> str:
     return f"{value:.4g}" if isinstance(value, float) else str(value)
 
 
-def _render(spec: RenderSpec, say: Say) -> RenderResult:
-    obtain.check(registry.describe(spec.network))  # says what is wrong before TensorFlow takes its time
-    with say.progress("Rendering") as bar:
+def _render(spec: RenderSpec, console: Console) -> RenderResult:
+    obtain.check(registry.describe(spec.network))  # fails before TensorFlow is loaded, which takes a while
+    with console.progress("Rendering") as bar:
         bar.update(0, spec.iterations, "loading TensorFlow")
-        say.tensorflow()
+        console.load_tensorflow()
         from c3dvis.maximize.render import render
 
         schedule, detail = Schedule.of(spec, registry.describe(spec.network)), ""
 
         def report(progress: "Progress") -> None:
             nonlocal detail
-            if progress.shown_activation is not None:  # not measured at every step
+            if progress.shown_activation is not None:  # it is not measured at every step
                 detail = f"shown activation {progress.shown_activation:.3g}"
-            work = schedule.cost(progress.step), schedule.cost(progress.steps)  # the small canvas is quick
-            bar.update(progress.step, progress.steps, detail, work)
+            work = schedule.cost(progress.step), schedule.cost(progress.steps)  # steps on the small canvas are faster
+            bar.update(progress.step, progress.steps, detail, work=work)
 
         return render(spec, on_progress=report)
 
@@ -151,10 +139,10 @@ def _read_recipe(name: str) -> str:
 
 
 def fps_of(text: str) -> float:
-    """The frame rate that `--fps` names.
+    """The frame rate of `--fps`.
 
     Raises:
-        WrongArguments: it is none that files can have.
+        WrongArguments: it is not a number, or out of range.
     """
     with suppress(ValueError):
         if MIN_FPS <= float(text) <= MAX_FPS:
@@ -163,7 +151,7 @@ def fps_of(text: str) -> float:
 
 
 def _check_outputs(outputs: list[Path]) -> None:
-    """Finds out before any rendering whether the files can be written."""
+    """Checks before the render that the files can be written."""
     for path in outputs:
         if _ending(path) not in ENDINGS:
             raise WrongArguments(
@@ -184,3 +172,7 @@ def _check_outputs(outputs: list[Path]) -> None:
 
 def _ending(path: Path) -> str:
     return path.suffix.lower()
+
+
+def _format(path: Path) -> str:
+    return next(name for name, entry in FORMATS.items() if entry.extension == _ending(path))

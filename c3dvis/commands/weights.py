@@ -6,7 +6,7 @@ import tempfile
 from dataclasses import asdict
 from pathlib import Path
 
-from c3dvis.commands.console import Say, table
+from c3dvis.commands.console import Console, table
 from c3dvis.errors import FetchFailed, OutputFailed, WeightsDamaged, WeightsMissing
 from c3dvis.files import move_into_place, sha256_of
 from c3dvis.networks import registry
@@ -19,49 +19,49 @@ from c3dvis.networks.weights.weights_file import WeightsReport
 _MARKS = {"ok": "✓", "unknown": "·", "wrong": "✗"}
 
 
-def fetch_command(arguments: argparse.Namespace, say: Say) -> int:
-    """Makes sure that a network's weights are here: fetched, or made from the user's own file."""
+def fetch_command(arguments: argparse.Namespace, console: Console) -> int:
+    """Installs a network's weights: fetched, or converted from the user's file."""
     info = registry.describe(arguments.network)
-    say.note(f"{info.title}. Licence of the weights: {info.licence}.")
+    console.note(f"{info.title}. Licence of the weights: {info.licence}.")
     if arguments.file is not None:
-        with say.progress(f"Reading {arguments.file.name}", unit="layers") as bar:
+        with console.progress(f"Reading {arguments.file.name}", unit="layers") as bar:
             path = obtain.install(info, arguments.file, bar.update, arguments.trust)
     else:
-        accepted = info.name not in WEIGHTS_AT_URLS or _accepted(info, arguments.accept_licence, say)
-        with say.progress(f"Fetching {info.name}", in_bytes=True) as bar:
+        accepted = info.name not in WEIGHTS_AT_URLS or _accepted(info, arguments.accept_licence, console)
+        with console.progress(f"Fetching {info.name}", in_bytes=True) as bar:
             path = obtain.obtain(info, bar.update, arguments.url, accepted, arguments.sha256)
-        _fetch_labels(info, arguments.labels_url, say)
-    _tell(path, info, say)
+        _fetch_labels(info, arguments.labels_url, console)
+    _print_installed(path, info, console)
     return 0
 
 
-def _accepted(info: NetworkInfo, said_so: bool, say: Say) -> bool:
+def _accepted(info: NetworkInfo, by_flag: bool, console: Console) -> bool:
     """Whether the user accepts the terms of a network's weights, by flag or when asked."""
-    say.note(WEIGHTS_AT_URLS[info.name].terms)
-    if said_so or say.json or not sys.stdin.isatty():
-        return said_so
-    return say.ask("Do you accept these terms? [y/N] ").strip().lower() in ("y", "yes")
+    console.note(WEIGHTS_AT_URLS[info.name].terms)
+    if by_flag or console.json or not sys.stdin.isatty():
+        return by_flag
+    return console.ask("Do you accept these terms? [y/N] ").strip().lower() in ("y", "yes")
 
 
-def _fetch_labels(info: NetworkInfo, url: str | None, say: Say) -> None:
-    """The class names too; without them classes have numbers, and nothing else is missing."""
+def _fetch_labels(info: NetworkInfo, url: str | None, console: Console) -> None:
+    """Fetches the class names; without them the output shows numbers of classes, so an error is only a warning."""
     try:
-        with say.progress(f"Fetching the class names of {info.name}", in_bytes=True) as bar:
+        with console.progress(f"Fetching the class names of {info.name}", in_bytes=True) as bar:
             path = class_labels.fetch_labels(info, bar.update, url)
         if path:
-            say.note(f"Class names: {path}; {WEIGHTS_AT_URLS[info.name].labels_terms}.")
+            console.note(f"Class names: {path}; {WEIGHTS_AT_URLS[info.name].labels_terms}.")
     except FetchFailed as error:
-        say.warning(f"The class names are missing: {error}")
+        console.warning(f"The class names are missing: {error}")
 
 
-def check_command(arguments: argparse.Namespace, say: Say) -> int:
-    """Looks at a network's weights here, or at any file, and says what it is."""
+def check_command(arguments: argparse.Namespace, console: Console) -> int:
+    """Checks the installed weights of a network, or any weights file, and prints the report."""
     target = arguments.target
     if target in registry.names() and not Path(target).is_file():
         info = registry.describe(target)
         path = obtain.check(info)
         if info.name in PACKAGED_WEIGHTS:
-            _tell(path, info, say)
+            _print_installed(path, info, console)
             return 0
     else:
         info, path = registry.describe(arguments.network), Path(target)
@@ -71,18 +71,18 @@ def check_command(arguments: argparse.Namespace, say: Say) -> int:
                 "the path of a weights file."
             )
     report = obtain.inspect(info, path)
-    _print(report, info, say)
+    _print(report, info, console)
     return WeightsDamaged.exit_code if report.doubts else 0
 
 
-def convert_command(arguments: argparse.Namespace, say: Say) -> int:
-    """Writes a weights file of any known format in the form that the program uses."""
+def convert_command(arguments: argparse.Namespace, console: Console) -> int:
+    """Converts a weights file of any known format to the format that the program uses."""
     info = registry.describe(arguments.network)
     target: Path = arguments.output
     try:
         with (
             tempfile.TemporaryDirectory(prefix=".converting-", dir=target.parent) as folder,
-            say.progress(f"Converting {arguments.file.name}", unit="layers") as bar,
+            console.progress(f"Converting {arguments.file.name}", unit="layers") as bar,
         ):
             finished = Path(folder) / target.name
             report = convert_in_sandbox(
@@ -98,7 +98,7 @@ def convert_command(arguments: argparse.Namespace, say: Say) -> int:
     except OSError as error:
         raise OutputFailed(f"{target} cannot be written: {error.strerror or error}.") from None
     size = target.stat().st_size
-    say.result(
+    console.result(
         {**asdict(report), "output": str(target), "output_bytes": size, "output_dtype": arguments.dtype},
         f"{arguments.file} ({report.form}) is now {target}: {report.parameters:,} parameters, {arguments.dtype}, "
         f"{size / 1e6:.1f} MB.",
@@ -106,7 +106,7 @@ def convert_command(arguments: argparse.Namespace, say: Say) -> int:
     return 0
 
 
-def _print(report: WeightsReport, info: NetworkInfo, say: Say) -> None:
+def _print(report: WeightsReport, info: NetworkInfo, console: Console) -> None:
     values = asdict(report) | {"network": info.name, "sound": not report.doubts}
     shapes = {row.name: row.output_shape for row in info.table(*info.default_size)}
     rows = [(name, str(shape), f"({shapes[name][-1]},)") for name, shape in report.layers.items()]
@@ -129,12 +129,12 @@ def _print(report: WeightsReport, info: NetworkInfo, say: Say) -> None:
         if report.doubts
         else f"It fits {info.name}."
     )
-    say.result(values, *lines, table("", ("layer", "kernel as stored", "bias"), rows), last)
+    console.result(values, *lines, table("", ("layer", "kernel as stored", "bias"), rows), last)
 
 
-def _tell(path: Path, info: NetworkInfo, say: Say) -> None:
+def _print_installed(path: Path, info: NetworkInfo, console: Console) -> None:
     digest, size = sha256_of(path), path.stat().st_size
-    say.result(
+    console.result(
         {
             "network": info.name,
             "path": str(path),

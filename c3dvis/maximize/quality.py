@@ -15,7 +15,7 @@ from scipy import ndimage
 
 from c3dvis.maximize.layer_response import filter_means
 from c3dvis.maximize.objectives import filter_weights, position_weights
-from c3dvis.media.palette import quantize
+from c3dvis.media.gif import quantize
 from c3dvis.networks.compute.network import Network
 from c3dvis.spec import RenderSpec
 

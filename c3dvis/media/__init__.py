@@ -1,13 +1,12 @@
-"""Clips as files: encoders for what is downloaded, and the slices that show time as an axis.
+"""Clips as files: encoders of (T, H, W, 3) uint8 RGB clips, and slices that show time as an axis.
 
-This room takes (T, H, W, 3) uint8 RGB clips and gives bytes. It knows nothing of networks, renders or the
-cache.
+Independent of networks, renders and the cache.
 """
 
 from c3dvis.media import slices
 from c3dvis.media.contact_sheet import contact_sheet
 from c3dvis.media.formats import FORMATS, Format, encode
 from c3dvis.media.frame_sheet import encode_frames, thumbnail
-from c3dvis.media.palette import quantize
+from c3dvis.media.gif import quantize
 
 __all__ = ["FORMATS", "Format", "contact_sheet", "encode", "encode_frames", "quantize", "slices", "thumbnail"]

@@ -1,4 +1,4 @@
-"""A contact sheet: the middle frame of many clips on one PNG, each with its name below."""
+"""A contact sheet: the middle frames of many clips on one PNG, each with a name below."""
 
 import io
 from collections.abc import Sequence
@@ -12,15 +12,16 @@ _PAPER, _INK = (255, 255, 255), (32, 38, 43)
 
 
 def contact_sheet(clips: Sequence[np.ndarray], names: Sequence[str], columns: int = 6) -> bytes:
-    """The PNG of a contact sheet.
+    """A contact sheet as PNG.
 
-    Arguments:
-        clips: (T, H, W, 3) uint8 RGB, one or more; smaller ones stand in the corner of a cell as large as the largest.
-        names: one of each.
-        columns: at most so many beside each other.
+    Args:
+        clips: (T, H, W, 3) uint8 RGB, one or more. All cells have the largest clip's size; a smaller clip is in the
+            upper left corner of its cell.
+        names: one for each clip.
+        columns: largest number of clips in a row.
 
     Raises:
-        ValueError: there is no clip, or not one name for each.
+        ValueError: there is no clip, or not one name for each clip.
     """
     if not clips or len(clips) != len(names):
         raise ValueError(

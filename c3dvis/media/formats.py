@@ -1,4 +1,4 @@
-"""The formats a clip can be saved in, and the one function that encodes them all."""
+"""The media formats of a clip, and `encode` for all of them."""
 
 import io
 import json
@@ -18,43 +18,43 @@ _LARGEST_SIDE = 4096
 
 
 class Format(NamedTuple):
-    """A file format: its extension with the dot, its media type, and what a button calls it."""
+    """A file format: its extension with the dot, its media type, a full name, and a label for a button."""
 
     extension: str
     mime: str
     title: str
+    label: str
 
 
 FORMATS: dict[str, Format] = {
-    "gif": Format(".gif", "image/gif", "GIF"),
-    "mp4": Format(".mp4", "video/mp4", "MP4 video"),
-    "webp": Format(".webp", "image/webp", "Animated WebP"),
-    "apng": Format(".apng", "image/apng", "Animated PNG"),
-    "png": Format(".png", "image/png", "PNG sheet of all frames"),
-    "npy": Format(".npy", "application/octet-stream", "NumPy array"),
+    "gif": Format(".gif", "image/gif", "GIF", "GIF"),
+    "mp4": Format(".mp4", "video/mp4", "MP4 video", "MP4"),
+    "webp": Format(".webp", "image/webp", "Animated WebP", "WebP"),
+    "apng": Format(".apng", "image/apng", "Animated PNG", "APNG"),
+    "png": Format(".png", "image/png", "PNG sheet of all frames", "PNG sheet"),
+    "npy": Format(".npy", "application/octet-stream", "NumPy array", "NPY"),
 }
 
 
 def encode(clip: np.ndarray, fmt: str, *, fps: float = 10, metadata: Mapping[str, Any] | None = None) -> bytes:
     """Encode a clip as the bytes of a file.
 
-    Every format holds exactly T frames, also where they are alike. GIF, WebP and APNG loop. WebP, APNG, PNG
-    and NPY are lossless; GIF has 256 colours over the whole clip; MP4 is enlarged four times and compressed.
+    Every file has exactly T frames, even if some are equal. GIF, WebP and APNG loop. WebP, APNG, PNG and NPY are
+    lossless; GIF has at most 256 colours in the whole clip; MP4 is enlarged four times and compressed.
 
-    Arguments:
+    Args:
         clip: (T, H, W, 3) uint8 RGB, each size at least 1, sides at most 4096 px.
         fmt: a key of `FORMATS`.
-        fps: frames per second, 0.1 to 100. GIF plays at most 50. PNG and NPY have no time.
-        metadata: what JSON can hold, stored as one JSON text: GIF and MP4 comment, PNG and APNG text
-            `Comment`, WebP EXIF description. Its `title` also becomes the title of MP4, PNG and APNG.
-            NPY has no place for it.
+        fps: frames per second, 0.1 to 100. GIF plays at most 50. PNG and NPY have no frame rate.
+        metadata: stored as one JSON text: the comment of GIF and MP4, the text `Comment` of PNG and APNG, the EXIF
+            description of WebP. Its `title` also becomes the title of MP4, PNG and APNG. NPY files have no metadata.
 
     Returns:
         The file's bytes.
 
     Raises:
-        ValueError: unknown format, an array that is not such a clip, or an impossible rate.
-        TypeError: metadata that JSON cannot hold.
+        ValueError: unknown format, an array that is not such a clip, or an impossible frame rate.
+        TypeError: metadata that JSON cannot represent.
     """
     if fmt not in FORMATS:
         raise ValueError(f"Unknown media format. Expected one of {', '.join(FORMATS)}. Received: {fmt!r}.")
@@ -64,7 +64,7 @@ def encode(clip: np.ndarray, fmt: str, *, fps: float = 10, metadata: Mapping[str
             f"Impossible frame rate. Expected {MIN_FPS:g} to {MAX_FPS:g} frames per second. Received: {fps}."
         )
     title = str(metadata.get("title") or "") if metadata else ""
-    # ASCII only: a GIF comment has no other alphabet.
+    # ASCII only, as a GIF comment must be.
     comment = json.dumps(dict(metadata), ensure_ascii=True, allow_nan=False) if metadata else ""
     if fmt == "gif":
         return encode_gif(clip, fps, comment)

@@ -1,4 +1,4 @@
-"""A clip as one small picture: its frames in a grid without gaps, for a canvas to play."""
+"""A clip as one small image, its frames in a grid without gaps, for a player on a canvas; and reduced clips."""
 
 import io
 
@@ -9,13 +9,13 @@ from c3dvis.media.png import Grid, sheet_grid
 
 
 def encode_frames(clip: np.ndarray, *, quality: int = 90, effort: int = 4) -> tuple[bytes, Grid]:
-    """The frames of a (T, H, W, 3) uint8 clip, row by row, as one lossy WebP, and the grid they stand in.
+    """The frames of a (T, H, W, 3) uint8 clip, row by row, as one lossy WebP, and the grid of the frames.
 
-    A quarter of what a lossless file takes; what is to be exact travels in another format.
+    It has a quarter of the size of a lossless file.
 
-    Arguments:
+    Args:
         quality: of the WebP, 0 to 100.
-        effort: of the compressor, 0 (at once, and 5 % larger) to 6.
+        effort: of the compressor, 0 (fastest, 5 % larger) to 6.
     """
     frames, height, width = clip.shape[:3]
     grid = sheet_grid(frames, height, width)
@@ -29,12 +29,14 @@ def encode_frames(clip: np.ndarray, *, quality: int = 90, effort: int = 4) -> tu
 
 
 def thumbnail(clip: np.ndarray, side: int) -> np.ndarray:
-    """The clip reduced by a whole factor until its longer side is at most `side` pixels (each pixel a mean)."""
+    """The clip reduced by an integer factor (each pixel a mean), so that its longer side is at most `side` pixels."""
     frames, height, width = clip.shape[:3]
     factor = min(-(-max(height, width) // side), height, width)
     if factor <= 1:
         return clip
-    total = np.full((frames, height // factor, width // factor, 3), factor * factor // 2, np.uint32)  # rounds
+    total = np.full(
+        (frames, height // factor, width // factor, 3), factor * factor // 2, np.uint32
+    )  # half the divisor, to round
     for row in range(factor):
         for column in range(factor):
             total += clip[:, row : height // factor * factor : factor, column : width // factor * factor : factor]

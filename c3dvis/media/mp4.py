@@ -1,4 +1,4 @@
-"""MP4 (H.264) that plays in every browser and on every phone."""
+"""MP4 (H.264, yuv420p), the video format that all browsers and phones play."""
 
 import tempfile
 from fractions import Fraction
@@ -6,14 +6,14 @@ from pathlib import Path
 
 import numpy as np
 
-# yuv420p halves the colour resolution: enlarging first keeps single pixels apart, and makes every size even.
+# yuv420p halves the colour resolution: enlarged pixels keep their colours, and every size becomes even.
 _UPSCALE, _UPSCALE_LARGE, _LARGE = 4, 2, 960
 
 
 def encode_mp4(clip: np.ndarray, fps: float, title: str, comment: str) -> bytes:
-    """A (T, H, W, 3) uint8 clip as H.264, each pixel enlarged to 4×4 (2×2 from 960 px up), index first.
+    """A (T, H, W, 3) uint8 clip as H.264, each pixel enlarged to 4×4 (2×2 from 960 px up), with the index first.
 
-    The colours are ITU-R BT.709, and the file says so: players guess otherwise, and differently.
+    The colours are ITU-R BT.709 and declared as such; players guess the colour space of a file without a declaration.
     """
     # Loading FFmpeg takes a while, and the page must open without it.
     import av
@@ -21,7 +21,7 @@ def encode_mp4(clip: np.ndarray, fps: float, title: str, comment: str) -> bytes:
 
     scale = _UPSCALE if max(clip.shape[1:3]) < _LARGE else _UPSCALE_LARGE
     rate = Fraction(fps).limit_denominator(1000)
-    # The index can be moved to the front only in a real file: the writer has to read back what it wrote.
+    # A real file, since FFmpeg reads the file again to move the index to the front.
     with tempfile.TemporaryDirectory(prefix="c3dvis-") as folder:
         path = Path(folder) / "clip.mp4"
         with av.open(str(path), "w", options={"movflags": "+faststart"}) as container:

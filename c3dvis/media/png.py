@@ -1,4 +1,4 @@
-"""PNG, twice: a contact sheet of all frames, and an animated PNG. Both lossless."""
+"""Lossless PNG: a sheet of all frames, and an animated PNG."""
 
 import io
 import itertools
@@ -17,14 +17,14 @@ _SIGNATURE = b"\x89PNG\r\n\x1a\n"
 
 
 class Grid(NamedTuple):
-    """Rows and columns of a contact sheet."""
+    """Rows and columns of a sheet of frames."""
 
     rows: int
     columns: int
 
 
 def sheet_grid(num_frames: int, height: int, width: int) -> Grid:
-    """The grid whose sheet is nearest to a 3:2 page and leaves few cells empty."""
+    """The grid whose sheet is closest to the aspect ratio 3:2 and has few empty cells."""
 
     def cost(columns: int) -> float:
         rows = math.ceil(num_frames / columns)
@@ -52,7 +52,7 @@ def encode_sheet(clip: np.ndarray, texts: dict[str, str]) -> bytes:
 def encode_apng(clip: np.ndarray, fps: float, texts: dict[str, str]) -> bytes:
     """An endlessly looping animated PNG of a (T, H, W, 3) uint8 clip.
 
-    Each frame is compressed by Pillow and kept: Pillow's own animation writer merges frames that are alike.
+    Pillow compresses each frame; this function writes the chunks, since Pillow's animation writer merges equal frames.
     Chunks: https://www.w3.org/TR/png-3/#apng-frame-based-animation
     """
     num_frames, height, width = clip.shape[:3]
@@ -60,7 +60,7 @@ def encode_apng(clip: np.ndarray, fps: float, texts: dict[str, str]) -> bytes:
     header, *rest = _chunks(_png(clip[0], texts))
     parts = [_SIGNATURE, _chunk(*header), _chunk(b"acTL", struct.pack(">II", num_frames, 0))]
     parts += [_chunk(kind, data) for kind, data in rest if kind not in (b"IDAT", b"IEND")]
-    # Control chunks and the data chunks of all frames but the first share one count.
+    # Control chunks and the data chunks of all frames but the first share one sequence.
     sequence = itertools.count()
     for index, frame in enumerate(clip):
         place = struct.pack(">IIIII", next(sequence), width, height, 0, 0)

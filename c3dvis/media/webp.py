@@ -1,7 +1,7 @@
-"""Animated WebP, lossless, one picture per frame.
+"""Animated WebP, lossless, one image per frame.
 
-Each frame is compressed by Pillow and the container is written here: Pillow's own animation writer merges
-frames that are alike. Container: https://developers.google.com/speed/webp/docs/riff_container
+Pillow compresses each frame; this module writes the container, since Pillow's own writer merges equal frames.
+Container: https://developers.google.com/speed/webp/docs/riff_container
 """
 
 import io
@@ -25,7 +25,7 @@ def encode_webp(clip: np.ndarray, fps: float, comment: str) -> bytes:
     flags = _HAS_ANIMATION | (_HAS_EXIF if comment else 0)
     parts = [
         _chunk(b"VP8X", struct.pack("<I", flags) + size),
-        # Background colour, then the number of loops: 0 is for ever.
+        # Background colour, then the number of loops; 0 repeats for ever.
         _chunk(b"ANIM", struct.pack("<IH", 0, 0)),
     ]
     for frame, delay in zip(clip, delays(len(clip), fps, per_second=1000), strict=True):
@@ -40,7 +40,7 @@ def encode_webp(clip: np.ndarray, fps: float, comment: str) -> bytes:
 
 
 def _still(frame: np.ndarray) -> bytes:
-    """The VP8L chunk of one (H, W, 3) uint8 frame: what follows the 12-byte header of a lossless file."""
+    """The VP8L chunk of one (H, W, 3) uint8 frame: a lossless file without its 12-byte header."""
     file = io.BytesIO()
     Image.fromarray(frame).save(file, "WEBP", lossless=True)
     return file.getvalue()[12:]

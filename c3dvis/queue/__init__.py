@@ -1,11 +1,12 @@
-"""`RenderQueue`: renders run in worker processes, once per key, however many people ask.
+"""`RenderQueue`: renders specs in worker processes, each key once, however many callers submit it.
 
-The room in the order in which a render passes through it: `render_queue` takes a spec and keeps its place, `job`
-is what the caller holds meanwhile, `dispatcher` sends it off when a device is free, `cluster` connects to the
-workers (this machine's own, or a Dask cluster elsewhere), `worker` is such a process, `task` is what it runs,
-`preview` is how a forming clip travels back. `status` is what can be said of it all.
+The modules in the order in which a render passes through them: `render_queue` accepts a spec and orders the waiting
+ones, `render_job` is what the caller gets, `dispatcher` sends jobs to free devices, `cluster` connects to the workers
+(this machine's own, or a remote Dask cluster), `worker_process` is such a process, `worker_tasks` is the code it runs,
+`preview` compresses unfinished clips on their way back, and `outbox` keeps results until the store has them.
+`queue_status` describes the queue and its workers.
 
-Importing it loads neither TensorFlow nor Dask. It knows nothing of pixels.
+Importing it loads neither TensorFlow nor Dask.
 """
 
 from c3dvis.queue.queue_status import QueueStatus, WorkerStatus

@@ -1,8 +1,8 @@
-"""The workers: a Dask cluster of this machine's own, or one that a scheduler's address names.
+"""Connects to the workers: a Dask cluster of this program's own, or the one at a scheduler's address.
 
-Our own is a scheduler inside this process and one worker process per device, all on the loopback interface.
-It is not Dask's LocalCluster: that one starts workers through multiprocessing, which runs the parent's
-`__main__` again in each, and under `streamlit run` that is the page.
+The program's own cluster is a scheduler inside this process and one worker process per device, all on the loopback
+interface. Dask's LocalCluster does not fit: it starts workers through multiprocessing, which runs the parent's
+`__main__` again in each worker, and under `streamlit run` that is the page.
 """
 
 import asyncio
@@ -27,24 +27,24 @@ import c3dvis
 logger = logging.getLogger(__name__)
 
 _HOST = "127.0.0.1"
-_EVENTS_KEPT = 100  # of those that carry previews, at 32 kB each
+_EVENTS_KEPT = 100  # events with previews, up to 32 kB each
 _CONNECT_TIMEOUT = 5  # seconds
-_LONG_LIFE = 60  # seconds; a worker that ends sooner is started again ever more slowly
+_LONG_LIFE = 60  # seconds; after a shorter life the pause before the next start doubles
 _LONGEST_PAUSE = 30.0  # seconds between two starts
 
 
 @contextlib.asynccontextmanager
 async def connect(address: str | None, on_problem: Callable[[str], None]) -> AsyncIterator[Client]:
-    """A client of the scheduler at `address`, or of a cluster of our own that lives as long as the block.
+    """A client of the scheduler at `address`, or of an own cluster that ends with the block.
 
     Args:
-        address: such as `tcp://10.0.0.5:8786`; None starts our own.
-        on_problem: called with a sentence whenever a worker of our own has ended by itself.
+        address: such as `tcp://10.0.0.5:8786`; None starts an own cluster.
+        on_problem: called with a sentence whenever a worker of the own cluster has ended unexpectedly.
 
     Raises:
         OSError: no scheduler answers there.
     """
-    logging.getLogger("distributed").setLevel(logging.ERROR)  # it reports each connection otherwise
+    logging.getLogger("distributed").setLevel(logging.ERROR)  # by default it logs every connection
     async with contextlib.AsyncExitStack() as stack:
         if address is None:
             address = await stack.enter_async_context(_own_cluster(on_problem))
@@ -58,58 +58,58 @@ async def connect(address: str | None, on_problem: Callable[[str], None]) -> Asy
 async def _own_cluster(on_problem: Callable[[str], None]) -> AsyncIterator[str]:
     settings = {"distributed.admin.low-level-log-length": _EVENTS_KEPT, "distributed.scheduler.http.routes": []}
     with dask.config.set(settings):
-        # A second worker's death while it renders convicts the render: the first may have been an accident.
+        # When a second worker ends during the same render, the render fails: the first end may have had another cause.
         scheduler = Scheduler(host=_HOST, port=0, dashboard_address=f"{_HOST}:0", allowed_failures=1)
-    keepers: list[asyncio.Task[None]] = []
+    supervisors: list[asyncio.Task[None]] = []
     try:
         await scheduler
         for environment in await asyncio.to_thread(device_environments):
-            keeper = _keep_worker(scheduler.address, environment, on_problem)
-            keepers.append(asyncio.create_task(keeper))
+            supervisor = _supervise_worker(scheduler.address, environment, on_problem)
+            supervisors.append(asyncio.create_task(supervisor))
         yield scheduler.address
     finally:
-        for keeper in keepers:
-            keeper.cancel()
-        await asyncio.gather(*keepers, return_exceptions=True)
-        await scheduler.close()  # not `async with`: cancelled while it starts, that leaves its sockets open
+        for supervisor in supervisors:
+            supervisor.cancel()
+        await asyncio.gather(*supervisors, return_exceptions=True)
+        await scheduler.close()  # `async with` would leave its sockets open if it is cancelled while it starts
 
 
-async def _keep_worker(address: str, environment: dict[str, str], on_problem: Callable[[str], None]) -> None:
-    """Run a worker process, and another whenever it ends, until cancelled."""
+async def _supervise_worker(address: str, environment: dict[str, str], on_problem: Callable[[str], None]) -> None:
+    """Run a worker process, and start another whenever it ends, until cancelled."""
     pause = 0.0
     while True:
-        born = time.monotonic()
-        # In a session of its own: Ctrl-C in the terminal is for the dashboard, which then closes this pipe.
+        started = time.monotonic()
+        # A session of its own, so that Ctrl-C in the terminal reaches only the dashboard, which then closes this pipe.
         process = await asyncio.create_subprocess_exec(
             sys.executable, "-P", "-m", "c3dvis.queue.worker_process", address,
             stdin=asyncio.subprocess.PIPE, stdout=asyncio.subprocess.PIPE, stderr=asyncio.subprocess.STDOUT,
             env=_worker_environment(environment), start_new_session=True,
         )  # fmt: skip
-        said: deque[bytes] = deque(maxlen=8)
-        listener = asyncio.create_task(_listen(process, said))
+        output: deque[bytes] = deque(maxlen=8)
+        reader = asyncio.create_task(_read_output(process, output))
         try:
             status = await process.wait()
         finally:
             await _end(process)
-            listener.cancel()
-        pause = 0.0 if time.monotonic() - born > _LONG_LIFE else min(2 * pause + 0.25, _LONGEST_PAUSE)
+            reader.cancel()
+        pause = 0.0 if time.monotonic() - started > _LONG_LIFE else min(2 * pause + 0.25, _LONGEST_PAUSE)
         reason = f"by signal {-status}" if status < 0 else f"with exit status {status}"
-        last_words = b"".join(said).decode(errors="replace")
-        logger.warning("Worker process %d ended %s; starting another. %s", process.pid, reason, last_words)
+        latest_output = b"".join(output).decode(errors="replace")
+        logger.warning("Worker process %d ended %s; starting another. %s", process.pid, reason, latest_output)
         on_problem(f"A worker process ended {reason}; another is being started, and its render starts again.")
         await asyncio.sleep(pause)
 
 
-async def _listen(process: asyncio.subprocess.Process, said: deque[bytes]) -> None:
-    """Take what a worker prints: TensorFlow's greetings are not for the terminal, its last words are for the log."""
+async def _read_output(process: asyncio.subprocess.Process, output: deque[bytes]) -> None:
+    """Keep a worker's output off the terminal; the latest part goes to the log when the worker ends."""
     assert process.stdout
     while chunk := await process.stdout.read(4096):
-        said.append(chunk)
+        output.append(chunk)
         logger.debug("Worker process %d: %s", process.pid, chunk.decode(errors="replace"))
 
 
 async def _end(process: asyncio.subprocess.Process) -> None:
-    """Close the pipe that keeps a worker alive, and kill it if that does not end it."""
+    """Close the pipe that keeps a worker alive, and kill the worker if it does not end."""
     assert process.stdin
     process.stdin.close()
     try:
@@ -121,19 +121,19 @@ async def _end(process: asyncio.subprocess.Process) -> None:
 
 
 def _worker_environment(device: dict[str, str]) -> dict[str, str]:
-    """This process's environment (C3DVIS_* included), able to import this package wherever it is started from."""
-    # Few arenas: with one per thread, glibc keeps what TensorFlow's threads free.
+    """This process's environment (C3DVIS_* included) with a PYTHONPATH from which this package can be imported."""
+    # With one arena per thread, glibc would not return the memory that TensorFlow's threads free.
     environment = {"TF_CPP_MIN_LOG_LEVEL": "2", "MALLOC_ARENA_MAX": "2", **os.environ, **device}
     home = str(Path(c3dvis.__file__).parent.parent)
-    if home != sysconfig.get_path("purelib"):  # that is found anyway, and in front it would hide standard modules
+    if home != sysconfig.get_path("purelib"):  # always on the path; at its front it would hide standard modules
         environment["PYTHONPATH"] = os.pathsep.join(filter(None, [home, environment.get("PYTHONPATH")]))
     return environment
 
 
 def device_environments() -> list[dict[str, str]]:
-    """What to set for each worker of this machine so that each has a device of its own.
+    """The environment variables that give each worker of this machine a device of its own.
 
-    One worker with nothing set where there is no or one NVIDIA GPU. `CUDA_VISIBLE_DEVICES` is honoured.
+    Without or with one NVIDIA GPU that is one worker and no variable. `CUDA_VISIBLE_DEVICES` is honoured.
     """
     chosen = os.environ.get("CUDA_VISIBLE_DEVICES")
     devices = [name.strip() for name in chosen.split(",")] if chosen else _nvidia_devices() if chosen is None else []

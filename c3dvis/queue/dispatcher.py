@@ -1,8 +1,8 @@
-"""`Dispatcher`: the one thread that talks to Dask, with an event loop in which every run is one coroutine.
+"""`Dispatcher`: the one thread that communicates with Dask; each batch is one coroutine in its event loop.
 
-A run is one render, or a batch of one layer's filters. It goes to Dask only when a device is free for it. Dask could
-hold the whole queue itself, but it hands tasks to a busy worker ahead of time, and when one kills that worker it blames
-all of them.
+A batch is one render, or several filters of one layer. It is submitted to Dask only when a device is free. Dask could
+hold the whole queue itself, but it assigns tasks to a busy worker ahead of time, and when one of them kills the worker
+it counts that against all of them.
 """
 
 import asyncio
@@ -20,34 +20,34 @@ from c3dvis.errors import C3dvisError, RenderFailed, WeightsMissing, WorkerLost
 from c3dvis.maximize.schedule import batch_size
 from c3dvis.networks.registry import NetworkInfo, describe
 from c3dvis.networks.weights import installed_weights
-from c3dvis.queue.outbox import Receipts
+from c3dvis.queue.outbox import Confirmations
 from c3dvis.queue.queue_status import DEVICE, METRIC
 from c3dvis.queue.render_job import RenderJob
-from c3dvis.queue.worker_errors import killed, refused, unreachable, without_devices
+from c3dvis.queue.worker_errors import no_devices, render_refused, scheduler_unreachable, workers_killed
 from c3dvis.spec import ALGORITHM_VERSION
 
 if TYPE_CHECKING:
     from distributed import Client
 
-    from c3dvis.queue.worker_tasks import Outcome
+    from c3dvis.queue.worker_tasks import RenderReply
 
 logger = logging.getLogger(__name__)
 
-_LOOK_EVERY = 0.5  # seconds between looks at the workers
+_POLL = 0.5  # seconds between two queries of the workers
 _LONGEST_PAUSE = 30.0  # seconds between attempts to reach a scheduler
 
 NextJobs = Callable[[Collection[RenderJob]], list[RenderJob]]
-Deliver = Callable[[RenderJob, "Outcome"], bool]
+Deliver = Callable[[RenderJob, "RenderReply"], bool]
 
 
 @dataclass(eq=False)
-class _Run:
-    """Jobs that are with a worker together, or on their way there or back.
+class _Batch:
+    """Jobs that one Dask task renders, from their assignment until their results are stored.
 
     Attributes:
-        jobs: the renders; one, or some of one family.
-        task: the coroutine that sees to it.
-        returning: no device works on it any more.
+        jobs: one, or several of one family.
+        task: the coroutine that sends the batch and receives the replies.
+        returning: the worker has finished; the replies are on their way.
     """
 
     jobs: Sequence[RenderJob]
@@ -56,21 +56,21 @@ class _Run:
 
 
 class Dispatcher:
-    """Sends jobs to workers and their reports and outcomes back. Starts at once, in a thread of its own.
+    """Sends jobs to workers and passes their reports and replies back. Starts at once, in a thread of its own.
 
     Args:
-        scheduler: address of a Dask scheduler, or None for a cluster of our own.
-        next_jobs: the job to run next that is not among those given, and after it those that may go in one batch with
-            it, in their order; nothing if none waits.
-        patient: batches may take as long as they do on a CPU.
-        deliver: takes a job's outcome, and says whether the worker may let go of it; called from some thread, may
-            block.
+        scheduler: address of a Dask scheduler, or None for an own cluster.
+        next_jobs: returns the next job that is not among those given, then the jobs that may be rendered in one batch
+            with it, in their order; nothing if none waits.
+        deliver: takes the reply to a job, and returns whether the worker may delete the result; called from any
+            thread, may block.
+        patient: allow batches on a CPU, where they take long.
 
     Attributes:
-        workers: what the scheduler says of each worker, by address. Replaced as a whole, never changed.
+        workers: Dask's description of each worker, by address. Replaced as a whole, never changed.
         connected: whether the scheduler answers.
-        had_workers: whether there ever was a worker.
-        problem: a sentence on what is wrong now, or None.
+        had_workers: whether there has been a worker at any time.
+        problem: a sentence about what is wrong now, or None.
     """
 
     def __init__(self, scheduler: str | None, *, next_jobs: NextJobs, deliver: Deliver, patient: bool = False) -> None:
@@ -82,9 +82,9 @@ class Dispatcher:
         self._next_jobs = next_jobs
         self._deliver = deliver
         self._patient = patient
-        self._runs: dict[RenderJob, _Run] = {}
-        self._keys: dict[str, _Run] = {}  # by Dask's key
-        self._receipts = Receipts()
+        self._batches: dict[RenderJob, _Batch] = {}
+        self._submitted: dict[str, _Batch] = {}  # by the key of the Dask task
+        self._confirmations = Confirmations()
         self._wake = asyncio.Event()
         self._closing = False
         self._main_task: asyncio.Task[None] | None = None
@@ -93,35 +93,35 @@ class Dispatcher:
         self._thread.start()
 
     @property
-    def taken(self) -> tuple[RenderJob, ...]:
-        """Jobs that are with a worker, or on their way there or back."""
-        return tuple(self._runs)
+    def assigned(self) -> tuple[RenderJob, ...]:
+        """Jobs that are assigned to a device and whose results are not stored yet."""
+        return tuple(self._batches)
 
     def wake(self) -> None:
-        """There may be something to do; from any thread."""
+        """Look for new jobs now; from any thread."""
         self._in_loop(self._wake.set)
 
     def stop(self, job: RenderJob) -> None:
-        """Take a job that is finished for its callers away from its worker; from any thread.
+        """Cancel the render of a job that is finished for its callers; from any thread.
 
-        A batch goes on for the others that are in it.
+        A batch continues for its other jobs.
         """
         self._in_loop(functools.partial(self._stop, job))
 
     def _stop(self, job: RenderJob) -> None:
-        run = self._runs.get(job)
-        if run and run.task and all(other.is_finished for other in run.jobs):
-            run.task.cancel()
+        batch = self._batches.get(job)
+        if batch and batch.task and all(other.is_finished for other in batch.jobs):
+            batch.task.cancel()
 
     def close(self) -> None:
-        """Take all jobs from the workers, and end those of our own; returns when that is done."""
+        """Cancel all renders and end the workers of the own cluster; returns when that is done."""
         self._closing = True
         self._in_loop(lambda: self._main_task and self._main_task.cancel())
         if threading.current_thread() is not self._thread:
             self._thread.join(timeout=20)
 
     def _in_loop(self, function: Callable[[], object]) -> None:
-        with contextlib.suppress(RuntimeError):  # the loop is closed: nothing is left to be told
+        with contextlib.suppress(RuntimeError):  # the loop is closed, and with it everything that the call could change
             self._loop.call_soon_threadsafe(function)
 
     def _run_loop(self) -> None:
@@ -136,81 +136,81 @@ class Dispatcher:
         pause = 0.5
         while not self._closing:
             try:
-                from c3dvis.queue import cluster  # a second of imports, spared to the constructor's caller
+                from c3dvis.queue import cluster  # takes a second; the constructor's caller need not wait for it
 
-                async with cluster.connect(self._scheduler, self._note) as client:
+                async with cluster.connect(self._scheduler, self._set_problem) as client:
                     pause = 0.5
                     await self._serve(client)
             except Exception as error:
                 if not threading.main_thread().is_alive():
-                    return  # the interpreter is ending, and nothing can be started any more
-                self._note(unreachable(self._scheduler, error))
+                    return  # the interpreter is shutting down and can start nothing any more
+                self._set_problem(scheduler_unreachable(self._scheduler, error))
                 logger.warning("%s", self.problem, exc_info=not isinstance(error, OSError))
             await asyncio.sleep(pause)
             pause = min(2 * pause, _LONGEST_PAUSE)
 
-    def _note(self, problem: str) -> None:
+    def _set_problem(self, problem: str) -> None:
         self.problem = problem
 
     async def _serve(self, client: "Client") -> None:
-        """Look at the workers and give them jobs, until cancelled or the scheduler is lost."""
+        """Query the workers and assign jobs to them, until cancelled or the scheduler is lost."""
         from c3dvis.queue.worker_tasks import TOPIC, WarmUp
 
         client.subscribe_topic(TOPIC, self._on_event)
-        await client.register_plugin(WarmUp())  # type: ignore[misc]  # an asynchronous client's is awaitable
+        await client.register_plugin(WarmUp())  # type: ignore[misc]  # awaitable, since the client is asynchronous
         self.connected, self.problem = True, None
         try:
             while client.status == "running":
                 scheduler: Any = client.scheduler
-                self._see((await scheduler.identity(n_workers=-1))["workers"])
-                self._give_out(client)
-                self._receipts.send(client, self.workers)
+                self._update_workers((await scheduler.identity(n_workers=-1))["workers"])
+                self._assign(client)
+                self._confirmations.send(client, self.workers)
                 with contextlib.suppress(TimeoutError):
-                    await asyncio.wait_for(self._wake.wait(), _LOOK_EVERY)
+                    await asyncio.wait_for(self._wake.wait(), _POLL)
                 self._wake.clear()
             raise ConnectionError("the scheduler closed the connection")
         finally:
             workers, self.connected, self.workers = self.workers, False, {}
-            tasks = {run.task: run for run in self._runs.values() if run.task}
-            for task, run in tasks.items():
-                if self._closing and not run.returning:  # what is done is worth the moment that storing it takes
+            tasks = {batch.task: batch for batch in self._batches.values() if batch.task}
+            for task, batch in tasks.items():
+                if self._closing and not batch.returning:  # finished results are still stored
                     task.cancel()
             if tasks:
                 await asyncio.wait(tasks)
             if client.status == "running":
-                await self._receipts.finish(client, workers)
+                await self._confirmations.finish(client, workers)
 
-    def _see(self, workers: Mapping[str, Mapping[str, Any]]) -> None:
+    def _update_workers(self, workers: Mapping[str, Mapping[str, Any]]) -> None:
         self.workers = workers
         self.had_workers = self.had_workers or bool(workers)
-        for job in self._runs:
+        for job in self._batches:
             if job.worker and job.worker not in workers:
                 job.lost_worker()
         if self._scheduler and not self._devices():
-            self._note(without_devices(self._scheduler))
+            self._set_problem(no_devices(self._scheduler))
         elif any(worker["metrics"].get(METRIC, {}).get("ready") for worker in workers.values()):
             self.problem = None
 
     def _devices(self) -> int:
         return sum(int(worker["resources"].get(DEVICE, 0)) for worker in self.workers.values())
 
-    def _give_out(self, client: "Client") -> None:
+    def _assign(self, client: "Client") -> None:
         devices = self._devices()
-        # One run per device may be on its way back; more would be lost together if this process were killed.
+        # One returning batch per device does not count: more would be lost together if this process were killed.
         while not self._closing:
-            runs = set(self._runs.values())
-            if len(runs) - min(sum(run.returning for run in runs), devices) >= devices:
+            batches = set(self._batches.values())
+            if len(batches) - min(sum(batch.returning for batch in batches), devices) >= devices:
                 return
-            jobs = self._next_jobs(self._runs)
+            jobs = self._next_jobs(self._batches)
             if not jobs:
                 return
-            run = _Run(jobs[: self._together(jobs, devices)])
-            self._runs.update(dict.fromkeys(run.jobs, run))
-            run.task = asyncio.create_task(self._see_to(client, run))
-            run.task.add_done_callback(functools.partial(self._run_over, run))
+            batch = _Batch(jobs[: self._batch_size(jobs, devices)])
+            self._batches.update(dict.fromkeys(batch.jobs, batch))
+            batch.task = asyncio.create_task(self._run_batch(client, batch))
+            batch.task.add_done_callback(functools.partial(self._remove_batch, batch))
 
-    def _together(self, jobs: Sequence[RenderJob], devices: int) -> int:
-        """How many of the jobs that may go in one batch are to: as many as pay on any worker, and no device is idle."""
+    def _batch_size(self, jobs: Sequence[RenderJob], devices: int) -> int:
+        """How many of the jobs to render in one batch: as many as every worker gains from, but no device stays idle."""
         reports = [worker["metrics"].get(METRIC, {}) for worker in self.workers.values()]
         kinds = ("GPU", "CPU") if self._patient else ("GPU",)
         if len(jobs) == 1 or not all(report.get("kind") in kinds for report in reports):
@@ -218,82 +218,83 @@ class Dispatcher:
         spec = jobs[0].spec
         try:
             info = describe(spec.network)
-        except C3dvisError:  # the network is gone; each render fails with that sentence
+        except C3dvisError:  # the network was removed; each render fails with that error
             return 1
-        pays = min(batch_size(spec, info, report["kind"], report["precision"]) for report in reports)
+        size = min(batch_size(spec, info, report["kind"], report["precision"]) for report in reports)
         share = math.ceil(len(jobs) / devices)
-        while pays > share:
-            pays //= 2
-        return pays
+        while size > share:
+            size //= 2
+        return size
 
-    def _run_over(self, run: _Run, _: asyncio.Task[None]) -> None:
-        for job in run.jobs:
-            del self._runs[job]
+    def _remove_batch(self, batch: _Batch, _: asyncio.Task[None]) -> None:
+        for job in batch.jobs:
+            del self._batches[job]
         self._wake.set()
 
-    async def _see_to(self, client: "Client", run: _Run) -> None:
-        """One run from here to the worker and back; again, once a worker that lacks the weights has them."""
+    async def _run_batch(self, client: "Client", batch: _Batch) -> None:
+        """Send a batch to a worker and deliver its replies; a worker that lacks the weights gets them first."""
         from distributed.client import FutureCancelledError
         from distributed.scheduler import KilledWorker
 
-        from c3dvis.queue.worker_tasks import Outcome
+        from c3dvis.queue.worker_tasks import RenderReply
 
-        jobs = run.jobs
+        jobs = batch.jobs
         try:
-            outcomes = await self._run_once(client, run)
-            while (wants := outcomes[0].wants) and not all(job.is_finished for job in jobs):
-                run.returning = False
-                await self._provide(client, outcomes[0].worker, wants)
-                outcomes = await self._run_once(client, run)
+            replies = await self._submit(client, batch)
+            while (network := replies[0].missing_weights) and not all(job.is_finished for job in jobs):
+                batch.returning = False
+                await self._send_weights(client, replies[0].worker, network)
+                replies = await self._submit(client, batch)
         except FutureCancelledError:  # the scheduler is lost
             for job in jobs:
                 job.requeued()
             return
         except KilledWorker:
-            outcomes = [Outcome(error=WorkerLost(killed(job.spec)), unexpected=True) for job in jobs]
+            replies = [RenderReply(error=WorkerLost(workers_killed(job.spec)), unexpected=True) for job in jobs]
         except C3dvisError as error:
-            outcomes = [Outcome(error=error)] * len(jobs)
+            replies = [RenderReply(error=error)] * len(jobs)
         except Exception as error:
             logger.exception("A worker could not take a render.")
-            outcomes = [Outcome(error=RenderFailed(refused(error)))] * len(jobs)
-        for job, outcome in zip(jobs, outcomes, strict=True):
-            is_held = True
-            if outcome.unexpected and len(jobs) > 1:  # by one of them, or by their being many
+            replies = [RenderReply(error=RenderFailed(render_refused(error)))] * len(jobs)
+        for job, reply in zip(jobs, replies, strict=True):
+            is_stored = True
+            if reply.unexpected and len(jobs) > 1:  # caused by one of them, or by the size of the batch
                 job.requeued(alone=True)
             elif not job.is_finished:
-                is_held = await asyncio.to_thread(self._deliver, job, outcome)
-            if outcome.blob is not None and is_held:
-                self._receipts.add(outcome.worker, job.key)
+                is_stored = await asyncio.to_thread(self._deliver, job, reply)
+            if reply.blob is not None and is_stored:
+                self._confirmations.add(reply.worker, job.key)
 
-    async def _run_once(self, client: "Client", run: _Run) -> "list[Outcome]":
+    async def _submit(self, client: "Client", batch: _Batch) -> "list[RenderReply]":
+        """Run a batch as one Dask task; a task that is cancelled here is cancelled on its worker too."""
         from c3dvis.queue.worker_tasks import render
 
-        key = f"c3dvis-{uuid.uuid4().hex}"  # none of Dask's twice: it would hand a cancelled run to the next
-        self._keys[key] = run
-        specs = [job.spec for job in run.jobs]
+        key = f"c3dvis-{uuid.uuid4().hex}"  # used once: with a known key Dask would return the cancelled task
+        self._submitted[key] = batch
+        specs = [job.spec for job in batch.jobs]
         fingerprint = installed_weights.fingerprint(describe(specs[0].network))
         texts = [spec.to_json() for spec in specs]
         future = client.submit(
             render, texts, ALGORITHM_VERSION, fingerprint, key=key, resources={DEVICE: 1}, pure=False
         )
         try:
-            await future.exception()  # type: ignore[misc]  # it has ended; what it returned is not here yet
-            run.returning = True
-            self._give_out(client)  # before that, its device gets the next one
+            await future.exception()  # type: ignore[misc]  # the task has ended; its value is not here yet
+            batch.returning = True
+            self._assign(client)  # the device gets its next batch before the value is fetched
             return await future
         except asyncio.CancelledError:
             await future.cancel()  # type: ignore[misc]
             raise
         finally:
             future.release()
-            del self._keys[key]
+            del self._submitted[key]
 
-    async def _provide(self, client: "Client", worker: str, network: str) -> None:
+    async def _send_weights(self, client: "Client", worker: str, network: str) -> None:
         """Send a worker the weights that it lacks.
 
         Raises:
-            WeightsMissing, WeightsDamaged: this machine has none to send, or they changed on their way.
-            FetchFailed: the worker cannot keep them.
+            WeightsMissing, WeightsDamaged: this machine has no weights, or they changed on the way.
+            FetchFailed: the worker cannot install them.
         """
         from c3dvis.queue.worker_tasks import receive_weights
 
@@ -301,22 +302,22 @@ class Dispatcher:
         data = await asyncio.to_thread(weights_bytes, info)
         logger.warning("The worker at %s gets the weights of %s (%d MB).", worker, network, len(data) >> 20)
         try:
-            said: Any = await client.run(receive_weights, network, data, workers=[worker])  # type: ignore[misc]
-        except OSError as error:  # it is gone; the render goes to another
+            errors: Any = await client.run(receive_weights, network, data, workers=[worker])  # type: ignore[misc]
+        except OSError as error:  # the worker is lost; Dask gives the render to another
             logger.warning("The worker at %s was lost while it got weights: %s", worker, error)
             return
-        for error in said.values():
+        for error in errors.values():
             if error is not None:
                 raise error
 
     def _on_event(self, event: tuple[float, Mapping[str, Any]]) -> None:
         message = event[1]
-        if run := self._keys.get(message["run"]):
+        if batch := self._submitted.get(message["task"]):
             if message["kind"] == "started":
-                for job in run.jobs:
-                    job.started(message["worker"], len(run.jobs))
+                for job in batch.jobs:
+                    job.started(message["worker"], len(batch.jobs))
             else:
-                run.jobs[message["index"]].progressed(message)
+                batch.jobs[message["index"]].progressed(message)
 
 
 def weights_bytes(info: NetworkInfo) -> bytes:

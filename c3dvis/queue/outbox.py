@@ -1,8 +1,8 @@
-"""What a worker has rendered and no asking side has yet confirmed to hold, in the worker's own cache folder.
+"""Finished renders that no client has confirmed to have stored, kept in the worker's cache folder.
 
-A render that is done is worth keeping though the program that asked is killed before it has stored it, or the worker
-before it has sent it: whoever asks next for the same key gets it from here, as long as it asks this machine. The
-asking side's `Receipts` tell the workers what may go.
+A finished render is not lost when the client is killed before it has stored it, or the worker before it has sent it:
+the next request for the same key on the worker's machine is answered from here. The client's `Confirmations` tell the
+workers which results they may delete.
 """
 
 import asyncio
@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING
 
 from c3dvis.errors import OutputFailed, ResultDamaged
 from c3dvis.files import write_whole
-from c3dvis.results.store_errors import cannot_write
+from c3dvis.results.store_errors import write_error
 from c3dvis.settings import cache_dir
 
 if TYPE_CHECKING:
@@ -23,10 +23,10 @@ if TYPE_CHECKING:
 
 logger = logging.getLogger(__name__)
 
-_LONGEST = 24 * 3600.0  # seconds that an unconfirmed result stays
-_LARGEST = 256 * 2**20  # bytes of all together; the oldest go first
+_MAX_AGE = 24 * 3600.0  # seconds that an unconfirmed result is kept
+_MAX_BYTES = 256 * 2**20  # of all results; the oldest are deleted first
 _CONFIRM_EVERY = 2.0  # seconds
-_FAREWELL = 2.0  # seconds to wait for workers that are told for the last time
+_LAST_CONFIRMATION = 2.0  # seconds to wait for the workers' answers before the connection is closed
 
 
 class Outbox:
@@ -36,7 +36,7 @@ class Outbox:
         self._folder = cache_dir() / "outbox"
 
     def keep(self, key: str, blob: bytes) -> None:
-        """Hold a result until it is confirmed; one that cannot be written is not held, which is logged."""
+        """Keep a result until it is confirmed; one that cannot be written is not kept, which is logged."""
         try:
             self._folder.mkdir(mode=0o700, parents=True, exist_ok=True)
             self._make_room(len(blob))
@@ -45,7 +45,7 @@ class Outbox:
             logger.warning("A finished render is not kept until it is stored: %s", error)
 
     def find(self, key: str) -> bytes | None:
-        """The result of that key, whole; None if it is not held."""
+        """The result of that key with its seal checked; None if it is not kept here."""
         from c3dvis.results import RenderResult
 
         path = self._folder / key
@@ -61,83 +61,82 @@ class Outbox:
                 return blob
         except ResultDamaged as error:
             logger.warning("A finished render was damaged before it was stored, and is rendered again: %s", error)
-        self.forget([key])
+        self.delete([key])
         return None
 
-    def forget(self, keys: Iterable[str]) -> None:
-        """Let go of results."""
+    def delete(self, keys: Iterable[str]) -> None:
+        """Delete results; a key that is not kept here is ignored."""
         for key in keys:
             (self._folder / key).unlink(missing_ok=True)
 
     def clear(self) -> None:
-        """Let go of all. Raises StoreError if the folder cannot be written."""
+        """Delete all results. Raises StoreError if the folder cannot be written."""
         try:
-            self.forget([path.name for path in self._held()])
+            self.delete([path.name for path in self._files()])
         except OSError as error:
-            raise cannot_write("finished renders could not be removed", self._folder, error) from error
+            raise write_error("finished renders could not be removed", self._folder, error) from error
 
-    def _held(self) -> list[Path]:
+    def _files(self) -> list[Path]:
         return list(self._folder.iterdir()) if self._folder.is_dir() else []
 
     def _make_room(self, size: int) -> None:
-        """Remove what is too old, and the oldest beyond what all may weigh with another of that size."""
-        kept = size
-        for about, path in sorted(_about_each(self._held()), reverse=True):
-            written, weight = about
-            kept += weight
-            if kept > _LARGEST or time.time() - written > _LONGEST:
+        """Delete results that are too old, and the oldest ones that a result of `size` bytes leaves no room for."""
+        total = size
+        for written, file_size, path in sorted(_stat_all(self._files()), reverse=True):
+            total += file_size
+            if total > _MAX_BYTES or time.time() - written > _MAX_AGE:
                 path.unlink(missing_ok=True)
 
 
-def _about_each(paths: Iterable[Path]) -> Iterable[tuple[tuple[float, int], Path]]:
-    """((when written, bytes), path) of each that is still there."""
+def _stat_all(paths: Iterable[Path]) -> Iterable[tuple[float, int, Path]]:
+    """(time of writing, bytes, path) of each file that still exists."""
     for path in paths:
-        with contextlib.suppress(FileNotFoundError):  # confirmed meanwhile, to another worker of this folder
-            about = path.stat()
-            yield (about.st_mtime, about.st_size), path
+        with contextlib.suppress(FileNotFoundError):  # another worker with this folder has deleted it meanwhile
+            stat = path.stat()
+            yield stat.st_mtime, stat.st_size, path
 
 
 def confirm(keys: list[str]) -> None:
-    """What an asking side has run on a worker once it holds these results."""
-    Outbox().forget(keys)
+    """Run on a worker by a client that has stored these results."""
+    Outbox().delete(keys)
 
 
-class Receipts:
-    """The asking side's list of what it holds and has not confirmed yet, by worker."""
+class Confirmations:
+    """The client's list of results that it has stored and not confirmed yet, by worker."""
 
     def __init__(self) -> None:
         self._keys: dict[str, list[str]] = {}
         self._sent = time.monotonic()
-        self._telling: set[asyncio.Task[None]] = set()
+        self._sending: set[asyncio.Task[None]] = set()
 
     def add(self, worker: str, key: str) -> None:
-        """A result of that worker is taken."""
+        """A result of that worker is stored."""
         self._keys.setdefault(worker, []).append(key)
 
     def send(self, client: "Client", workers: Collection[str]) -> None:
-        """Confirm what has come, every other second, without waiting for the workers; those there are."""
+        """Confirm the latest results, at most every two seconds and without waiting for the workers' answers."""
         if time.monotonic() - self._sent >= _CONFIRM_EVERY:
             self._send(client, workers)
 
     async def finish(self, client: "Client", workers: Collection[str]) -> None:
-        """Confirm the rest, and wait for that, if not for long."""
+        """Confirm the rest, and wait at most two seconds for the answers."""
         self._send(client, workers)
-        if self._telling:
-            _, late = await asyncio.wait(self._telling, timeout=_FAREWELL)
+        if self._sending:
+            _, late = await asyncio.wait(self._sending, timeout=_LAST_CONFIRMATION)
             for task in late:
                 task.cancel()
 
     def _send(self, client: "Client", workers: Collection[str]) -> None:
-        for worker, keys in self._keys.items():  # in place of one that is gone all are told: some may share its folder
-            task = asyncio.create_task(_tell(client, [worker] if worker in workers else list(workers), keys))
-            self._telling.add(task)
-            task.add_done_callback(self._telling.discard)
+        for worker, keys in self._keys.items():  # of a lost worker, to all others: some may share its folder
+            task = asyncio.create_task(_confirm_at(client, [worker] if worker in workers else list(workers), keys))
+            self._sending.add(task)
+            task.add_done_callback(self._sending.discard)
         self._keys, self._sent = {}, time.monotonic()
 
 
-async def _tell(client: "Client", workers: list[str], keys: list[str]) -> None:
-    """Apart from what goes to others, since a worker that has just gone does not answer for a while."""
+async def _confirm_at(client: "Client", workers: list[str], keys: list[str]) -> None:
+    """A call for each worker, since the call to a worker that has just ended returns only after a while."""
     try:
         await client.run(confirm, keys, workers=workers, on_error="ignore")  # type: ignore[misc]
     except OSError as error:
-        logger.info("Workers were not told what is stored: %s", error)
+        logger.info("Workers did not get the confirmation of stored results: %s", error)

@@ -1,7 +1,7 @@
-"""A forming clip made small enough to travel: the frames, one below the other, as one JPEG.
+"""Compresses the preview of an unfinished clip: the frames, one below the other, as one JPEG.
 
-Dask's scheduler keeps the events that carry previews, so each stays under 32 kB; a JPEG holds a clip of about
-16 × 56 × 56 in that, raw bytes only one of 16 × 26 × 26. The finished clip never goes this way.
+Dask's scheduler stores the events that contain previews, so each is limited to 32 kB. A JPEG of that size holds a clip
+of about 16 × 56 × 56, raw bytes only one of 16 × 26 × 26. Finished clips are sent without loss, as results.
 """
 
 import io
@@ -10,11 +10,11 @@ import numpy as np
 from PIL import Image
 
 MAX_BYTES = 32 * 1024
-_MAX_VOXELS = 16 * 112 * 112  # more than this never fits; halving first saves compressing it
+_MAX_VOXELS = 16 * 112 * 112  # a larger clip never fits, so it is halved before it is compressed
 
 
 def encode(clip: np.ndarray) -> tuple[int, bytes]:
-    """The clip in at most 32 kB, smaller by powers of two where it has to be.
+    """The clip in at most 32 kB; its sides are halved until it fits.
 
     Args:
         clip: (T, H, W, 3) uint8 RGB.
@@ -30,7 +30,7 @@ def encode(clip: np.ndarray) -> tuple[int, bytes]:
 
 
 def decode(frames: int, data: bytes) -> np.ndarray:
-    """(frames, H, W, 3) uint8 RGB, read-only, from what `encode` returned."""
+    """The clip from what `encode` returned: (frames, H, W, 3) uint8 RGB, read-only."""
     sheet = np.array(Image.open(io.BytesIO(data)).convert("RGB"))
     clip = sheet.reshape(frames, -1, sheet.shape[1], 3)
     clip.flags.writeable = False
@@ -45,7 +45,7 @@ def _jpeg(clip: np.ndarray) -> bytes:
 
 
 def _halved(clip: np.ndarray) -> np.ndarray:
-    """Half the height and width (each pixel the mean of four), or half the frames once pictures are tiny."""
+    """Half the height and width (each pixel the mean of four), or half the frames if a side is below 32 px."""
     frames, height, width, _ = clip.shape
     if min(height, width) < 32 and frames > 1:
         return clip[::2]

@@ -1,14 +1,14 @@
-"""What can be said of the queue and its workers at one moment."""
+"""The state of the queue and its workers at one moment."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any, Literal
 
 DEVICE = "device"
-"""Name of the Dask resource that a run takes: a worker has one, so it has one run at a time."""
+"""Name of the Dask resource that a task takes: a worker has one, so it runs one task at a time."""
 
 METRIC = "c3dvis"
-"""Name under which a worker's report on itself stands among the metrics that Dask's scheduler has of it."""
+"""Name of a worker's own entry among the metrics that it sends to Dask's scheduler."""
 
 QueueState = Literal["starting", "warming", "ready", "lost"]
 
@@ -18,12 +18,12 @@ class WorkerStatus:
     """One worker process.
 
     Attributes:
-        address: where it listens.
-        pid: its process on its own machine; 0 until it has reported.
-        ready: it has loaded TensorFlow and the default network; a render sent earlier waits for that.
-        busy: it is on one of this queue's renders.
-        device: what it renders on, one line; empty until it is ready.
-        versions: of Python, TensorFlow and what else decides the numbers; empty until it is ready.
+        address: of the worker.
+        pid: process id on its machine; 0 until it has reported.
+        ready: it has loaded TensorFlow and the default network; earlier renders wait for that.
+        busy: it runs one of this queue's renders.
+        device: that it renders on, one line; empty until it is ready.
+        versions: of Python, TensorFlow and the other packages that influence a render; empty until it is ready.
         memory_bytes: its resident memory.
         problem: a sentence if it could not get ready.
     """
@@ -43,13 +43,13 @@ class QueueStatus:
     """The queue as a whole.
 
     Attributes:
-        state: `starting` (no worker yet), `warming` (none is ready yet), `ready` (renders start at once if a
-            worker is free), `lost` (there were workers and there are none now, or their scheduler does not
-            answer; the queue goes on trying, and renders wait).
+        state: `starting` (no worker yet), `warming` (no worker is ready yet), `ready` (renders start at once if a
+            worker is free), `lost` (all workers have ended, or their scheduler does not answer; the queue tries to
+            connect again, and renders wait).
         workers: those connected now.
-        queued: number of renders waiting.
+        queued: number of waiting renders.
         running: number of renders under way.
-        problem: a sentence on what is wrong, if something is.
+        problem: a sentence about what is wrong, or None.
     """
 
     state: QueueState
@@ -60,7 +60,7 @@ class QueueStatus:
 
 
 def worker_status(address: str, identity: Mapping[str, Any], busy: bool) -> WorkerStatus:
-    """One worker, from what Dask's scheduler says of it, which holds what it reports itself (`task.WarmUp`)."""
+    """One worker, from Dask's description of it; its metrics contain the report of `worker_tasks.WarmUp`."""
     metrics = identity.get("metrics", {})
     report = metrics.get(METRIC, {})
     return WorkerStatus(

@@ -1,7 +1,4 @@
-"""`RenderJob`: one render on its way, as its callers hold it.
-
-It belongs to the spec, not to who asked: everyone who submits the same spec holds the same job.
-"""
+"""`RenderJob`: the handle of one render; all callers that submit the same spec get the same job."""
 
 import threading
 import time
@@ -12,6 +9,7 @@ from typing import TYPE_CHECKING, Any, Literal
 
 import numpy as np
 
+from c3dvis.durations import seconds_left, seconds_per_unit
 from c3dvis.errors import C3dvisError
 from c3dvis.maximize.schedule import Schedule, family
 from c3dvis.networks.registry import describe
@@ -22,30 +20,30 @@ if TYPE_CHECKING:
 
 JobState = Literal["queued", "running", "done", "failed", "cancelled"]
 
-_WATCHED_FOR = 20.0  # seconds after its last look during which a watcher still counts
-_POINT: tuple[str, ...] = ("step", "seconds", "objective", "shown_activation")
-_RATE_POINTS = 16  # latest reports from which the time left is estimated
+_WATCH_DURATION = 20.0  # seconds for which a watcher counts after its latest snapshot
+_COLUMNS: tuple[str, ...] = ("step", "seconds", "objective", "shown_activation")
+_PACE_REPORTS = 16  # latest reports from which the pace is estimated
 
 
 @dataclass(frozen=True, eq=False)
 class JobSnapshot:
-    """A render at one moment.
+    """The state of a render at one moment.
 
     Attributes:
         state: `queued`, `running`, `done`, `failed` or `cancelled`; the last three are final.
         position: place in the queue, 1 is next; None unless queued.
-        step, steps: of the optimiser; both 0 until the first report.
-        seconds: since a worker took it up; of a finished render, how long it took.
-        seconds_left: an estimate from the pace of the latest steps, and from how long earlier renders took after
-            their last; None while there is none.
+        step, steps: latest step and number of steps of the optimiser; both 0 until the first report.
+        seconds: since a worker started it; of a finished render, its duration.
+        seconds_left: an estimate from the pace of the latest steps and from how long earlier renders took to measure
+            the result; None while there is no estimate.
         objective, shown_activation: at the latest step that has them.
-        curve: per step a dict of step, seconds, objective, shown_activation, like `RenderResult.history`.
-        preview: the clip as it forms, (t, h, w, 3) uint8 RGB, small and read-only; None before the first, and
-            once the render is finished.
-        error: of a failed render, a sentence.
-        warning: something to know about a render that is not failed, a sentence.
-        attempt: 1, or more once a worker was lost and the render started again.
-        together: renders in the batch that it is or was in, itself included; its seconds are those of the batch.
+        curve: a row per step, as in `RenderResult.history`.
+        preview: the unfinished clip, (t, h, w, 3) uint8 RGB, reduced and read-only; None before the first one and
+            after the render.
+        error: why the render failed, a sentence.
+        warning: a sentence about a render that has not failed, or None.
+        attempt: 1, or more if a worker was lost and the render started again.
+        batch_size: renders of its batch, itself included; `seconds` are those of the whole batch.
     """
 
     state: JobState
@@ -61,16 +59,16 @@ class JobSnapshot:
     error: str | None
     warning: str | None
     attempt: int
-    together: int
+    batch_size: int
 
     @property
     def finished(self) -> bool:
-        """Whether nothing will change any more."""
+        """Whether the state is final."""
         return self.state in ("done", "failed", "cancelled")
 
 
-class AfterSteps:
-    """How long renders take after their last step, for measuring what came out, learned from earlier ones.
+class MeasurementTime:
+    """How long renders take to measure their result after the last step, learned from earlier renders.
 
     Attributes:
         steps: that time, in steps of the same render at full size, since both grow with the network and the clip.
@@ -80,7 +78,7 @@ class AfterSteps:
         self.steps = 0.0
 
     def learn(self, steps: float) -> None:
-        """Take one more render into account, the latest counting most."""
+        """Update the mean with one more render; the latest has the largest weight."""
         self.steps = (self.steps + steps) / 2 if self.steps else steps
 
 
@@ -89,10 +87,10 @@ class RenderJob:
 
     Attributes:
         key: address of the result.
-        spec: what is rendered.
-        number: of the request for it, counted by the queue.
-        background: nobody waits for it at a page, so those that someone waits for go first.
-        alone: it is to go in no batch.
+        spec: of the render.
+        number: of its request, counted by the queue.
+        background: no user waits for it, so jobs that a user waits for go first.
+        alone: it must not be rendered in a batch.
     """
 
     def __init__(
@@ -104,7 +102,7 @@ class RenderJob:
         position: Callable[["RenderJob"], int | None],
         stop: Callable[["RenderJob"], None],
         fetch: Callable[["RenderJob"], "RenderResult | None"],
-        after_steps: AfterSteps,
+        measurement_time: MeasurementTime,
     ) -> None:
         self.key = key
         self.spec = spec
@@ -114,27 +112,27 @@ class RenderJob:
         self._position = position
         self._stop = stop
         self._fetch = fetch
-        self._after_steps = after_steps
+        self._measurement_time = measurement_time
         self._lock = threading.RLock()
         self._finished = threading.Event()
-        self._watchers: dict[str, float] = {}  # who -> when last seen, monotonic seconds
+        self._watchers: dict[str, float] = {}  # monotonic seconds of each watcher's latest snapshot
         self._state: JobState = "queued"
         self._error: C3dvisError | None = None
         self._warning: str | None = None
         self._attempt = 0
-        self._together = 1
+        self._batch_size = 1
         self._worker = ""
         self._preview: tuple[int, bytes] | None = None
-        self._forget_progress()
+        self._reset_progress()
 
     def __repr__(self) -> str:
         return f"<RenderJob {self.spec.title}: {self._state}>"
 
     def snapshot(self, watcher: str | None = None) -> JobSnapshot:
-        """How it stands now.
+        """The state now.
 
         Args:
-            watcher: a name for who looks (a session's, say), so that `cancel` by another does not take it away.
+            watcher: a name of the caller, such as a session's; it protects the render from `cancel` by another watcher.
         """
         position = self._position(self)
         with self._lock:
@@ -156,23 +154,23 @@ class RenderJob:
                 error=str(self._error) if self._error else None,
                 warning=self._warning,
                 attempt=max(1, self._attempt),
-                together=self._together,
+                batch_size=self._batch_size,
             )
 
     @property
     def error(self) -> C3dvisError | None:
-        """What a failed render failed with; its class tells failures apart."""
+        """The error of a failed render."""
         return self._error
 
     def cancel(self, watcher: str | None = None) -> bool:
-        """Stop this render, unless someone else is watching it; it can be submitted again at once.
+        """Stop this render, unless another watcher needs it; it can be submitted again at once.
 
         Args:
             watcher: who cancels. The render goes on while any other watcher has looked at it within the last twenty
                 seconds. None stops it for everyone.
 
         Returns:
-            Whether it has stopped (or was finished already).
+            Whether it was stopped (or was finished already).
         """
         with self._lock:
             if watcher is not None:
@@ -183,10 +181,10 @@ class RenderJob:
         return True
 
     def result(self) -> "RenderResult | None":
-        """The result of a render that is done, or None.
+        """The result of a successful render, or None.
 
-        None also when a result that the store had refused, or has dropped since, is no longer in memory:
-        submit the spec again.
+        It is also None if the store has refused or evicted the result and it is no longer in memory: submit the spec
+        again.
 
         Raises:
             StoreError: the store cannot be read.
@@ -194,19 +192,19 @@ class RenderJob:
         return self._fetch(self) if self._state == "done" else None
 
     def wait(self, timeout: float | None = None) -> bool:
-        """Block until it is finished, or for `timeout` seconds; returns whether it is finished."""
+        """Block until it is finished, at most for `timeout` seconds; returns whether it is finished."""
         return self._finished.wait(timeout)
 
     @property
     def rank(self) -> tuple[bool, int]:
-        """Its place among those that wait: the smallest is next."""
+        """Sort key of the waiting jobs: the smallest is next."""
         return self.background, self.number
 
-    # What follows is for RenderQueue: each call tells the job what happened to it.
+    # The methods below are for RenderQueue and Dispatcher, which call them when the job's state changes.
 
     @property
     def is_finished(self) -> bool:
-        """Whether nothing will change any more."""
+        """Whether the state is final."""
         return self._finished.is_set()
 
     @property
@@ -216,55 +214,55 @@ class RenderJob:
 
     @property
     def worker(self) -> str:
-        """Address of the worker that renders it; empty unless it is running."""
+        """Address of its worker; empty unless it is running."""
         return self._worker if self._state == "running" else ""
 
-    def started(self, worker: str, together: int = 1) -> None:
-        """A worker has taken it up, for the first time or again after another was lost, as one of so many."""
+    def started(self, worker: str, batch_size: int = 1) -> None:
+        """A worker has started it, for the first time or again after another was lost."""
         with self._lock:
             if self._finished.is_set():
                 return
             if self._attempt:
                 self._warning = "The worker process was lost; the render started again on a new one."
-            self._forget_progress()
-            self._state, self._worker, self._together = "running", worker, together
+            self._reset_progress()
+            self._state, self._worker, self._batch_size = "running", worker, batch_size
             self._attempt += 1
             self._began = time.monotonic()
 
     def lost_worker(self) -> None:
-        """Its worker is gone; Dask gives the render to another as soon as there is one."""
+        """Its worker was lost; Dask gives the render to another as soon as there is one."""
         with self._lock:
             if self._state == "running":
                 self._worker = ""
                 self._warning = "The worker process was lost; the render starts again on a new one."
 
     def requeued(self, alone: bool = False) -> None:
-        """The scheduler was lost, or its batch failed and it is to go `alone`; it waits for another turn."""
+        """It waits again: the scheduler was lost, or its batch failed and it is to be rendered `alone`."""
         with self._lock:
             self.alone = self.alone or alone
             if not self._finished.is_set():
                 self._state = "queued"
-                self._forget_progress()
+                self._reset_progress()
 
     def progressed(self, message: Mapping[str, Any]) -> None:
-        """A report of `task.Reporter` has arrived."""
+        """A report of `worker_tasks.ProgressReporter` has arrived."""
         with self._lock:
             if self._state != "running":
                 return
             self._steps = message["steps"]
-            self._curve += [dict(zip(_POINT, point, strict=True)) for point in message["points"]]
+            self._curve += [dict(zip(_COLUMNS, point, strict=True)) for point in message["points"]]
             self._reported = time.monotonic()
             if "preview" in message:
                 self._preview, self._decoded = (message["frames"], message["preview"]), None
 
     def finish(self, state: JobState, error: C3dvisError | None = None, warning: str | None = None) -> bool:
-        """It is done, failed or cancelled; returns False if it already was finished."""
+        """It is done, failed or cancelled; returns False if it was finished before."""
         with self._lock:
             if self._finished.is_set():
                 return False
             pace = self._pace()
             if state == "done" and pace:
-                self._after_steps.learn((time.monotonic() - self._reported) / pace)
+                self._measurement_time.learn((time.monotonic() - self._reported) / pace)
             self._state, self._error = state, error
             self._warning = warning or self._warning
             self._ended = time.monotonic()
@@ -274,10 +272,10 @@ class RenderJob:
             return True
 
     def _recent_watchers(self) -> dict[str, float]:
-        since = time.monotonic() - _WATCHED_FOR
+        since = time.monotonic() - _WATCH_DURATION
         return {watcher: seen for watcher, seen in self._watchers.items() if seen > since}
 
-    def _forget_progress(self) -> None:
+    def _reset_progress(self) -> None:
         self._steps = 0
         self._curve: list[dict[str, float | None]] = []
         self._decoded: np.ndarray | None = None
@@ -288,7 +286,7 @@ class RenderJob:
 
     @cached_property
     def family(self) -> str | None:
-        """Those of one family can be rendered in one batch; None if it goes alone."""
+        """Jobs of one family can be rendered in one batch; None if this one cannot."""
         return family(self.spec)
 
     @cached_property
@@ -296,16 +294,18 @@ class RenderJob:
         return Schedule.of(self.spec, describe(self.spec.network))
 
     def _pace(self) -> float | None:
-        """Seconds per step at full size, over the latest reports.
+        """Seconds per step at full size, from the latest reports.
 
-        The first report of each canvas is left out, since it waited for building. Until there are two of the full size
-        it counts all the same, beside those of the small canvas, if it says less: either alone says rather too much.
+        Reports of the small canvas and of the full size are separate, because the first report of each includes the
+        time to build the computation. Until the full size has two reports, the estimate is the smaller of two that are
+        both rather too large: the pace of the small canvas, and the pace from its last report to the first of the full
+        size.
         """
         points = [(self._schedule.cost(row["step"] or 0), row["seconds"] or 0) for row in self._curve]
         sketched = sum((row["step"] or 0) <= self._schedule.sketch for row in self._curve)
         small, large = points[:sketched], points[sketched:]
         parts = [large] if len(large) > 1 else [small, small[-1:] + large]
-        paces = [pace for part in parts if (pace := _slope(part[-_RATE_POINTS:])) is not None]
+        paces = [pace for part in parts if (pace := seconds_per_unit(part[-_PACE_REPORTS:])) is not None]
         return min(paces, default=None)
 
     def _seconds_left(self) -> float | None:
@@ -313,8 +313,8 @@ class RenderJob:
         if self._state != "running" or pace is None:
             return None
         cost = self._schedule.cost
-        left = cost(self._steps) - cost(self._curve[-1]["step"] or 0) + self._after_steps.steps
-        return max(0.0, pace * left - (time.monotonic() - self._reported))
+        steps = cost(self._steps) - cost(self._curve[-1]["step"] or 0) + self._measurement_time.steps
+        return seconds_left(pace, steps, time.monotonic() - self._reported)
 
     def _decoded_preview(self) -> np.ndarray | None:
         if self._decoded is None and self._preview is not None:
@@ -322,10 +322,3 @@ class RenderJob:
 
             self._decoded = decode(*self._preview)
         return self._decoded
-
-
-def _slope(points: list[tuple[float, float]]) -> float | None:
-    """Seconds per step over points (steps, seconds); None where they do not tell."""
-    if len(points) < 2 or points[-1][0] <= points[0][0]:
-        return None
-    return (points[-1][1] - points[0][1]) / (points[-1][0] - points[0][0])

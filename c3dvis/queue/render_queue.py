@@ -1,59 +1,60 @@
-"""`RenderQueue`: takes specs, keeps their order, and puts what the workers return into the store."""
+"""`RenderQueue`: accepts specs, orders them, and puts the workers' results into the store."""
 
 import atexit
 import bisect
 import itertools
 import logging
 import threading
-from collections import OrderedDict
 from collections.abc import Collection
 from typing import TYPE_CHECKING
+
+from cachetools import FIFOCache
 
 from c3dvis.errors import C3dvisError, Cancelled, QueueClosed, RenderFailed
 from c3dvis.networks.registry import describe
 from c3dvis.networks.weights import installed_weights
 from c3dvis.queue.dispatcher import Dispatcher
 from c3dvis.queue.queue_status import QueueState, QueueStatus, worker_status
-from c3dvis.queue.render_job import AfterSteps, JobState, RenderJob
+from c3dvis.queue.render_job import JobState, MeasurementTime, RenderJob
 from c3dvis.settings import scheduler_address
 from c3dvis.spec import RenderSpec
 
 if TYPE_CHECKING:
-    from c3dvis.queue.worker_tasks import Outcome
+    from c3dvis.queue.worker_tasks import RenderReply
     from c3dvis.results import RenderResult, ResultStore
 
 logger = logging.getLogger(__name__)
 
-_FINISHED_KEPT = 256  # jobs whose snapshot can still be asked for
-_UNSAVED_KEPT = 16  # results kept in memory because the store refused them
+_FINISHED_JOBS = 256  # latest finished jobs that `job` still returns
+_UNSTORED_RESULTS = 16  # latest results kept in memory because the store refused them
 
 
 class RenderQueue:
     """Renders specs in worker processes, each key once, and keeps the results in one store.
 
-    Construction returns at once; meanwhile the workers start, and load TensorFlow and the default network.
-    Every method may be called from any thread. The calling process never loads TensorFlow.
+    The constructor returns at once, while the workers start and load TensorFlow and the default network. Every method
+    may be called from any thread. The calling process never loads TensorFlow.
 
     Args:
-        store: where results go and are looked for first.
+        store: where results are looked for first and kept.
         scheduler: address of a Dask scheduler; None takes `C3DVIS_SCHEDULER`, and if that is unset too the queue
             starts a cluster of its own on this machine.
-        patient: no page waits behind these renders, so that those of one layer go in batches on a CPU too, where that
-            is faster. On a GPU, where a batch takes seconds, all do that nobody waits for.
+        patient: no user waits behind these renders, so background renders of one layer go in batches on a CPU too,
+            where a batch takes long but each render in it less. On a GPU they always go in batches.
     """
 
     def __init__(self, store: "ResultStore", *, scheduler: str | None = None, patient: bool = False) -> None:
         self._store = store
         self._lock = threading.RLock()
-        # Held while a new request is compared with the store, so that two of the same spec cannot both miss;
-        # apart from `_lock`, so that a slow disk holds up no one who only looks.
+        # Held while a request is looked up in the store, so that two requests of one spec cannot both miss. It is not
+        # `_lock`, so that a slow disk does not delay callers that only read.
         self._submitting = threading.Lock()
-        self._active: OrderedDict[str, RenderJob] = OrderedDict()  # queued and running, in order of submission
+        self._active: dict[str, RenderJob] = {}  # queued and running, in order of submission
         self._ranks: list[tuple[bool, int]] = []  # of the active jobs, ascending
         self._counter = itertools.count()
-        self._finished: OrderedDict[str, RenderJob] = OrderedDict()
-        self._unsaved: OrderedDict[str, RenderResult] = OrderedDict()
-        self._after_steps = AfterSteps()
+        self._finished: FIFOCache[str, RenderJob] = FIFOCache(_FINISHED_JOBS)
+        self._unstored: FIFOCache[str, RenderResult] = FIFOCache(_UNSTORED_RESULTS)
+        self._measurement_time = MeasurementTime()
         self._closed = False
         self._dispatcher = Dispatcher(
             scheduler or scheduler_address(), next_jobs=self._next_jobs, deliver=self._deliver, patient=patient
@@ -61,11 +62,11 @@ class RenderQueue:
         atexit.register(self.close)
 
     def submit(self, spec: RenderSpec, *, background: bool = False) -> RenderJob:
-        """The job of this spec: the one under way, a done one if its result is stored, or a new one.
+        """The job of this spec: the one under way, a finished one if its result is stored, or a new one.
 
         Args:
-            background: nobody waits for it now: it goes after all those that someone waits for. Submitted again without
-                that, it moves in front.
+            background: no user waits for it: it is rendered after all jobs that a user waits for. Submitted again with
+                False, it moves before the background jobs.
 
         Raises:
             UnknownNetwork, UnknownLayer, InvalidSpec: the network cannot do what the spec asks.
@@ -95,7 +96,7 @@ class RenderQueue:
                     position=self._position,
                     stop=self._stop,
                     fetch=self._fetch,
-                    after_steps=self._after_steps,
+                    measurement_time=self._measurement_time,
                 )
                 if is_stored:
                     self._finish(job, "done")
@@ -114,10 +115,10 @@ class RenderQueue:
     def jobs(self) -> list[RenderJob]:
         """Jobs under way in the order in which they are rendered, then finished ones, latest first."""
         with self._lock:
-            return [*sorted(self._active.values(), key=lambda job: job.rank), *reversed(self._finished.values())]
+            return [*sorted(self._active.values(), key=lambda job: job.rank), *reversed(list(self._finished.values()))]
 
     def status(self) -> QueueStatus:
-        """How the queue and its workers stand."""
+        """The state of the queue and its workers."""
         dispatcher = self._dispatcher
         with self._lock:
             active = list(self._active.values())
@@ -142,7 +143,7 @@ class RenderQueue:
         )
 
     def close(self) -> None:
-        """Stop every render and every worker process of our own; may be called again. Stored results stay."""
+        """Stop every render and the own cluster; may be called again. Stored results stay."""
         with self._lock:
             self._closed = True
         self._dispatcher.close()
@@ -153,44 +154,44 @@ class RenderQueue:
         atexit.unregister(self.close)
 
     def _under_way(self, key: str) -> RenderJob | None:
-        """The job that a new request for this key joins."""
+        """The job that a new request for this key gets instead of a new one."""
         with self._lock:
-            return self._active.get(key) or (self._finished.get(key) if key in self._unsaved else None)
+            return self._active.get(key) or (self._finished.get(key) if key in self._unstored else None)
 
     def _is_stored(self, key: str) -> bool:
         try:
             return self._store.get_key(key) is not None
-        except C3dvisError as error:  # rendering again is the remedy, and the store may have recovered by then
+        except C3dvisError as error:  # the spec is rendered again, and the store may have recovered by then
             logger.warning("A stored result cannot be read: %s", error)
             return False
 
     def _position(self, job: RenderJob) -> int | None:
         with self._lock:
             before = bisect.bisect_left(self._ranks, job.rank)
-        started = sum(other.rank < job.rank and other.state == "running" for other in self._dispatcher.taken)
+        started = sum(other.rank < job.rank and other.state == "running" for other in self._dispatcher.assigned)
         return before - started + 1
 
-    def _next_jobs(self, taken: Collection[RenderJob]) -> list[RenderJob]:
-        """The next one, and after it what may go in one batch with it: the rest of its family that nobody waits for."""
+    def _next_jobs(self, assigned: Collection[RenderJob]) -> list[RenderJob]:
+        """The next job, then the background jobs of its family, which may be rendered in one batch with it."""
         with self._lock:
-            waiting = [job for job in self._active.values() if job not in taken]
+            waiting = [job for job in self._active.values() if job not in assigned]
             first = min(waiting, key=lambda job: job.rank, default=None)
             if first is None:
                 return []
             if first.alone or not (first.background and first.family):
                 return [first]
-            mates = [job for job in waiting if job.background and not job.alone and job.family == first.family]
-            return sorted(mates, key=lambda job: job.rank)
+            family = [job for job in waiting if job.background and not job.alone and job.family == first.family]
+            return sorted(family, key=lambda job: job.rank)
 
     def _bring_forward(self, job: RenderJob) -> None:
-        """Someone waits for a background job now: it goes after those that were waited for before."""
+        """A user waits for a background job now: it becomes the last of the jobs that users wait for."""
         with self._lock:
             if job.background and job.state == "queued" and self._active.get(job.key) is job:
-                self._forget_rank(job)
+                self._remove_rank(job)
                 job.background, job.number = False, next(self._counter)
                 bisect.insort(self._ranks, job.rank)
 
-    def _forget_rank(self, job: RenderJob) -> None:
+    def _remove_rank(self, job: RenderJob) -> None:
         del self._ranks[bisect.bisect_left(self._ranks, job.rank)]
 
     def _stop(self, job: RenderJob) -> None:
@@ -199,17 +200,17 @@ class RenderQueue:
 
     def _fetch(self, job: RenderJob) -> "RenderResult | None":
         with self._lock:
-            unsaved = self._unsaved.get(job.key)
-        return unsaved or self._store.get_key(job.key)
+            unstored = self._unstored.get(job.key)
+        return unstored or self._store.get_key(job.key)
 
-    def _deliver(self, job: RenderJob, outcome: "Outcome") -> bool:
-        """Take what a worker returned; in a thread, since the store writes to disk.
+    def _deliver(self, job: RenderJob, reply: "RenderReply") -> bool:
+        """Finish a job with a worker's reply; called in a thread of its own, since the store writes to disk.
 
         Returns:
-            Whether the worker need not keep it any longer; it does if the store refused it.
+            Whether the worker may delete the result; not if the store refused it.
         """
         try:
-            warning = self._keep(job, outcome)
+            warning = self._store_reply(job, reply)
             self._finish(job, "done", warning=warning)
             return warning is None
         except Cancelled:
@@ -223,45 +224,41 @@ class RenderQueue:
             self._finish(job, "failed", RenderFailed(sentence))
         return True
 
-    def _keep(self, job: RenderJob, outcome: "Outcome") -> str | None:
-        """Put the outcome's result into the store, or into memory with a sentence that says why."""
+    def _store_reply(self, job: RenderJob, reply: "RenderReply") -> str | None:
+        """Put the result into the store; if the store refuses it, keep it in memory and return the reason."""
         from c3dvis.results import RenderResult
 
-        if outcome.details:
-            logger.error("Rendering %s failed.\n%s", job.spec.to_json(), outcome.details)
-        if outcome.error or outcome.blob is None:
-            raise outcome.error or RenderFailed("The worker returned nothing.")
-        result = RenderResult.from_bytes(outcome.blob)
+        if reply.details:
+            logger.error("Rendering %s failed.\n%s", job.spec.to_json(), reply.details)
+        if reply.error or reply.blob is None:
+            raise reply.error or RenderFailed("The worker returned nothing.")
+        result = RenderResult.from_bytes(reply.blob)
         if result.key != job.key:
             raise RenderFailed(
                 f"The worker returned another result than was asked for: expected key {job.key[:12]}…, received "
                 f"{result.key[:12]}…. Its weights, or this machine's, changed meanwhile: render it again."
             )
         try:
-            self._store.put(result, outcome.blob)
+            self._store.put(result, reply.blob)
         except C3dvisError as error:
             logger.warning("A result was not stored: %s", error)
             with self._lock:
-                self._unsaved[job.key] = result
-                while len(self._unsaved) > _UNSAVED_KEPT:
-                    self._unsaved.popitem(last=False)
+                self._unstored[job.key] = result
             return f"The result is shown but not kept. {error}"
         with self._lock:
-            self._unsaved.pop(job.key, None)
+            self._unstored.pop(job.key, None)
         return None
 
     def _finish(
         self, job: RenderJob, state: JobState, error: C3dvisError | None = None, warning: str | None = None
     ) -> bool:
-        """Move a job to the finished ones, unless it is there."""
+        """Move a job to the finished ones; returns False if it was finished before."""
         with self._lock:
             if not job.finish(state, error, warning):
                 return False
             if self._active.get(job.key) is job:
                 del self._active[job.key]
-                self._forget_rank(job)
+                self._remove_rank(job)
             self._finished.pop(job.key, None)
             self._finished[job.key] = job
-            while len(self._finished) > _FINISHED_KEPT:
-                self._finished.popitem(last=False)
             return True

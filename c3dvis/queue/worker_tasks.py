@@ -1,7 +1,7 @@
-"""What runs inside a worker: warming up, and renders with their reports.
+"""The code that workers run: warm-up, renders with progress reports, and receiving weights.
 
-Everything here is submitted by reference, so a worker of another machine needs this package too. TensorFlow
-is imported inside functions alone: the dashboard imports this module to name them.
+Dask sends these functions by reference, so a worker on another machine needs this package too. TensorFlow is imported
+only inside functions, because the dashboard imports this module to submit them.
 """
 
 import ctypes
@@ -31,49 +31,52 @@ if TYPE_CHECKING:
     from c3dvis.maximize.progress import Progress
 
 TOPIC = "c3dvis"
-"""Topic of the events that a run sends: `started` and `progress`."""
+"""Topic of the events that a task sends: `started` and `progress`."""
 
 PROGRESS_EVERY = 0.2  # seconds between reports
 PREVIEW_EVERY = 0.4  # seconds between previews
 
-_warm = threading.Event()  # set once this process has warmed up, or could not
-_report: dict[str, Any] = {}  # on this process
+_warm = threading.Event()  # set when the warm-up of this process has ended, also when it failed
+_report: dict[str, Any] = {}  # of this process, as `worker_status` reads it
 
 
 @dataclass(frozen=True)
-class Outcome:
-    """How a render ended: the result's bytes, or an error with the traceback of an unexpected one.
+class RenderReply:
+    """What a worker returns for one spec: the result's bytes, or an error.
 
     Attributes:
-        wants: the network whose weights this worker lacks; nothing was rendered.
+        blob: the result as `RenderResult.to_bytes` packs it.
+        error: why there is no result.
+        details: traceback of an unexpected error.
+        missing_weights: name of the network whose weights this worker lacks; nothing was rendered.
         worker: address of the worker.
-        unexpected: the error is none that a spec can be blamed for; of several in a batch, each deserves a try alone.
+        unexpected: the spec may not be the cause of the error; each spec of a batch is then tried again alone.
     """
 
     blob: bytes | None = None
     error: C3dvisError | None = None
     details: str = ""
-    wants: str = ""
+    missing_weights: str = ""
     worker: str = ""
     unexpected: bool = False
 
 
-def render(specs_json: Sequence[str], algorithm: int, fingerprint: str) -> list[Outcome]:
-    """Render specs in this worker, several as one batch; never raises, so that what comes back is always sentences.
+def render(specs_json: Sequence[str], algorithm: int, fingerprint: str) -> list[RenderReply]:
+    """Render specs in this worker, several as one batch. Never raises: errors come back as sentences.
 
     Args:
         specs_json: canonical JSON of each spec; several are of one `schedule.family`.
-        algorithm: version that the asking side would store the results under.
-        fingerprint: of the network that the asking side means.
+        algorithm: version of the algorithm under which the client stores the results.
+        fingerprint: of the network whose results the client expects.
 
     Returns:
-        How each ended, in their order.
+        A reply for each spec, in their order.
     """
     worker = get_worker()
-    run = Run(worker)
-    reporters = [Reporter(run, index, len(specs_json)) for index in range(len(specs_json))]
+    task = RenderTask(worker)
+    reporters = [ProgressReporter(task, index, len(specs_json)) for index in range(len(specs_json))]
     try:
-        run.started()
+        task.send(kind="started")
         if algorithm != ALGORITHM_VERSION:
             raise RenderFailed(
                 f"This worker renders by version {ALGORITHM_VERSION} of the algorithm, the dashboard asked "
@@ -82,57 +85,59 @@ def render(specs_json: Sequence[str], algorithm: int, fingerprint: str) -> list[
         specs = [RenderSpec.from_json(text) for text in specs_json]
         network = specs[0].network
         if not installed_weights.present(describe(network)):
-            return [Outcome(wants=network, worker=worker.address)] * len(specs)
+            return [RenderReply(missing_weights=network, worker=worker.address)] * len(specs)
         _check_weights(network, fingerprint)
         while not _warm.wait(0.1):
-            run.raise_if_cancelled()
-        return _kept_or_rendered(specs, fingerprint, reporters, worker.address)
+            task.raise_if_cancelled()
+        return _from_outbox_or_rendered(specs, fingerprint, reporters, worker.address)
     except C3dvisError as error:
-        return [Outcome(error=error)] * len(specs_json)
+        return [RenderReply(error=error)] * len(specs_json)
     except Exception as error:
         return [_unexpected(error)] * len(specs_json)
     finally:
         _release_memory()
 
 
-def _kept_or_rendered(
-    specs: Sequence[RenderSpec], fingerprint: str, reporters: Sequence["Reporter"], worker: str
-) -> list[Outcome]:
-    """From the outbox what an earlier run made and nobody could store; the others rendered, and kept until stored."""
+def _from_outbox_or_rendered(
+    specs: Sequence[RenderSpec], fingerprint: str, reporters: Sequence["ProgressReporter"], worker: str
+) -> list[RenderReply]:
+    """Results that an earlier task left in the outbox; the others are rendered and kept there until they are stored."""
     outbox = Outbox()
     keys = [spec.key(fingerprint) for spec in specs]
     found = {i: blob for i, key in enumerate(keys) if (blob := outbox.find(key)) is not None}
-    outcomes = {i: Outcome(blob=blob, worker=worker) for i, blob in found.items()}
+    replies = {i: RenderReply(blob=blob, worker=worker) for i, blob in found.items()}
     left = [i for i in range(len(specs)) if i not in found]
     if left:
-        made = rendered([specs[i] for i in left], [reporters[i] for i in left])
-        for i, outcome in zip(left, made, strict=True):
-            if outcome.blob is not None:
-                outbox.keep(keys[i], outcome.blob)
-            outcomes[i] = replace(outcome, worker=worker)
-    return [outcomes[i] for i in range(len(specs))]
+        rendered = render_specs([specs[i] for i in left], [reporters[i] for i in left])
+        for i, reply in zip(left, rendered, strict=True):
+            if reply.blob is not None:
+                outbox.keep(keys[i], reply.blob)
+            replies[i] = replace(reply, worker=worker)
+    return [replies[i] for i in range(len(specs))]
 
 
-def rendered(specs: Sequence[RenderSpec], reporters: Sequence["Reporter"]) -> list[Outcome]:
-    """Have specs rendered; an error that ends all of them is raised."""
+def render_specs(specs: Sequence[RenderSpec], reporters: Sequence["ProgressReporter"]) -> list[RenderReply]:
+    """Render one spec, or several as a batch; an error that ends all of them is raised."""
     import c3dvis
 
     if len(specs) == 1:
-        return [Outcome(blob=c3dvis.render(specs[0], on_progress=reporters[0]).to_bytes())]
+        return [RenderReply(blob=c3dvis.render(specs[0], on_progress=reporters[0]).to_bytes())]
     from c3dvis.maximize.render import render_batch
 
     ended = render_batch(specs, reporters)
-    return [Outcome(error=one) if isinstance(one, C3dvisError) else Outcome(blob=one.to_bytes()) for one in ended]
+    return [
+        RenderReply(error=one) if isinstance(one, C3dvisError) else RenderReply(blob=one.to_bytes()) for one in ended
+    ]
 
 
-def _unexpected(error: Exception) -> Outcome:
+def _unexpected(error: Exception) -> RenderReply:
     reason = " ".join(str(error).split())[:200] or "no message"
     sentence = f"The render stopped on an unexpected {type(error).__name__}: {reason}. The log has the details."
-    return Outcome(error=RenderFailed(sentence), details=traceback.format_exc(), unexpected=True)
+    return RenderReply(error=RenderFailed(sentence), details=traceback.format_exc(), unexpected=True)
 
 
 def receive_weights(network: str, data: bytes) -> C3dvisError | None:
-    """Keep a network's weights that the asking side sent, for this worker and all that share its folder.
+    """Install a network's weights that the client sent, for this worker and all that share its weights folder.
 
     Returns:
         Why they could not be kept, or None.
@@ -155,82 +160,82 @@ def _check_weights(network: str, fingerprint: str) -> None:
 
 
 def _release_memory() -> None:
-    """Give memory that the render no longer uses back to the system, where its C library can."""
-    gc.collect()  # compiled functions refer to themselves
+    """Return memory that the render no longer uses to the system, if the C library supports it."""
+    gc.collect()  # compiled functions contain reference cycles
     if sys.platform == "linux" and hasattr(library := ctypes.CDLL(None), "malloc_trim"):
         library.malloc_trim(0)
 
 
-class Run:
-    """What Dask runs, one spec or a batch of them, and its way to tell of itself."""
+class RenderTask:
+    """The Dask task that renders one spec or a batch: it sends events to the client and notices a cancellation."""
 
     def __init__(self, worker: Worker) -> None:
         self._worker = worker
         self._key = worker.get_current_task()
 
-    def started(self) -> None:
-        """Tell that this run has a device now."""
-        self.send(kind="started")
-
     def raise_if_cancelled(self) -> None:
-        """Raises `Cancelled` when no one wants this run any more.
+        """Raises `Cancelled` if the client has cancelled the task or has ended.
 
-        Dask then marks the task as cancelled in the worker's own state and lets its body run; so it also is
-        when the dashboard that asked has gone.
+        In both cases Dask marks the task as cancelled in the worker's state and lets its function run on.
         """
         task = self._worker.state.tasks.get(self._key)
         if task is None or task.state == "cancelled":
             raise Cancelled("The render was cancelled.")
 
     def send(self, **message: Any) -> None:
-        """Have a message arrive at the side that asked."""
-        self._worker.log_event(TOPIC, {"run": self._key, **message})
+        """Send an event to the client."""
+        self._worker.log_event(TOPIC, {"task": self._key, **message})
 
 
-class Reporter:
-    """The `on_progress` of one spec of a run: reports a few times a second, and stops it once the run is cancelled.
+class ProgressReporter:
+    """The `on_progress` of one spec of a task: reports a few times a second, and stops the render if it is cancelled.
 
-    Every step's numbers travel, gathered between reports; previews travel less often, the first at once. Those of a
-    batch take turns, so that it sends no more than a single render.
+    A report contains the measures of all steps since the last one. Previews are sent less often, the first at once. The
+    intervals grow with the batch, so that a batch sends no more than a single render.
+
+    Args:
+        task: sends the reports.
+        index: of the spec in its batch.
+        batch_size: specs of the batch.
     """
 
-    def __init__(self, run: Run, index: int = 0, count: int = 1) -> None:
-        self._run = run
+    def __init__(self, task: RenderTask, index: int = 0, batch_size: int = 1) -> None:
+        self._task = task
         self._index = index
-        self._count = count
+        self._batch_size = batch_size
         self._points: list[list[float | None]] = []
         self._sent = self._preview_sent = float("-inf")
 
     def __call__(self, progress: "Progress") -> None:
-        self._run.raise_if_cancelled()
-        if progress.step:  # at step 0 there is a clip to show and nothing measured yet
+        self._task.raise_if_cancelled()
+        if progress.step:  # step 0 has a clip to show and no measures yet
             shown = None if progress.shown_activation is None else float(progress.shown_activation)
             seconds, objective = float(progress.seconds), float(progress.objective)
             self._points.append([int(progress.step), seconds, objective, shown])
         now = time.monotonic()
-        with_preview = progress.preview is not None and now - self._preview_sent >= PREVIEW_EVERY * self._count
-        recent = now - self._sent < PROGRESS_EVERY * self._count
+        with_preview = progress.preview is not None and now - self._preview_sent >= PREVIEW_EVERY * self._batch_size
+        recent = now - self._sent < PROGRESS_EVERY * self._batch_size
         if not with_preview and recent and progress.step < progress.steps:
             return
         message: dict[str, Any] = {"kind": "progress", "steps": int(progress.steps), "points": self._points}
         if with_preview and progress.preview is not None:
             message["frames"], message["preview"] = preview.encode(progress.preview)
             self._preview_sent = now
-        self._run.send(index=self._index, **message)
+        self._task.send(index=self._index, **message)
         self._points = []
         self._sent = now
 
 
 class WarmUp(WorkerPlugin):
-    """Loads TensorFlow and the default network as soon as a worker starts, and reports what it is.
+    """Loads TensorFlow and the default network as soon as a worker starts, and reports its device and versions.
 
-    Dask gives it to every worker, also to one that replaces another or joins later.
+    Dask installs it on every worker, also on one that replaces another or joins later.
     """
 
     name = "c3dvis-warm-up"
 
     def setup(self, worker: Worker) -> None:
-        """Start warming up in a thread: the worker keeps answering meanwhile."""
+        """Start the warm-up in a thread, so that the worker answers meanwhile."""
         worker.metrics[METRIC] = lambda _: _report
         if not _report:
             _report.update(pid=os.getpid(), ready=False)
@@ -245,22 +250,22 @@ def _warm_up() -> None:
         traceback.print_exc()
     finally:
         gc.collect()
-        gc.freeze()  # what is loaded now stays, and need not be looked through after each render
+        gc.freeze()  # what is loaded now stays loaded; later collections skip it
         _warm.set()
 
 
 def _load() -> dict[str, Any]:
-    """Import and build what most renders need; returns what this worker is, as `status.WorkerStatus` has it."""
+    """Import and build what most renders need; returns the device and versions, as `worker_status` reads them."""
     import c3dvis
     from c3dvis.networks.compute.device import describe_device
 
-    device = describe_device()  # first, since it sets TensorFlow up
+    device = describe_device()  # first, since it configures TensorFlow
     network = RenderSpec().network
     if installed_weights.present(describe(network)):
         try:
             c3dvis.load_network(network)
         except C3dvisError:
-            traceback.print_exc()  # a render of that network says what is wrong with it
+            traceback.print_exc()  # a render of that network fails with the same error
     versions = {name: importlib.metadata.version(name) for name in ("tensorflow", "keras", "keras-vis", "distributed")}
     return {
         "device": device["device"],

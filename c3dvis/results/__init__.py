@@ -1,10 +1,7 @@
-"""What a render gives, and the folder that keeps it.
-
-Knows nothing of how a result was made.
-"""
+"""Render results and the store that keeps them. Independent of how a result was rendered."""
 
 from c3dvis.results.result import RenderResult
 from c3dvis.results.store import ResultStore, StoreStats
-from c3dvis.results.thumbnails import Summary
+from c3dvis.results.thumbnails import Thumbnail
 
-__all__ = ["RenderResult", "ResultStore", "StoreStats", "Summary"]
+__all__ = ["RenderResult", "ResultStore", "StoreStats", "Thumbnail"]

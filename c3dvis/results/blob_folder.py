@@ -1,7 +1,7 @@
-"""`Folder`: sealed blobs by key in one folder, with diskcache as the index and a size limit.
+"""`BlobFolder`: sealed blobs by key in one folder, with diskcache as the index and a size limit.
 
-Reading never writes to the index: how recently an entry was used stands in its file's modification time.
-Knows bytes and their seal, and nothing of what they hold.
+Reading never writes to the index: the modification time of an entry's file says when the entry was last used.
+This module checks the seal of the blobs and is independent of their contents.
 """
 
 import contextlib
@@ -17,11 +17,11 @@ from typing import TypeVar
 import diskcache
 
 from c3dvis.errors import ResultDamaged, StoreError
-from c3dvis.results import repair
+from c3dvis.results import damage_repair as repair
 from c3dvis.results.diskcache_entries import BlobCache
 from c3dvis.results.diskcache_index import Entry, Index, IndexDamaged
 from c3dvis.results.result_file import check_seal
-from c3dvis.results.store_errors import cannot_read, cannot_write
+from c3dvis.results.store_errors import read_error, write_error
 
 _log = logging.getLogger(__name__)
 _WRITE_ERRORS = (OSError, sqlite3.Error, diskcache.Timeout)
@@ -29,12 +29,12 @@ _READ_ATTEMPTS = 5
 Answer = TypeVar("Answer")
 
 
-class Folder:
-    """Blobs by key, for several threads and processes at once.
+class BlobFolder:
+    """Blobs by key; safe for several threads and processes at once.
 
     Arguments:
-        path: the folder; it is made when something is first written, for its owner alone.
-        size_limit: bytes above which the least recently used entries go.
+        path: the folder; the first write creates it, readable by its owner alone.
+        size_limit: bytes above which the least recently used entries are deleted.
     """
 
     def __init__(self, path: Path, size_limit: int) -> None:
@@ -46,11 +46,11 @@ class Folder:
 
     def entries(self) -> list[Entry]:
         """Every entry, by key. Raises StoreError if the folder cannot be read."""
-        return self._listed(self._index.entries)
+        return self._query(self._index.entries)
 
     def totals(self) -> tuple[int, int]:
         """How many entries there are, and their bytes. Raises StoreError if the folder cannot be read."""
-        return self._listed(self._index.totals)
+        return self._query(self._index.totals)
 
     def find(self, key: str) -> Entry | None:
         """The entry of that key, or None, also when the folder cannot be read (logged)."""
@@ -58,74 +58,74 @@ class Folder:
         return found[0] if found else None
 
     def find_all(self, keys: Sequence[str]) -> list[Entry]:
-        """The entries of those keys that there are; none when the folder cannot be read (logged)."""
+        """Those of the keys' entries that exist; none when the folder cannot be read (logged)."""
         try:
-            return self._listed(lambda: self._index.find(*keys))
+            return self._query(lambda: self._index.find(*keys))
         except StoreError as error:
             _log.warning("%s", error)
             return []
 
-    def _listed(self, ask: Callable[[], Answer]) -> Answer:
-        """What the index answers, built anew first if it is damaged."""
+    def _query(self, query: Callable[[], Answer]) -> Answer:
+        """The answer of the index, which is rebuilt first if it is damaged."""
         try:
             try:
-                return ask()
+                return query()
             except IndexDamaged:
-                self.mend()
-                return ask()
+                self.repair()
+                return query()
         except (*_WRITE_ERRORS, IndexDamaged) as error:
-            raise cannot_read(self.path, error) from error
+            raise read_error(self.path, error) from error
 
     def read(self, key: str) -> tuple[Entry, bytes] | None:
-        """An entry and its bytes as they lie there, or None if there is no such entry.
+        """An entry and the bytes of its file, unchecked, or None if there is no such entry.
 
         Raises:
-            OSError: there is one, and its file is gone or cannot be read.
+            OSError: the entry's file does not exist or cannot be read.
         """
         attempt = 1
         while entry := self.find(key):
             try:
                 return entry, (self.path / entry.name).read_bytes()
             except FileNotFoundError as error:
-                # It may just have been replaced between look-up and reading.
+                # Another process may have replaced the entry between look-up and reading.
                 if attempt == _READ_ATTEMPTS:
-                    self.set_aside(entry, error)
+                    self.quarantine(entry, error)
                     raise
                 attempt += 1
         return None
 
     def touch(self, entry: Entry) -> None:
-        """Mark an entry as just used; a folder that cannot be written will not evict it either."""
+        """Mark an entry as just used; a read-only folder needs no mark, since nothing is evicted from it."""
         with contextlib.suppress(OSError):
             os.utime(self.path / entry.name)
 
     def write(self, key: str, data: bytes) -> list[str]:
-        """Store a blob in the place of an earlier one; beyond the limit, the least recently used entries go.
+        """Store a blob, replacing an earlier one; above the limit, the least recently used entries are deleted.
 
         Returns:
-            Keys of those that went.
+            Keys of the deleted entries.
 
         Raises:
-            StoreError: it could not be stored; everything stored before is untouched.
+            StoreError: it could not be stored; everything stored before is unchanged.
         """
         with self._lock:
             try:
                 try:
-                    gone = self._write(key, data)
+                    evicted = self._write(key, data)
                 except sqlite3.DatabaseError as error:
-                    if not _tells_of_damage(error):
+                    if not _is_damage(error):
                         raise
                     self.close()
-                    self.mend()
-                    gone = self._write(key, data)
-                repair.forget_aside(self.path, key)
-                return gone
+                    self.repair()
+                    evicted = self._write(key, data)
+                repair.remove_from_quarantine(self.path, key)
+                return evicted
             except (*_WRITE_ERRORS, IndexDamaged) as error:
-                raise cannot_write("result could not be stored", self.path, error) from error
+                raise write_error("result could not be stored", self.path, error) from error
 
-    def set_aside(self, entry: Entry, why: object) -> None:
-        """Take a damaged entry out of the index and out of the way, unless it has been replaced meanwhile."""
-        _log.warning("The stored result %s is damaged and counts as not stored: %s", entry.key, why)
+    def quarantine(self, entry: Entry, reason: object) -> None:
+        """Move a damaged entry out of the index and the folder, unless another process has replaced it meanwhile."""
+        _log.warning("The stored result %s is damaged and counts as not stored: %s", entry.key, reason)
         with (
             contextlib.suppress(*_WRITE_ERRORS, IndexDamaged),
             self._lock,
@@ -133,74 +133,74 @@ class Folder:
             cache.transact(),
         ):
             if self._index.find(entry.key) == [entry]:
-                repair.move_aside(self.path, entry.key, self.path / entry.name)
+                repair.quarantine_entry(self.path, entry.key, self.path / entry.name)
                 cache.delete(entry.key)
 
-    def keys_aside(self) -> list[str]:
-        """Keys of damaged entries that were set aside and not stored again since."""
-        return repair.keys_aside(self.path)
+    def quarantined_keys(self) -> list[str]:
+        """Keys of damaged entries that have not been stored again since."""
+        return repair.quarantined_keys(self.path)
 
-    def mend(self) -> None:
-        """Build the index anew if it is damaged, and take in whole files that it has long not known.
+    def repair(self) -> None:
+        """Rebuild the index if it is damaged, and add intact files that it does not list.
 
         Raises:
             OSError, sqlite3.Error, diskcache.Timeout: the folder cannot be written.
         """
         if not self.path.exists():
             return
-        with self._lock, repair.alone(self.path):
-            min_age = repair.STRAY_AGE
+        with self._lock, repair.repair_lock(self.path):
+            min_age = repair.UNINDEXED_AGE
             try:
                 self._index.check()
             except IndexDamaged as error:
-                _log.warning("%s It is built anew from the stored results.", error)
+                _log.warning("%s It is rebuilt from the stored results.", error)
                 self.close()
-                repair.move_index_aside(self.path)
+                repair.quarantine_index(self.path)
                 min_age = 0
-            known = {entry.name for entry in self._index.entries()}
-            for key, file in repair.strays(self.path, known, min_age):
-                self._take_in(key, file)
+            indexed = {entry.name for entry in self._index.entries()}
+            for key, file in repair.unindexed_files(self.path, indexed, min_age):
+                self._add_file(key, file)
 
     def clear(self) -> int:
-        """Remove everything; returns how many entries there were. Raises StoreError if it cannot."""
+        """Delete everything; returns the number of entries. Raises StoreError if the folder cannot be written."""
         with self._lock:
             try:
                 if not self.path.exists():
                     return 0
-                # The files first: on a full disk that makes the room that the index needs to change.
-                files = [file for _, file in repair.strays(self.path, known=(), min_age=0)]
+                # Files first: on a full disk that frees the space that a change of the index needs.
+                files = [file for _, file in repair.unindexed_files(self.path, indexed=(), min_age=0)]
                 for file in files:
                     file.unlink(missing_ok=True)
-                shutil.rmtree(repair.folder_aside(self.path), ignore_errors=True)
+                shutil.rmtree(repair.quarantine(self.path), ignore_errors=True)
                 try:
                     with self._writing() as cache:
                         cache.clear()
                 except sqlite3.DatabaseError as error:
-                    if not _tells_of_damage(error):
+                    if not _is_damage(error):
                         raise
                     self.close()
-                    self.mend()
+                    self.repair()
             except (*_WRITE_ERRORS, IndexDamaged) as error:
-                raise cannot_write("cache could not be emptied", self.path, error) from error
+                raise write_error("cache could not be emptied", self.path, error) from error
             return len(files)
 
     def close(self) -> None:
-        """Let go of the folder; it is opened again when needed."""
+        """Close the index; it is opened again when needed."""
         with self._lock:
             if self._cache is not None:
                 self._cache.close()
                 self._cache = None
 
     def _write(self, key: str, data: bytes) -> list[str]:
-        gone: list[str] = []
+        evicted: list[str] = []
         with self._writing() as cache:
-            cache.set_whole(key, data)
+            cache.set_or_discard(key, data)
             try:
-                for evicted in self._evict(cache, keep=key):
-                    gone.append(evicted)
+                for victim in self._evict(cache, keep=key):
+                    evicted.append(victim)
             except (*_WRITE_ERRORS, IndexDamaged) as error:
                 _log.warning("The cache in %s is above its limit and could not be emptied: %s", self.path, error)
-        return gone
+        return evicted
 
     def _evict(self, cache: BlobCache, keep: str) -> Iterator[str]:
         excess = cache.volume() - self.size_limit
@@ -220,23 +220,23 @@ class Folder:
         except OSError:
             return 0.0
 
-    def _take_in(self, key: str, file: Path) -> None:
-        """Put a file that the index does not know into the index if it is whole, else aside."""
+    def _add_file(self, key: str, file: Path) -> None:
+        """Store an unindexed file as an entry if its seal is intact, else quarantine it."""
         data = file.read_bytes()
         try:
             check_seal(data)
         except ResultDamaged as error:
-            if repair.age(file) >= repair.STRAY_AGE:  # else it may be a write under way
+            if repair.age(file) >= repair.UNINDEXED_AGE:  # a younger one may be an unfinished write
                 _log.warning("The file %s is damaged and was set aside: %s", file, error)
-                repair.move_aside(self.path, key, file)
+                repair.quarantine_entry(self.path, key, file)
             return
         if not self._index.find(key):
             with self._writing() as cache:
-                cache.set_whole(key, data)
+                cache.set_or_discard(key, data)
         file.unlink(missing_ok=True)
 
     def _keep_private(self) -> None:
-        """Shut others out, and give the owner no right that was taken away on purpose."""
+        """Take all rights away from other users, and leave the owner's rights as they are."""
         mode = self.path.stat().st_mode
         if mode & 0o077:
             try:
@@ -246,7 +246,7 @@ class Folder:
 
     @contextlib.contextmanager
     def _writing(self) -> Iterator[BlobCache]:
-        """The diskcache; this thread's connection is closed after use, as it would outlive the thread."""
+        """The diskcache; this thread's connection is closed after use, since it would outlive the thread."""
         if self._cache is None or not self._index.file.exists():
             self.path.mkdir(mode=0o700, parents=True, exist_ok=True)
             self._keep_private()
@@ -257,6 +257,6 @@ class Folder:
             self._cache.close()
 
 
-def _tells_of_damage(error: sqlite3.DatabaseError) -> bool:
-    """Whether the index is at fault, and not the disk or a lock: no database, or one without tables."""
+def _is_damage(error: sqlite3.DatabaseError) -> bool:
+    """Whether the index is damaged (no database, or no tables), rather than the disk full or the file locked."""
     return not isinstance(error, sqlite3.OperationalError) or "no such table" in str(error)

@@ -1,7 +1,7 @@
-"""How entries lie on disk: text keys, one file of bytes per entry, and never a pickle.
+"""Subclasses of diskcache that store text keys and bytes, one file per entry, and no pickles.
 
-diskcache pickles what it does not know, and loads pickles found in its folder (CVE-2025-69872). These
-subclasses refuse both.
+diskcache pickles values of other types and loads pickles found in its folder (CVE-2025-69872). These subclasses refuse
+both.
 """
 
 import contextlib
@@ -21,11 +21,11 @@ WAIT_SECONDS = 10
 
 
 class PickleRefused(Exception):
-    """Something other than a text key and a file of bytes was to be stored, or was found."""
+    """A key that is not text, or a value that is not bytes, was to be stored or was found."""
 
 
 class BlobDisk(diskcache.Disk):
-    """Text keys and bytes only; an entry is the file `<2 hex>/<key>-<8 hex>.h5`, for people to open."""
+    """Text keys and bytes only; an entry is the file `<2 hex>/<key>-<8 hex>.h5`, which people can open."""
 
     _last_written: Path | None = None
 
@@ -36,13 +36,13 @@ class BlobDisk(diskcache.Disk):
 
     def get(self, key: Any, raw: Any) -> str:
         if not raw or type(key) is not str:
-            raise PickleRefused("The index has a key that is no text; it is left unread.")
+            raise PickleRefused("The index has a key that is not text; it was not read.")
         return key
 
     def store(self, value: Any, read: bool, key: Any = UNKNOWN) -> tuple[int, int, str, None]:
         if read or type(value) is not bytes:
             raise PickleRefused(f"Only bytes can be stored. Received: {type(value).__name__}.")
-        # A new name for every write: the entry's old file serves readers until the new one is whole.
+        # A new name for every write: readers get the entry's old file until the new one is complete.
         name = f"{key[:2]}/{key}-{secrets.token_hex(4)}.h5"
         path = Path(self._directory, name)
         self._last_written = path
@@ -58,30 +58,30 @@ class BlobDisk(diskcache.Disk):
         return len(value), MODE_BINARY, name, None
 
     def discard_last(self) -> None:
-        """Remove what was written last: it is not whole, or the index could not take it in."""
+        """Delete the file written last: it is incomplete, or the index could not be changed."""
         if self._last_written is not None:
             with contextlib.suppress(OSError):
                 self._last_written.unlink()
 
     def remove(self, file_path: Any) -> None:
-        # The index may name any file: only what can be an entry goes.
+        # A manipulated index may name any file: only files with the name of an entry are deleted.
         if key_of(file_path) is not None:
             super().remove(file_path)
 
     def fetch(self, mode: Any, filename: Any, value: Any, read: bool) -> bytes:
         if read or mode != MODE_BINARY or key_of(filename) is None:
-            raise PickleRefused("The index has an entry that is no file of bytes; it is left unread.")
+            raise PickleRefused("The index has an entry that is not a file of bytes; it was not read.")
         return Path(self._directory, filename).read_bytes()
 
 
 def key_of(name: Any) -> str | None:
-    """The key that an entry's file name, relative to the folder, tells; None if it is no such name."""
+    """The key in an entry's file name, which is relative to the folder; None for any other name."""
     match = _FILE_NAME.fullmatch(name) if isinstance(name, str) else None
     return match[1] if match else None
 
 
 class BlobCache(diskcache.Cache):
-    """A diskcache that never evicts by itself (it would, ten at a time) and gives up waiting."""
+    """A diskcache that never evicts by itself (it would, ten at a time) and waits for a lock at most 10 s."""
 
     def __init__(self, directory: Path | str) -> None:
         try:
@@ -100,8 +100,8 @@ class BlobCache(diskcache.Cache):
             self.close()
             raise
 
-    def set_whole(self, key: str, data: bytes) -> None:
-        """Store an entry, or leave nothing of it behind; raises as `set` does."""
+    def set_or_discard(self, key: str, data: bytes) -> None:
+        """Store an entry; after an error no part of it is left on disk. Raises as `set` does."""
         try:
             self.set(key, data)
         except BaseException:
@@ -110,5 +110,5 @@ class BlobCache(diskcache.Cache):
 
     @property
     def disk(self) -> BlobDisk:
-        """The disk, as what it is here."""
+        """The disk, with its type."""
         return cast(BlobDisk, super().disk)

@@ -1,6 +1,6 @@
-"""Reading diskcache's index without diskcache, which needs to write even to open it.
+"""Reads diskcache's index without diskcache, which writes when it opens one.
 
-So a store in a read-only folder or on a full disk still serves what it has.
+So a store in a read-only folder or on a full disk can still be read.
 """
 
 import sqlite3
@@ -13,11 +13,11 @@ from diskcache.core import DBNAME, MODE_BINARY
 from c3dvis.results import diskcache_entries
 from c3dvis.results.diskcache_entries import key_of
 
-_AT_ONCE = 500  # keys in one query; SQLite takes 999 values
+_KEYS_PER_QUERY = 500  # SQLite takes 999 values
 
 
 class IndexDamaged(Exception):
-    """The index file is no SQLite database, or a damaged one."""
+    """The index file is not an SQLite database, or a damaged one."""
 
 
 class Entry(NamedTuple):
@@ -29,7 +29,7 @@ class Entry(NamedTuple):
 
 
 class Index:
-    """The entries of a store's folder, as they stand at the moment of asking."""
+    """The entries of a store's folder, read from the file at every call."""
 
     def __init__(self, folder: Path) -> None:
         self.file = folder / DBNAME
@@ -44,10 +44,10 @@ class Index:
         return self._select("", ())
 
     def find(self, *keys: str) -> list[Entry]:
-        """The entries of those keys that there are, by key; raises as `entries` does."""
+        """Those of the keys' entries that exist, by key; raises as `entries` does."""
         found: list[Entry] = []
-        for start in range(0, len(keys), _AT_ONCE):
-            part = keys[start : start + _AT_ONCE]
+        for start in range(0, len(keys), _KEYS_PER_QUERY):
+            part = keys[start : start + _KEYS_PER_QUERY]
             found += self._select(f"AND key IN ({','.join('?' * len(part))})", part)
         return found
 
@@ -57,14 +57,14 @@ class Index:
         return rows[0] if rows else (0, 0)
 
     def check(self) -> None:
-        """Raises IndexDamaged unless SQLite finds the whole file sound."""
+        """Raises IndexDamaged unless SQLite finds no error in the whole file."""
         (verdict,) = self._query("PRAGMA quick_check(1)", ())[0] if self.file.exists() else ("ok",)
         if verdict != "ok":
             raise IndexDamaged(f"The index {self.file} is damaged: {verdict}")
 
     def _select(self, condition: str, values: tuple[str, ...]) -> list[Entry]:
         rows = self._from_cache("key, filename, size", f"{condition} ORDER BY key", values)
-        # A name that tells another key, or leads out of the folder, was not written by this program.
+        # A file name with another key, or a path out of the folder, was not written by this program.
         return [Entry(*row) for row in rows if key_of(row[1]) == row[0]]
 
     def _from_cache(self, columns: str, condition: str, values: tuple[str, ...]) -> list[tuple]:
@@ -76,12 +76,12 @@ class Index:
         try:
             return self._query(query, values)
         except sqlite3.OperationalError as error:
-            if "no such table" in str(error):  # another process is just making it
+            if "no such table" in str(error):  # another process is creating it now
                 return []
             raise
 
     def _query(self, query: str, values: tuple[str, ...]) -> list[tuple]:
-        """Rows of a query; where locking or recovering the file is impossible, from the file as it lies."""
+        """Rows of a query; where the file cannot be locked or recovered, it is read as immutable."""
         uri = self.file.absolute().as_uri()
         try:
             try:

@@ -1,4 +1,4 @@
-"""`RenderResult`: a finished render with everything that is known of it."""
+"""`RenderResult`: the clip of a finished render with its spec, measures, history and provenance."""
 
 import math
 from collections.abc import Mapping
@@ -21,19 +21,18 @@ class RenderResult:
     """A finished render.
 
     Arguments:
-        spec: what was asked for.
-        clip: (T, H, W, 3) uint8 RGB, exactly what is shown and downloaded; of the size that `spec` names.
-            It is copied, and cannot be written to.
-        metrics: the measures by name; None stands for "not defined", and a number that is not finite becomes
-            None.
-        history: one row for each step that was measured: `step` (int), `seconds` since the render began,
+        spec: of the render.
+        clip: (T, H, W, 3) uint8 RGB, exactly what is shown and downloaded, of the size in `spec`. It is copied; the
+            copy is read-only.
+        metrics: the measures by name; None means "not defined", and a number that is not finite becomes None.
+        history: one row per measured step: `step` (int), `seconds` since the start of the render,
             `objective` (float or None), `shown_activation` (float or None: not measured at that step).
         fingerprint: of the network, as 64 hex digits.
-        algorithm: the algorithm version that made the clip.
-        provenance: where and how it was made (device, seconds, versions, `created` in ISO 8601, UTC).
+        algorithm: version of the algorithm that rendered the clip.
+        provenance: of the render: device, seconds, versions, `created` in ISO 8601, UTC.
 
     Raises:
-        ValueError: the clip or a row is not as described.
+        ValueError: the clip or a row of the history has another shape or type.
     """
 
     spec: RenderSpec
@@ -65,11 +64,11 @@ class RenderResult:
 
     @property
     def is_current(self) -> bool:
-        """Whether this version of the program would make the same clip from the same spec."""
+        """Whether this version of the program renders the same clip from the same spec."""
         return self.algorithm == ALGORITHM_VERSION
 
     def to_bytes(self) -> bytes:
-        """One HDF5 file that says what it is; equal results give equal bytes. See `c3dvis.results.result_file`."""
+        """One HDF5 file (see `c3dvis.results.result_file`); equal results give equal bytes."""
         return result_file.pack(
             clip=self.clip,
             spec_json=self.spec.to_json(),
@@ -86,10 +85,10 @@ class RenderResult:
 
     @classmethod
     def from_bytes(cls, data: bytes) -> "RenderResult":
-        """The result in such a file, verified.
+        """The result in such a file, with its checksums verified.
 
         Raises:
-            ResultDamaged: a bit differs from what was written, or the contents do not fit together.
+            ResultDamaged: the bytes were altered, or the contents do not fit together.
         """
         contents = result_file.unpack(data)
         try:
@@ -116,7 +115,7 @@ class RenderResult:
 
 
 def _plain(value: Any) -> Any:
-    """A NumPy or Python scalar as a plain Python value; numbers that are not finite are None."""
+    """A NumPy or Python scalar as a plain Python value; numbers that are not finite become None."""
     if isinstance(value, np.generic):
         value = value.item()
     if not (value is None or isinstance(value, str | bool | int | float)):

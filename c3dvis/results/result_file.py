@@ -1,8 +1,8 @@
-"""The file format of a result: one HDF5 file that anybody can open, sealed against flipped bits.
+"""The file format of a result: one HDF5 file that any HDF5 reader opens, sealed with a checksum.
 
 Layout:
 
-    first 512 bytes    text (an HDF5 user block): what this is, and the SHA-256 of all bytes after it
+    first 512 bytes    text (an HDF5 user block): a title, and the SHA-256 of all bytes after it
     /                  attributes: format, format_version, readme, title, key, fingerprint, algorithm
     /clip              (T, H, W, 3) uint8 RGB, gzip; attribute sha256 over its bytes
     /spec              the RenderSpec as JSON
@@ -10,9 +10,8 @@ Layout:
     /metrics           attributes, one per measure (empty: not defined)
     /provenance        attributes: device, seconds, versions, created …
 
-The seal is checked before the HDF5 library sees a byte, as that library is no safe reader of damaged files. A
-file may also come from a stranger who sealed it: links out of the file, foreign filters and sizes that do not
-fit are refused.
+The seal is checked before the HDF5 library reads the file, since that library is not safe on damaged files. A stranger
+can seal a malicious file: links out of the file, foreign filters and sizes that do not fit the spec are refused.
 """
 
 import hashlib
@@ -46,7 +45,7 @@ _README = (
 
 
 class Contents(NamedTuple):
-    """What a file holds, checked for form and not yet for sense."""
+    """The contents of a file; types and shapes are checked, their meaning is not."""
 
     clip: np.ndarray
     spec_json: str
@@ -65,7 +64,7 @@ def pack(
     provenance: Mapping[str, Any],
     identity: Mapping[str, Any],
 ) -> bytes:
-    """The file's bytes. Equal arguments give equal bytes: nothing in it depends on the time of writing."""
+    """The file's bytes. Equal arguments give equal bytes: the file contains no time of writing."""
     file = io.BytesIO()
     with h5py.File(file, "w", userblock_size=_USER_BLOCK) as h5:
         h5.attrs.update({"format": FORMAT, "format_version": FORMAT_VERSION, "readme": _README, **identity})
@@ -88,7 +87,7 @@ def unpack(data: bytes) -> Contents:
     """The contents of a file that `pack` wrote.
 
     Raises:
-        ResultDamaged: it is not such a file, not whole, not as it was written, or reaches outside itself.
+        ResultDamaged: it is not such a file, incomplete, altered, or refers to data outside the file.
     """
     check_seal(data)
     try:
@@ -98,7 +97,7 @@ def unpack(data: bytes) -> Contents:
         raise
     except InvalidSpec as error:
         raise ResultDamaged(f"The stored result has an unusable spec. {error}") from error
-    # What the HDF5 library raises on a file that only looks right is not documented.
+    # It is not documented what the HDF5 library raises on an invalid file.
     except Exception as error:
         raise ResultDamaged(f"The stored result cannot be read as HDF5: {error}") from error
 
@@ -109,7 +108,7 @@ def _user_block(body: bytes) -> bytes:
 
 
 def check_seal(data: bytes) -> None:
-    """Raises ResultDamaged unless the bytes are those that `pack` gave, to the last bit."""
+    """Raises ResultDamaged unless the bytes are exactly those that `pack` returned."""
     if not data.startswith(_TITLE + _SEAL):
         raise ResultDamaged(
             "This is not a stored result of c3dvis, or its beginning is damaged: expected a file that begins "
@@ -155,7 +154,7 @@ def _read(h5: h5py.File) -> Contents:
 
 
 def _check_members(h5: h5py.File) -> None:
-    """Refuses anything but the members that belong here, each stored in this very file."""
+    """Refuses other members than `_MEMBERS`, and members that are stored in another file."""
     if sorted(h5) != sorted(_MEMBERS):
         raise ResultDamaged(
             f"The stored result has other members than it should: expected {', '.join(_MEMBERS)}. "
@@ -177,7 +176,7 @@ def _check_members(h5: h5py.File) -> None:
 
 
 def _dataset(h5: h5py.File, name: str, shape: tuple[int, ...], dtype: np.dtype) -> np.ndarray:
-    """The array of that name, read only once its shape, type and way of storage are what they should be."""
+    """The array of that name, read only after its shape, type and storage have been checked."""
     found: Any = h5[name]
     if found.shape != shape or found.dtype != dtype:
         raise ResultDamaged(

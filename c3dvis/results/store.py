@@ -1,6 +1,6 @@
-"""`ResultStore`: what was rendered once shows at once.
+"""`ResultStore`: results on disk by spec.
 
-Entries are the sealed HDF5 files of `c3dvis.results.result_file`, kept by `c3dvis.results.blob_folder`.
+Entries are the sealed HDF5 files of `c3dvis.results.result_file`, stored by `c3dvis.results.blob_folder`.
 """
 
 import contextlib
@@ -17,10 +17,10 @@ import diskcache
 from c3dvis.errors import ResultDamaged, StoreError, WeightsMissing
 from c3dvis.networks.registry import describe
 from c3dvis.networks.weights import installed_weights
-from c3dvis.results.blob_folder import Folder
+from c3dvis.results.blob_folder import BlobFolder
 from c3dvis.results.diskcache_index import Entry
 from c3dvis.results.result import RenderResult
-from c3dvis.results.thumbnails import Summaries, Summary, summarize
+from c3dvis.results.thumbnails import FILE_NAME, Thumbnail, ThumbnailFile, make_thumbnail
 from c3dvis.settings import cache_limit
 from c3dvis.spec import RenderSpec
 
@@ -32,15 +32,15 @@ _KEY = re.compile(r"[0-9a-f]{64}")
 
 @dataclass(frozen=True)
 class StoreStats:
-    """What a store holds, and how often it could help since it was opened.
+    """The contents of a store, and its hits and misses since it was opened.
 
     Attributes:
         count: results in the folder.
         bytes: their size.
         starters: results that come with the program.
-        damaged: entries that were set aside.
+        damaged: quarantined entries.
         hits, misses: look-ups by this object that found a result, and that did not.
-        size_limit: bytes above which the least recently used results go.
+        size_limit: bytes above which the least recently used results are deleted.
         path: folder of the entries.
     """
 
@@ -55,18 +55,17 @@ class StoreStats:
 
 
 class ResultStore:
-    """A folder of results, found by what was asked for.
+    """A folder of results by key: a hash over spec, network and algorithm.
 
-    Looking up never raises for what lies in the folder: a damaged entry is set aside, logged and reported by
-    `verify`, and the look-up is a miss. When the entries exceed the size limit, the least recently used go,
-    one by one; the one just stored stays. A folder that cannot be written still serves what it holds. Several
-    processes and threads may use one folder.
+    A damaged entry raises nothing: it is quarantined, logged and reported by `verify`, and the look-up is a miss. When
+    the entries exceed the size limit, the least recently used are deleted one by one, but never the one just stored.
+    Results in a read-only folder can be read. Several processes and threads may use one folder.
 
     Arguments:
-        path: the cache folder. The store lives in its `results` subfolder, which is made when the first
-            result is stored and which only its owner may enter.
+        path: the cache folder. The store is its `results` subfolder, which the first stored result creates and which
+            only its owner may enter.
         size_limit: bytes to keep, 1 or more; None is `C3DVIS_CACHE_LIMIT`, or 8 GiB.
-        starter: folder of results that come with the program, one `<key>.h5` each; only ever read.
+        starter: folder of the results that come with the program, one `<key>.h5` each; never written.
     """
 
     def __init__(self, path: Path | str, size_limit: int | None = None, *, starter: Path | None = STARTER) -> None:
@@ -75,19 +74,19 @@ class ResultStore:
             raise ValueError(
                 f"The size limit of a store is impossible. Expected 1 byte or more. Received: {size_limit}."
             )
-        self._folder = Folder(Path(path).absolute() / "results", size_limit)
+        self._folder = BlobFolder(Path(path).absolute() / "results", size_limit)
         self._starter = starter
-        self._starter_keys: set[str] | None = None  # once looked for: they come with the program and stay
-        self._summaries = Summaries(self._folder.path / "summaries.db")
-        self._shipped_summaries: dict[str, Summary] = {}
+        self._starter_keys: set[str] | None = None  # None until the folder is listed
+        self._thumbnails = ThumbnailFile(self._folder.path / FILE_NAME)
+        self._starter_thumbnails: dict[str, Thumbnail] = {}
         self._lock = threading.Lock()
         self._hits = self._misses = 0
 
     def get(self, spec: RenderSpec) -> RenderResult | None:
-        """The result of that spec if it is stored, for the network whose weights are on this machine.
+        """The stored result of a spec for the weights on this machine, or None.
 
         Raises:
-            UnknownNetwork: there is no network of that name.
+            UnknownNetwork: no network has that name.
         """
         try:
             fingerprint = installed_weights.fingerprint(describe(spec.network))
@@ -99,71 +98,71 @@ class ResultStore:
         """The result of that key (64 hex digits), or None."""
         if not _KEY.fullmatch(key):
             return self._counted(None)
-        return self._counted(self._stored(key) or self._shipped(key))
+        return self._counted(self._stored(key) or self._starter_result(key))
 
     def put(self, result: RenderResult, data: bytes | None = None) -> None:
-        """Store a result, in the place of an earlier one of the same key.
+        """Store a result, replacing an earlier one of the same key.
 
         Args:
-            data: the bytes that it was read from, where there are such: packing it again takes longer than storing it.
+            data: its file's bytes if the caller has them: packing them again takes longer than storing them.
 
         Raises:
             StoreError: it could not be stored (full disk, read-only folder, made by another version);
-                everything stored before is untouched.
+                everything stored before is unchanged.
         """
         if not result.is_current:
             raise StoreError(
                 f"The result of {result.spec.title} was not stored: expected one that this version of c3dvis "
                 f"made. Received: one of algorithm version {result.algorithm}. Render it again."
             )
-        gone = self._folder.write(result.key, result.to_bytes() if data is None else data)
-        self._summaries.put([summarize(result)])
-        self._summaries.drop(gone)
+        evicted = self._folder.write(result.key, result.to_bytes() if data is None else data)
+        self._thumbnails.put([make_thumbnail(result)])
+        self._thumbnails.remove(evicted)
 
-    def summaries(self, keys: Sequence[str], *, thumbnails: bool = True) -> dict[str, Summary]:
-        """What is stored under those keys in short, by key, without opening the results.
+    def thumbnails(self, keys: Sequence[str], *, images: bool = True) -> dict[str, Thumbnail]:
+        """Thumbnails and measures of the stored results among those keys, by key, without opening the results.
 
-        How much else is stored makes no difference. A summary that is missing is made from its result.
+        The time it takes does not depend on the size of the store. A missing thumbnail is made from its result.
 
         Args:
-            thumbnails: with their pictures; a whole layer is sorted without.
+            images: with the thumbnails' images; False reads the measures alone, to sort a whole layer.
         """
         asked = [key for key in keys if _KEY.fullmatch(key)]
         stored = [entry.key for entry in self._folder.find_all(asked)]
-        found = self._summaries.get(stored, thumbnails=thumbnails)
+        found = self._thumbnails.get(stored, images=images)
         missing = [key for key in stored if key not in found]
-        made = [summarize(result) for key in missing if (result := self._stored(key))]
-        self._summaries.put(made)
-        found.update((summary.key, summary) for summary in made)
+        made = [make_thumbnail(result) for key in missing if (result := self._stored(key))]
+        self._thumbnails.put(made)
+        found.update((thumbnail.key, thumbnail) for thumbnail in made)
         for key in asked:
-            if key not in found and self._is_shipped(key):
-                if key not in self._shipped_summaries and (result := self._shipped(key)):
-                    self._shipped_summaries[key] = summarize(result)
-                if key in self._shipped_summaries:
-                    found[key] = self._shipped_summaries[key]
+            if key not in found and self._is_starter(key):
+                if key not in self._starter_thumbnails and (result := self._starter_result(key)):
+                    self._starter_thumbnails[key] = make_thumbnail(result)
+                if key in self._starter_thumbnails:
+                    found[key] = self._starter_thumbnails[key]
         return found
 
     def keys(self) -> list[str]:
-        """Keys of everything that is stored, sorted: the folder's and the starters'.
+        """Keys of all results, sorted: the folder's and the starters'.
 
         Raises:
             StoreError: the folder cannot be read.
         """
-        return sorted({*(entry.key for entry in self._folder.entries()), *self._shipped_keys()})
+        return sorted({*(entry.key for entry in self._folder.entries()), *self._listed_starters()})
 
     def __contains__(self, key: object) -> bool:
         """Whether there is an entry of that key; unlike `get_key`, without opening it."""
         if not isinstance(key, str) or not _KEY.fullmatch(key):
             return False
-        return self._folder.find(key) is not None or self._is_shipped(key)
+        return self._folder.find(key) is not None or self._is_starter(key)
 
     def present(self, keys: Sequence[str]) -> set[str]:
-        """Those of the keys under which something is stored, in one look, without opening it."""
-        there = {entry.key for entry in self._folder.find_all([key for key in keys if _KEY.fullmatch(key)])}
-        return there.union(key for key in keys if key not in there and _KEY.fullmatch(key) and self._is_shipped(key))
+        """Those of the keys that are stored, in one query, without opening the results."""
+        stored = {entry.key for entry in self._folder.find_all([key for key in keys if _KEY.fullmatch(key)])}
+        return stored.union(key for key in keys if key not in stored and _KEY.fullmatch(key) and self._is_starter(key))
 
     def stats(self) -> StoreStats:
-        """Numbers for people.
+        """Size, limit, hits and misses.
 
         Raises:
             StoreError: the folder cannot be read.
@@ -172,8 +171,8 @@ class ResultStore:
         return StoreStats(
             count=count,
             bytes=size,
-            starters=len(self._shipped_keys()),
-            damaged=len(self._folder.keys_aside()),
+            starters=len(self._listed_starters()),
+            damaged=len(self._folder.quarantined_keys()),
             hits=self._hits,
             misses=self._misses,
             size_limit=self._folder.size_limit,
@@ -181,24 +180,24 @@ class ResultStore:
         )
 
     def verify(self) -> list[str]:
-        """Read every entry, set aside what is damaged, and take in whole files that the index does not know.
+        """Read every entry, quarantine the damaged ones, and add intact files that the index does not list.
 
         Returns:
-            Keys of the damaged: those found now, and those set aside earlier and not rendered again since.
+            Keys of the damaged entries, including those quarantined earlier and not rendered again since.
 
         Raises:
             StoreError: the folder cannot be read.
         """
-        # In a folder that cannot be written there is nothing to mend, and still something to check.
+        # A read-only folder cannot be repaired, but its entries can be checked.
         with contextlib.suppress(OSError, sqlite3.Error, diskcache.Timeout, StoreError):
-            self._folder.mend()
+            self._folder.repair()
         keys = [entry.key for entry in self._folder.entries()]
         damaged = {key for key in keys if self._is_damaged(key)}
-        damaged.update(key for key in self._shipped_keys() if self._load_shipped(key) is None)
-        return sorted(damaged.union(self._folder.keys_aside()))
+        damaged.update(key for key in self._listed_starters() if self._load_starter(key) is None)
+        return sorted(damaged.union(self._folder.quarantined_keys()))
 
     def clear(self) -> int:
-        """Remove every result from the folder, also those set aside; starters stay.
+        """Delete every result in the folder, also the quarantined ones; starters stay.
 
         Returns:
             How many results were removed.
@@ -207,11 +206,11 @@ class ResultStore:
             StoreError: the folder cannot be written.
         """
         count = self._folder.clear()
-        self._summaries.clear()
+        self._thumbnails.clear()
         return count
 
     def close(self) -> None:
-        """Let go of the folder; the store opens it again when needed."""
+        """Close the folder; the store opens it again when needed."""
         self._folder.close()
 
     def __enter__(self) -> "ResultStore":
@@ -236,13 +235,13 @@ class ResultStore:
         except OSError as error:
             _log.warning("The stored result %s cannot be read: %s", key, error)
             return None
-        if found is None or not _answers(found[1], key):
+        if found is None or not _matches(found[1], key):
             return None
         self._folder.touch(found[0])
         return found[1]
 
     def _load(self, key: str) -> tuple[Entry, RenderResult] | None:
-        """The entry of that key; one that is damaged is set aside, and the ResultDamaged goes on."""
+        """The entry of that key; a damaged one is quarantined before the ResultDamaged is raised."""
         found = self._folder.read(key)
         if found is None:
             return None
@@ -250,7 +249,7 @@ class ResultStore:
         try:
             return entry, RenderResult.from_bytes(data)
         except ResultDamaged as error:
-            self._folder.set_aside(entry, error)
+            self._folder.quarantine(entry, error)
             raise
 
     def _is_damaged(self, key: str) -> bool:
@@ -260,11 +259,11 @@ class ResultStore:
             return True
         return False
 
-    def _shipped(self, key: str) -> RenderResult | None:
-        result = self._load_shipped(key)
-        return result if result is not None and _answers(result, key) else None
+    def _starter_result(self, key: str) -> RenderResult | None:
+        result = self._load_starter(key)
+        return result if result is not None and _matches(result, key) else None
 
-    def _load_shipped(self, key: str) -> RenderResult | None:
+    def _load_starter(self, key: str) -> RenderResult | None:
         if self._starter is None:
             return None
         path = self._starter / f"{key}.h5"
@@ -276,16 +275,16 @@ class ResultStore:
             _log.warning("The starter result %s cannot be used: %s", path, error)
             return None
 
-    def _is_shipped(self, key: str) -> bool:
-        return key in self._shipped_keys()
+    def _is_starter(self, key: str) -> bool:
+        return key in self._listed_starters()
 
-    def _shipped_keys(self) -> set[str]:
+    def _listed_starters(self) -> set[str]:
         if self._starter_keys is None:
             files = self._starter.glob("*.h5") if self._starter else ()
             self._starter_keys = {path.stem for path in files if _KEY.fullmatch(path.stem)}
         return self._starter_keys
 
 
-def _answers(result: RenderResult, key: str) -> bool:
-    """Whether this version of the program means that result by that key; it may be of an older version."""
+def _matches(result: RenderResult, key: str) -> bool:
+    """Whether the key belongs to the result in this version of the program; an older version may have stored it."""
     return result.is_current and result.key == key

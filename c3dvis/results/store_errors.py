@@ -1,4 +1,4 @@
-"""What went wrong with the folder, in words that say what to do."""
+"""`StoreError`s with a sentence about the cause and the remedy, made from the errors of SQLite and the file system."""
 
 import errno
 import sqlite3
@@ -11,8 +11,8 @@ _FULL = {errno.ENOSPC, errno.EDQUOT, errno.EFBIG}
 _FORBIDDEN = {errno.EROFS, errno.EACCES, errno.EPERM}
 
 
-def cannot_write(what: str, folder: Path, error: BaseException) -> StoreError:
-    """The StoreError for a write that failed; `what` says which, as in "result could not be stored"."""
+def write_error(what: str, folder: Path, error: BaseException) -> StoreError:
+    """The StoreError for a failed write; `what` names it, as in "result could not be stored"."""
     causes = list(_causes(error))
     numbers = {cause.errno for cause in causes if isinstance(cause, OSError)}
     texts = " ".join(str(cause) for cause in causes if isinstance(cause, sqlite3.Error))
@@ -23,29 +23,29 @@ def cannot_write(what: str, folder: Path, error: BaseException) -> StoreError:
     elif "locked" in texts:
         reason, advice = "another process is holding it", "Wait for that process, or end it"
     else:
-        reason, advice = f"the disk reported: {_last_words(causes)}", "Check the disk"
+        reason, advice = f"the disk reported: {_deepest_message(causes)}", "Check the disk"
     return StoreError(
         f"The {what}: expected to write to {folder}, but {reason}. {advice}, or choose another folder with "
         "C3DVIS_CACHE_DIR."
     )
 
 
-def cannot_read(folder: Path, error: BaseException) -> StoreError:
-    """The StoreError for a folder whose list of results cannot be read."""
+def read_error(folder: Path, error: BaseException) -> StoreError:
+    """The StoreError for a folder whose index cannot be read."""
     return StoreError(
         f"The stored results cannot be listed: expected a readable cache folder at {folder}. "
-        f"Received: {_last_words(list(_causes(error)))}. Make it readable, or choose another folder with "
+        f"Received: {_deepest_message(list(_causes(error)))}. Make it readable, or choose another folder with "
         "C3DVIS_CACHE_DIR."
     )
 
 
 def _causes(error: BaseException | None) -> Iterator[BaseException]:
-    """The error and all that led to it: diskcache hides the real one behind its own."""
+    """The error and every error that led to it: diskcache raises its own in place of the real one."""
     while error is not None:
         yield error
         error = error.__cause__ or error.__context__
 
 
-def _last_words(causes: list[BaseException]) -> str:
-    """The text of the first cause that has one."""
+def _deepest_message(causes: list[BaseException]) -> str:
+    """The message of the earliest cause that has one."""
     return next((str(cause) for cause in reversed(causes) if str(cause)), type(causes[0]).__name__)

@@ -1,7 +1,7 @@
-"""What a grid of many results shows of each, kept beside them: the measures, and a thumbnail that plays.
+"""Thumbnails of results with their measures, kept in one SQLite file beside the results.
 
-A page of the gallery is one query here, where opening 24 results would take 24 times as long. All of it can be made
-again from the results: what is missing, or cannot be read, is.
+A page of the gallery needs one query here instead of opening 24 results. The file only repeats what the results
+contain: a missing or unreadable thumbnail is made again.
 """
 
 import json
@@ -17,86 +17,89 @@ from c3dvis import media
 from c3dvis.results.result import RenderResult, Scalar
 
 SIDE = 56
-"""Pixels of a thumbnail's longer side at most."""
+"""Largest side of a thumbnail in pixels."""
+
+FILE_NAME = "summaries.db"
+"""Name of the file; it and the table `summary` keep the names that they have in existing caches."""
 
 _QUALITY = 75
-_AT_ONCE = 500  # keys in one query; SQLite takes 999 values
-_WAIT = 10.0  # seconds for another process that is writing
+_KEYS_PER_QUERY = 500  # SQLite takes 999 values
+_TIMEOUT = 10.0  # seconds to wait for another process that is writing
 _log = logging.getLogger(__name__)
 
 
-class Summary(NamedTuple):
-    """One result in short.
+class Thumbnail(NamedTuple):
+    """The thumbnail of one result, with its measures.
 
     Attributes:
         key: of the result.
         metrics: as in the result.
-        shape: (frames, height, width) of the thumbnail.
-        columns: of the grid that its frames stand in, row by row.
-        thumbnail: a WebP; empty where it was not asked for.
+        shape: (frames, height, width) of the reduced clip.
+        columns: of the grid of frames in the image, row by row.
+        image: the frames as one WebP; empty if it was not asked for.
     """
 
     key: str
     metrics: dict[str, Scalar]
     shape: tuple[int, int, int]
     columns: int
-    thumbnail: bytes
+    image: bytes
 
 
-def summarize(result: RenderResult) -> Summary:
-    """The summary of a result."""
+def make_thumbnail(result: RenderResult) -> Thumbnail:
+    """The thumbnail of a result."""
     small = media.thumbnail(result.clip, SIDE)
-    data, grid = media.encode_frames(small, quality=_QUALITY, effort=0)
+    image, grid = media.encode_frames(small, quality=_QUALITY, effort=0)
     frames, height, width = small.shape[:3]
-    return Summary(result.key, result.metrics, (frames, height, width), grid.columns, data)
+    return Thumbnail(result.key, result.metrics, (frames, height, width), grid.columns, image)
 
 
-class Summaries:
-    """A file of summaries by key. Never raises: a file that cannot be used holds nothing, and is logged.
+class ThumbnailFile:
+    """Thumbnails by key in an SQLite file. Never raises: an unusable file counts as empty, which is logged.
 
     Args:
-        file: an SQLite database; made when something is first put.
+        file: the database; it is created with the first thumbnail.
     """
 
     def __init__(self, file: Path) -> None:
         self.file = file
         self._lock = threading.Lock()
 
-    def get(self, keys: Sequence[str], *, thumbnails: bool = True) -> dict[str, Summary]:
-        """Those of the keys that there are."""
-        found: dict[str, Summary] = {}
+    def get(self, keys: Sequence[str], *, images: bool = True) -> dict[str, Thumbnail]:
+        """The thumbnails of those keys that are in the file; without `images` with their measures alone."""
+        found: dict[str, Thumbnail] = {}
         if not self.file.exists():
             return found
-        picture = "thumbnail" if thumbnails else "x''"
+        image = "thumbnail" if images else "x''"
         try:
             with closing(self._connect()) as connection:
-                for start in range(0, len(keys), _AT_ONCE):
-                    part = keys[start : start + _AT_ONCE]
+                for start in range(0, len(keys), _KEYS_PER_QUERY):
+                    part = keys[start : start + _KEYS_PER_QUERY]
                     query = (
-                        f"SELECT key, metrics, frames, height, width, columns, {picture} FROM summary "
+                        f"SELECT key, metrics, frames, height, width, columns, {image} FROM summary "
                         f"WHERE key IN ({','.join('?' * len(part))})"
                     )
                     for row in connection.execute(query, part):
-                        found[row[0]] = Summary(row[0], json.loads(row[1]), (row[2], row[3], row[4]), row[5], row[6])
+                        found[row[0]] = Thumbnail(row[0], json.loads(row[1]), (row[2], row[3], row[4]), row[5], row[6])
         except (sqlite3.Error, ValueError) as error:
-            _log.warning("The summaries in %s cannot be read, and are made anew: %s", self.file, error)
+            _log.warning("The thumbnails in %s cannot be read, and are made again: %s", self.file, error)
             return {}
         return found
 
-    def put(self, summaries: Iterable[Summary]) -> None:
-        """Keep them, in the place of earlier ones."""
-        rows = [(s.key, json.dumps(s.metrics), *s.shape, s.columns, s.thumbnail) for s in summaries]
+    def put(self, thumbnails: Iterable[Thumbnail]) -> None:
+        """Store thumbnails, replacing earlier ones of the same keys."""
+        rows = [(t.key, json.dumps(t.metrics), *t.shape, t.columns, t.image) for t in thumbnails]
         self._change("INSERT OR REPLACE INTO summary VALUES (?, ?, ?, ?, ?, ?, ?)", rows)
 
-    def drop(self, keys: Iterable[str]) -> None:
-        """Forget those of the keys."""
+    def remove(self, keys: Iterable[str]) -> None:
+        """Delete the thumbnails of those keys."""
         if self.file.exists():
             self._change("DELETE FROM summary WHERE key = ?", [(key,) for key in keys])
 
     def clear(self) -> None:
-        """Forget all."""
+        """Delete the file."""
         with self._lock:
-            self._remove()
+            self._delete_file()
 
     def _change(self, statement: str, rows: list[tuple[Any, ...]]) -> None:
         if not rows:
@@ -105,10 +108,10 @@ class Summaries:
             try:
                 self._write(statement, rows)
             except sqlite3.OperationalError as error:  # a full disk, a read-only folder
-                _log.warning("Summaries were not kept in %s: %s", self.file, error)
+                _log.warning("Thumbnails were not stored in %s: %s", self.file, error)
             except sqlite3.DatabaseError as error:
-                _log.warning("The summaries in %s are damaged, and are made anew: %s", self.file, error)
-                self._remove()
+                _log.warning("The thumbnails in %s are damaged, and are made again: %s", self.file, error)
+                self._delete_file()
 
     def _write(self, statement: str, rows: list[tuple[Any, ...]]) -> None:
         with closing(self._connect()) as connection, connection:
@@ -119,11 +122,11 @@ class Summaries:
             connection.executemany(statement, rows)
 
     def _connect(self) -> sqlite3.Connection:
-        connection = sqlite3.connect(self.file, timeout=_WAIT)
-        connection.execute("PRAGMA synchronous=OFF")  # what a power cut takes is made again
+        connection = sqlite3.connect(self.file, timeout=_TIMEOUT)
+        connection.execute("PRAGMA synchronous=OFF")  # thumbnails lost in a power cut are made again
         return connection
 
-    def _remove(self) -> None:
+    def _delete_file(self) -> None:
         try:
             self.file.unlink(missing_ok=True)
         except OSError as error:

@@ -1,4 +1,10 @@
-"""Titles of the spec's fields, as the pages and the texts about a spec show them."""
+"""Titles of the spec's fields and values, as the pages and the texts about a spec show them."""
+
+TARGETS = {"filter": "filter", "neuron": "neuron of filter", "class": "class", "layer": "whole layer"}
+"""What an objective maximises, before the number of the filter or class; a layer has none."""
+
+OBJECTIVES = {"filter": "the filter's mean", "neuron": "one neuron", "class": "a class", "layer": "the layer"}
+"""Labels of the objectives where one is chosen."""
 
 SLIDER_TITLES = {
     "activation_weight": "Activation",

@@ -12,6 +12,7 @@ from dataclasses import dataclass, fields, replace
 from typing import Any
 
 from c3dvis.errors import InvalidSpec
+from c3dvis.spec.field_titles import TARGETS
 from c3dvis.spec.fields import ENGINE_DEFAULTS, FIELDS
 from c3dvis.spec.values import checked, invalid, parse_field, shortened
 
@@ -147,9 +148,13 @@ class RenderSpec:
     @property
     def title(self) -> str:
         """One line that names the picture."""
-        what = {"filter": "filter", "neuron": "neuron of filter", "class": "class", "layer": ""}[self.objective]
-        target = f"{what} {self.filter_text}" if what else "whole layer"
-        return f"{self.layer} · {target} · {self.network}"
+        return f"{self.layer} · {self.target} · {self.network}"
+
+    @property
+    def target(self) -> str:
+        """What is maximised, without layer and network: `filter 6`, `neuron of filter 6`, `class 3`, `whole layer`."""
+        name = TARGETS[self.objective]
+        return name if self.objective == "layer" else f"{name} {self.filter_text}"
 
     def replace(self, **changes: Any) -> "RenderSpec":
         """A copy with some fields changed.

@@ -2,6 +2,7 @@
 
 import json
 import re
+from dataclasses import replace
 from html.parser import HTMLParser
 from pathlib import Path
 
@@ -11,10 +12,12 @@ import pytest
 from PIL import Image
 from playwright.sync_api import Browser
 
+from c3dvis.atlas.pages import FilterEntry, index_page
 from c3dvis.atlas.plan import AtlasPlan, make_plan
-from c3dvis.atlas.rendering import Failure
+from c3dvis.atlas.rendering import FailedRender
 from c3dvis.atlas.site import FORMATS, Site
 from c3dvis.errors import InvalidSpec, OutputFailed, RenderFailed
+from c3dvis.networks import registry
 from c3dvis.results import RenderResult
 from c3dvis.spec import RenderSpec
 from tests.ui.conftest import made_result
@@ -42,7 +45,7 @@ def folder(plan: AtlasPlan, results: list[RenderResult], tmp_path_factory: pytes
     site = Site(folder, plan, FORMATS, fps=12)
     for result in results:
         site.add(result)
-    site.finish([Failure(plan.specs[-1], RenderFailed("Numbers <overflowed> & more."))])
+    site.finish([FailedRender(plan.specs[-1], RenderFailed("Numbers <overflowed> & more."))])
     return folder
 
 
@@ -129,6 +132,41 @@ def test_a_filters_page_says_what_it_is_worth_and_how_to_repeat_it(folder: Path)
     assert 'rel="prev" href="0.html"' in text
     assert 'rel="next" href="2.html"' in text
     assert "This filter is dead" in (folder / BRANCH.replace("/", ".") / "2.html").read_text()
+
+
+def test_text_of_a_network_or_a_result_is_never_markup(
+    plan: AtlasPlan, results: list[RenderResult], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    hostile = "</title><script>alert('x')</script><img src=x onerror=\"alert(1)\">"
+    info = replace(plan.info, title=hostile, licence=hostile)
+    monkeypatch.setattr(registry, "describe", lambda name: info)
+    site = Site(tmp_path, plan)
+    site.add(replace(results[0], provenance={"device": hostile}))
+    site.finish([FailedRender(plan.specs[1], RenderFailed(hostile))])
+    for page in pages(tmp_path):
+        text = page.read_text()
+        Reader(text)
+        assert "<script>" not in text
+        assert "<img src=x" not in text
+    escaped = "&lt;/title&gt;&lt;script&gt;alert(&#39;x&#39;)"
+    folder = tmp_path / "Conv3d_1a_7x7"
+    index, layer, filter_0, failed = (
+        (tmp_path / "index.html").read_text(),
+        *((folder / name).read_text() for name in ("index.html", "0.html", "1.html")),
+    )
+    assert [text.count(escaped) for text in (index, layer, filter_0, failed)] == [4, 3, 3, 3]
+
+
+def test_a_layers_name_is_never_the_scheme_of_an_address(
+    plan: AtlasPlan, results: list[RenderResult], tmp_path: Path
+) -> None:
+    name = "javascript:alert(1)?#%2F"
+    specs = tuple(spec.replace(layer=name) for spec in plan.layers["Conv3d_1a_7x7"])
+    entries = {spec: FilterEntry(spec.filter_text, False, {}) for spec in specs}
+    text = index_page(AtlasPlan(plan.base, {name: specs}), entries, {})
+    assert 'href="javascript%3Aalert%281%29%3F%23%252F/0.html"' in text
+    assert 'src="javascript' in text
+    assert not re.search('(?:href|src)="javascript:', text)
 
 
 def test_nothing_is_written_twice_and_what_changed_is(

@@ -65,7 +65,7 @@ def test_what_nobody_waits_for_goes_in_batches(queue: RenderQueue, log: Path) ->
     assert logged(log, "end") == [
         (jobs[0].key, 1), *((job.key, 8) for job in jobs[1:9]), *((job.key, 2) for job in jobs[9:]), (other.key, 1)
     ]  # fmt: skip
-    assert [job.snapshot().together for job in jobs] == [1, *[8] * 8, 2, 2]
+    assert [job.snapshot().batch_size for job in jobs] == [1, *[8] * 8, 2, 2]
     assert [job.snapshot().step for job in jobs] == [10] * 11
     result = jobs[3].result()
     assert result is not None
@@ -145,7 +145,7 @@ def test_a_batch_that_kills_its_workers_is_tried_one_by_one(
     until(lambda: jobs[1].snapshot().step, state=jobs[1].snapshot)
     for attempt in range(1, 5):  # Dask's scheduler, started as docs/scaling.md has it, allows three
         until(lambda attempt=attempt: jobs[1].snapshot().attempt == attempt, state=jobs[1].snapshot)
-        assert jobs[1].snapshot().together == 4
+        assert jobs[1].snapshot().batch_size == 4
         cluster.kill_worker(0)
         cluster.start_worker()
     for job in jobs:

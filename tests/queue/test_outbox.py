@@ -54,7 +54,7 @@ def test_what_is_not_that_result_is_let_go(box: Outbox, tmp_path: Path, harm: st
 
 
 def test_it_keeps_to_its_size_and_age(box: Outbox, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(outbox, "_LARGEST", 250)
+    monkeypatch.setattr(outbox, "_MAX_BYTES", 250)
     now = time.time()
     for age, name in enumerate("abc"):
         box.keep(name, bytes(100))

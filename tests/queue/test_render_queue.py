@@ -254,7 +254,7 @@ def test_a_result_the_store_refuses_is_shown_and_kept_in_memory(
         unable.close()
         store.close()
     assert Outbox().find(job.key) is not None  # the worker keeps it for whoever can store it
-    Outbox().forget([job.key])
+    Outbox().delete([job.key])
 
 
 def test_finished_jobs_do_not_pile_up(queue: RenderQueue, until: Until) -> None:

@@ -2,11 +2,11 @@
 
 import pytest
 
-from c3dvis.results.interpretation import Reading, readings
+from c3dvis.results.interpretation import Interpretation, interpret
 
 
-def read(**metrics: float | int | bool | None) -> dict[str, Reading]:
-    return {reading.name: reading for reading in readings(metrics, filters=512)}
+def read(**metrics: float | int | bool | None) -> dict[str, Interpretation]:
+    return {reading.name: reading for reading in interpret(metrics, filters=512)}
 
 
 def test_a_good_picture_is_called_good() -> None:

@@ -11,7 +11,7 @@ def snapshot(**changes: object) -> JobSnapshot:
         "state": "running", "position": None, "step": 0, "steps": 0, "seconds": 1.0,
         "seconds_left": None, "objective": None, "shown_activation": None, "curve": [], "preview": None,
         "error": None, "warning": None,
-        "attempt": 1, "together": 1,
+        "attempt": 1, "batch_size": 1,
     }  # fmt: skip
     return JobSnapshot(**(values | changes))  # type: ignore[arg-type]
 

@@ -54,9 +54,7 @@ def _update_focus(resources: ServerResources, state: ExploreState, spec: RenderS
 
 def _draw_head(resources: ServerResources, state: ExploreState, problem: str | None) -> None:
     spec = state.focus
-    what = {"filter": "filter", "neuron": "neuron of filter", "class": "class"}.get(spec.objective)
-    target = f"{what} {spec.filter_text}" if what else "the whole layer"
-    st.markdown(f"### {spec.layer} · {target}")
+    st.markdown(f"### {spec.layer} · {spec.target}")
     network = registry.describe(spec.network).title
     size = f"{spec.frames} frames of {spec.width} × {spec.height}"
     st.caption(f"What excites it in {network}: {size}, engine {spec.engine}, seed {spec.seed}")

@@ -8,6 +8,7 @@ import streamlit as st
 from c3dvis.networks import registry
 from c3dvis.queue import JobSnapshot
 from c3dvis.results import RenderResult
+from c3dvis.results.interpretation import dead_filter
 from c3dvis.spec import RenderSpec
 from c3dvis.ui.components.curve import step_curve
 from c3dvis.ui.components.player import player_message, volume_player
@@ -154,8 +155,8 @@ def _draw_links_to_other_pages(state: ExploreState) -> None:
 def _draw_dead(spec: RenderSpec, filters: int) -> None:
     number = spec.filters[0][0]
     st.warning(
-        f"Filter {number} of {spec.layer} is dead: nothing that was tried brings its response above zero, so "
-        "there is no picture of what it looks for. Its neighbours may be alive.",
+        f"{dead_filter(f'Filter {number} of {spec.layer}')} There is no picture of what it looks for. "
+        "Its neighbours may be alive.",
         icon=":material/heart_broken:",
     )
     with st.container(horizontal=True):

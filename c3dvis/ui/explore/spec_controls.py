@@ -14,17 +14,12 @@ from c3dvis.networks import registry
 from c3dvis.networks.fit import default_layer, fit
 from c3dvis.networks.registry import NetworkInfo
 from c3dvis.spec import FIELDS, RenderSpec, parse_field
+from c3dvis.spec.field_titles import OBJECTIVES
 from c3dvis.spec.fields import ENGINE_DEFAULTS
 from c3dvis.ui.components.layer_strip import layer_strip, shape_text
 from c3dvis.ui.explore.render_settings import draw_engine_and_size, draw_presets, draw_weights
 
 _LAST_VALID = "controls.spec"  # session key of the last valid spec of the controls
-_OBJECTIVES = {
-    "filter": "the filter's mean",
-    "neuron": "one neuron",
-    "class": "a class",
-    "layer": "the layer",
-}
 
 
 def widget_key(field: str) -> str:
@@ -116,7 +111,7 @@ def _draw_target(last_valid: RenderSpec) -> None:
         "Maximise",
         sorted({"filter", "neuron", last_valid.objective}),
         key=widget_key("objective"),
-        format_func=lambda objective: _OBJECTIVES[objective],
+        format_func=lambda objective: OBJECTIVES[objective],
         required=True,
         help=FIELDS["objective"].help,
     )

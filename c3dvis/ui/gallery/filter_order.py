@@ -14,8 +14,8 @@ def ordered_filters(resources: ServerResources, state: GalleryState, renders: La
     if state.sort == "filter" and state.show in ("all", "rendered"):
         return [number for number in numbers if state.show == "all" or number in renders.stored]
     keys = {number: renders.keys[number] for number in sorted(renders.stored)}
-    summaries = resources.store.summaries(list(keys.values()), thumbnails=False)
-    metrics = {number: summaries[key].metrics for number, key in keys.items() if key in summaries}
+    thumbnails = resources.store.thumbnails(list(keys.values()), images=False)
+    metrics = {number: thumbnails[key].metrics for number, key in keys.items() if key in thumbnails}
     if state.show == "all":
         shown = list(numbers)
     elif state.show == "rendered":

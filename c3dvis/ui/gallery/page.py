@@ -2,7 +2,7 @@
 
 import streamlit as st
 
-from c3dvis.durations import duration
+from c3dvis.durations import time_left
 from c3dvis.networks import registry
 from c3dvis.spec import RenderSpec
 from c3dvis.spec.text import differences, query_text
@@ -104,17 +104,17 @@ def _filters(resources: ServerResources, state: GalleryState, was_active: bool) 
 
 
 def _draw_wall(resources: ServerResources, state: GalleryState, renders: LayerRenders, shown: list[int]) -> None:
-    summaries = resources.store.summaries([renders.keys[n] for n in shown if renders.keys[n]])
+    thumbnails = resources.store.thumbnails([renders.keys[n] for n in shown if renders.keys[n]])
     cells = []
     for number in shown:
         link = f"explore?{query_text(renders.specs[number])}"
-        summary = summaries.get(renders.keys[number])
-        if summary is None:
+        thumbnail = thumbnails.get(renders.keys[number])
+        if thumbnail is None:
             cells.append(Cell(str(number), f"Filter {number}", state=renders.cell_state(number), link=link))
             continue
-        dead = bool(summary.metrics.get("dead"))
-        caption = "" if dead else measure_caption(summary.metrics, state.sort)
-        pixels = thumbnail_pixels(summary)
+        dead = bool(thumbnail.metrics.get("dead"))
+        caption = "" if dead else measure_caption(thumbnail.metrics, state.sort)
+        pixels = thumbnail_pixels(thumbnail)
         cells.append(Cell(str(number), f"Filter {number}", caption, "dead" if dead else "stored", link, pixels))
 
     def choose() -> None:
@@ -132,8 +132,8 @@ def _draw_renders(resources: ServerResources, state: GalleryState, renders: Laye
     if renders.failed:
         parts.append(f"{len(renders.failed)} failed")
     if renders.active:
-        left = seconds_left(resources, renders)
-        parts.append(f"{len(renders.active)} under way" + (f", about {duration(left)} left" if left else ""))
+        left = time_left(seconds_left(resources, renders))
+        parts += [f"{len(renders.active)} under way", *([left] if left else [])]
         st.progress(min(1.0, len(renders.stored) / total), text=", ".join(parts))
     else:
         st.caption(", ".join(parts))

@@ -6,6 +6,7 @@ All of it is read from the store and the queue whenever the page runs, so that e
 from dataclasses import dataclass
 from functools import lru_cache
 
+from c3dvis import durations
 from c3dvis.errors import WeightsMissing
 from c3dvis.networks import registry
 from c3dvis.networks.weights import installed_weights
@@ -82,14 +83,13 @@ def seconds_left(resources: ServerResources, renders: LayerRenders) -> float | N
     """Estimated seconds until the active renders are done, from the duration of the latest; None if there are none."""
     layer = renders.specs[0].layer
     finished = (job for job in resources.queue.jobs() if job.state == "done" and job.spec.layer == layer)
-    durations: list[float] = []
+    took: list[float] = []
     for job in finished:
         snapshot = job.snapshot()
         if snapshot.seconds:
-            durations.append(snapshot.seconds / snapshot.together)
-        if len(durations) == _PACE_RENDERS:
+            took.append(snapshot.seconds / snapshot.batch_size)
+        if len(took) == _PACE_RENDERS:
             break
-    if not durations:
-        return None
     workers = max(1, sum(worker.ready for worker in resources.queue.status().workers))
-    return sum(durations) / len(durations) * len(renders.active) / workers
+    pace = sum(took) / len(took) if took else None
+    return durations.seconds_left(pace, len(renders.active) / workers)

@@ -6,43 +6,34 @@ Each file is encoded when its button is pressed, so that drawing the buttons cos
 import io
 import zipfile
 from collections.abc import Callable, Sequence
+from functools import partial
 
 import streamlit as st
 
 from c3dvis import media
 from c3dvis.errors import C3dvisError
 from c3dvis.results import RenderResult
+from c3dvis.results.file_formats import FORMATS, encode_result
 from c3dvis.spec import RenderSpec
 from c3dvis.spec.text import file_stem
 from c3dvis.ui.components.share_link import share_link
 from c3dvis.ui.shared.server_resources import ServerResources
-
-_SHORT = {"gif": "GIF", "mp4": "MP4", "webp": "WebP", "apng": "APNG", "png": "PNG sheet", "npy": "NPY"}
 
 
 def draw_result_downloads(result: RenderResult) -> None:
     """Draw the downloads of one result: the clip in each format, HDF5, recipe, command line and link."""
     stem = file_stem(result.spec)
     with st.container(horizontal=True, gap="small", key="downloads"):
-        for fmt, entry in media.FORMATS.items():
+        for fmt, entry in FORMATS.items():
             st.download_button(
-                _SHORT.get(fmt, fmt.upper()),
-                data=lambda fmt=fmt: _encoded_clip(result, fmt),
+                entry.label,
+                data=partial(encode_result, result, fmt),
                 file_name=stem + entry.extension,
                 mime=entry.mime,
                 on_click="ignore",
                 help=entry.title,
                 key=f"download.{fmt}",
             )
-        st.download_button(
-            "HDF5", data=result.to_bytes, file_name=f"{stem}.h5", mime="application/x-hdf5",
-            on_click="ignore", key="download.h5",
-            help="The whole result: clip, measures, curve and provenance",
-        )  # fmt: skip
-        st.download_button(
-            "Recipe", data=result.spec.to_json(), file_name=f"{stem}.json", mime="application/json",
-            on_click="ignore", help="The spec as JSON: repeats this render anywhere", key="download.json",
-        )  # fmt: skip
     share_link(result.spec, key="share")
 
 
@@ -79,20 +70,14 @@ def zip_archive(results: Sequence[RenderResult]) -> bytes:
     with zipfile.ZipFile(file, "w", zipfile.ZIP_STORED) as archive:  # GIF and HDF5 are compressed already
         for result in results:
             stem = file_stem(result.spec)
-            archive.writestr(f"{stem}.gif", _encoded_clip(result, "gif"))
-            archive.writestr(f"{stem}.h5", result.to_bytes())
-            archive.writestr(f"{stem}.json", result.spec.to_json() + "\n")
+            for fmt in ("gif", "h5", "json"):
+                archive.writestr(stem + FORMATS[fmt].extension, encode_result(result, fmt))
     return file.getvalue()
 
 
 def contact_sheet(results: Sequence[RenderResult]) -> bytes:
     """A PNG with the middle frame of each result, labelled with its filter."""
     return media.contact_sheet([result.clip for result in results], [result.spec.filter_text for result in results])
-
-
-def _encoded_clip(result: RenderResult, fmt: str) -> bytes:
-    metadata = {"title": result.spec.title, "spec": result.spec.to_dict()}
-    return media.encode(result.clip, fmt, metadata=metadata)
 
 
 def _stored_results(resources: ServerResources, specs: Sequence[RenderSpec]) -> list[RenderResult]:

@@ -4,16 +4,9 @@ from html import escape
 
 import streamlit as st
 
-from c3dvis.results.interpretation import Metrics, number, readings
+from c3dvis.results.interpretation import TITLES, Metrics, interpret, number
 
-COMPARED_MEASURES = {
-    "shown_activation": "Shown activation",
-    "gain": "Gain",
-    "selectivity": "Selectivity",
-    "robustness": "Robustness",
-    "motion": "Motion",
-    "coherence": "Coherence",
-}
+COMPARED_MEASURES = {name: title for name, title in TITLES.items() if name != "repetition"}
 """Titles of the measures that stand in a table of several results."""
 
 _JUDGED = ("good", "fair", "poor")
@@ -27,7 +20,7 @@ def draw_measures(metrics: Metrics, filters: int) -> None:
         filters: number of filters of the layer, among which the filter is ranked.
     """
     rows = []
-    for reading in readings(metrics, filters):
+    for reading in interpret(metrics, filters):
         judged = reading.tone in _JUDGED
         mark = f'<i role="img" title="{reading.tone}" aria-label="{reading.tone}: "></i>' if judged else ""
         rows.append(

@@ -4,7 +4,7 @@ from collections.abc import Callable
 
 import streamlit as st
 
-from c3dvis.durations import duration
+from c3dvis.durations import time_left
 from c3dvis.queue import JobSnapshot
 from c3dvis.ui.components.curve import step_curve
 
@@ -27,10 +27,10 @@ def progress_text(snapshot: JobSnapshot, queue_state: str) -> str:
         return f"{_position_text(snapshot.position)}." if snapshot.position > 1 else "Next in the queue."
     if not snapshot.step:
         return "Preparing the network for this layer."
-    left = f", about {duration(snapshot.seconds_left)} left" if snapshot.seconds_left is not None else ""
     if snapshot.steps and snapshot.step >= snapshot.steps:
         return "Measuring the result."
-    return f"Step {snapshot.step} of {snapshot.steps}{left}."
+    parts = (f"Step {snapshot.step} of {snapshot.steps}", time_left(snapshot.seconds_left))
+    return f"{', '.join(filter(None, parts))}."
 
 
 def draw_progress(

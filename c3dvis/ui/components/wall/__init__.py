@@ -6,7 +6,7 @@ from typing import Any
 
 import numpy as np
 
-from c3dvis.results import Summary
+from c3dvis.results import Thumbnail
 from c3dvis.ui.components.binary_message import binary_message
 from c3dvis.ui.components.mount import mount
 
@@ -51,9 +51,9 @@ class Cell:
     pixels: CellPixels | None = None
 
 
-def thumbnail_pixels(summary: Summary) -> CellPixels:
+def thumbnail_pixels(thumbnail: Thumbnail) -> CellPixels:
     """The thumbnail of a stored result."""
-    return CellPixels(summary.key, summary.shape, summary.columns, summary.thumbnail)
+    return CellPixels(thumbnail.key, thumbnail.shape, thumbnail.columns, thumbnail.image)
 
 
 def clip_pixels(clip: np.ndarray, key: str) -> CellPixels:

@@ -16,7 +16,7 @@ import c3dvis
 from bench.stand_in import Cluster
 from c3dvis.atlas.api import build
 from c3dvis.atlas.plan import make_plan
-from c3dvis.atlas.rendering import ATTEMPTS, Standing
+from c3dvis.atlas.rendering import ATTEMPTS, AtlasProgress
 from c3dvis.cli import main
 from c3dvis.results import ResultStore
 from c3dvis.spec import RenderSpec
@@ -76,13 +76,13 @@ def test_an_atlas_goes_on_from_the_store_and_names_what_failed(
 
 
 def test_progress_has_a_rate_and_time_left(cluster: Cluster, tmp_path: Path) -> None:
-    heard: list[Standing] = []
-    report = build(make_plan(BASE, ["Mixed_3b"], "10-17"), tmp_path / "out", on_standing=heard.append)
+    heard: list[AtlasProgress] = []
+    report = build(make_plan(BASE, ["Mixed_3b"], "10-17"), tmp_path / "out", on_progress=heard.append)
     assert report.failures == ()
     assert (heard[-1].done, heard[-1].total, heard[-1].rendered, heard[-1].seconds_left) == (8, 8, 8, 0)
-    middle = [standing for standing in heard if 0 < standing.rendered < 8]
+    middle = [progress for progress in heard if 0 < progress.rendered < 8]
     assert middle
-    assert all(standing.per_minute and standing.seconds_left for standing in middle)
+    assert all(progress.per_minute and progress.seconds_left for progress in middle)
 
 
 def test_a_killed_atlas_loses_nothing(cluster: Cluster, run: Run, log: Path, tmp_path: Path) -> None:

@@ -10,22 +10,24 @@ from c3dvis.errors import RenderFailed
 from c3dvis.maximize.schedule import Schedule
 from c3dvis.networks.registry import describe
 from c3dvis.queue import RenderJob, preview
-from c3dvis.queue.render_job import AfterSteps
+from c3dvis.queue.render_job import MeasurementTime
 from c3dvis.spec import RenderSpec
 
 PLAIN = RenderSpec(parametrization="pixel")  # without a small canvas
 
 
-def new_job(after_steps: AfterSteps, spec: RenderSpec = PLAIN) -> RenderJob:
+def new_job(measurement_time: MeasurementTime, spec: RenderSpec = PLAIN) -> RenderJob:
     def stop(job: RenderJob) -> None:
         job.finish("cancelled")
 
-    return RenderJob("k" * 64, spec, 0, position=lambda _: 3, stop=stop, fetch=lambda _: None, after_steps=after_steps)
+    return RenderJob(
+        "k" * 64, spec, 0, position=lambda _: 3, stop=stop, fetch=lambda _: None, measurement_time=measurement_time
+    )
 
 
 @pytest.fixture
 def job() -> RenderJob:
-    return new_job(AfterSteps())
+    return new_job(MeasurementTime())
 
 
 def report(first: int, last: int, steps: int = 100, pace: float = 0.5, **more: Any) -> Mapping[str, Any]:
@@ -65,7 +67,7 @@ def test_time_left_follows_the_pace_of_the_latest_steps(job: RenderJob) -> None:
 
 
 def test_time_left_knows_that_the_small_canvas_is_quick_and_what_comes_after_is_not() -> None:
-    sketched = new_job(AfterSteps(), RenderSpec(layer="Mixed_4d"))
+    sketched = new_job(MeasurementTime(), RenderSpec(layer="Mixed_4d"))
     schedule = Schedule.of(sketched.spec, describe(sketched.spec.network))
     rest = 144 - schedule.sketch
     assert schedule.sketch == 12
@@ -82,13 +84,13 @@ def test_time_left_knows_that_the_small_canvas_is_quick_and_what_comes_after_is_
 
 
 def test_time_left_counts_what_earlier_renders_took_after_their_last_step() -> None:
-    after_steps = AfterSteps()
-    first, second = new_job(after_steps), new_job(after_steps)
+    measurement_time = MeasurementTime()
+    first, second = new_job(measurement_time), new_job(measurement_time)
     first.started("tcp://worker")
     first.progressed(report(1, 100, pace=1e-6))
     first.finish("done")
-    assert after_steps.steps > 0
-    after_steps.steps = 50
+    assert measurement_time.steps > 0
+    measurement_time.steps = 50
     second.started("tcp://worker")
     second.progressed(report(1, 100, pace=2))
     assert second.snapshot().seconds_left == pytest.approx(50 * 2, abs=1)

@@ -35,7 +35,7 @@ from c3dvis.spec import RenderSpec
 
 WORKERS = 2
 BETWEEN = 4  # results that are stored between two kills
-PATIENCE = 120.0  # seconds
+PATIENCE = 600.0  # seconds that nothing takes, on whatever machine
 
 
 def main() -> None:

@@ -69,7 +69,7 @@ class Cluster:
             "-m", "dask", "scheduler", "--host", "127.0.0.1", "--port", "0", "--no-dashboard",
             "--dashboard-address", "127.0.0.1:0", "--scheduler-file", str(about),
         )  # fmt: skip
-        deadline = time.monotonic() + 60
+        deadline = time.monotonic() + 600
         while not (about.is_file() and about.stat().st_size):
             if self._scheduler.poll() is not None or time.monotonic() > deadline:
                 self.close()

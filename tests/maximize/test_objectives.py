@@ -14,7 +14,10 @@ from c3dvis.maximize.objectives import (
     slopes_of_means,
     weighted_response,
 )  # fmt: skip
+from c3dvis.maximize.render import render_together
 from c3dvis.networks.compute.forward import Response
+from c3dvis.results import RenderResult
+from tests.maximize.small_c3d import PRECISIONS
 
 SHAPE = (2, 3, 3, 4)
 RESPONSE = np.random.RandomState(0).normal(size=(2, *SHAPE)).astype(np.float32)
@@ -101,12 +104,25 @@ def test_rivalry_is_how_far_the_target_is_behind_its_strongest_rival(responses, 
     assert float(value[0]) == pytest.approx(behind, abs=1e-3)
 
 
-def test_less_rivalry_gives_a_better_rank(weights):
-    """On a filter that without it is beaten by others of its layer."""
-    plain = c3dvis.RenderSpec(
-        layer="Mixed_3b", filter=29, frames=8, height=64, width=64, iterations=48, selectivity_weight=0.0
-    )
-    without, with_it = (c3dvis.render(s).metrics["selectivity"] for s in (plain, plain.replace(selectivity_weight=0.5)))
-    assert isinstance(without, int)
-    assert isinstance(with_it, int)
-    assert with_it < without
+@pytest.mark.parametrize("precision", PRECISIONS)
+def test_less_rivalry_gives_a_better_rank(weights, precision):
+    """Over many filters: how one of them ends depends on how the processor rounds.
+
+    Measured with 16 to 32 filters in both precisions: a mean rank of 7.2 to 7.3 without the term, of 1.5 to 2.1 with
+    it, and at most one filter in sixteen that ranks lower for it.
+    """
+    spec = c3dvis.RenderSpec(layer="Mixed_3b", frames=8, height=32, width=32, iterations=144, precision=precision)
+    assert spec.selectivity_weight > 0
+    filters = range(4, 256, 21)
+
+    def ranks(spec: c3dvis.RenderSpec) -> np.ndarray:
+        specs = [spec.replace(filter=number) for number in filters]
+        results = render_together(specs, [lambda progress: None] * len(specs))
+        found = [result.metrics["selectivity"] for result in results if isinstance(result, RenderResult)]
+        assert all(isinstance(rank, int) for rank in found)
+        return np.array(found)
+
+    without, with_it = ranks(spec.replace(selectivity_weight=0.0)), ranks(spec)
+    assert len(without) == len(with_it) == len(filters)
+    assert np.log(with_it / without).mean() < np.log(0.6)
+    assert (with_it < without).sum() > 2 * (with_it > without).sum()

@@ -16,6 +16,7 @@ from c3dvis.networks.compute.device import describe_device
 from c3dvis.networks.registry import describe
 from c3dvis.queue import RenderJob, RenderQueue, dispatcher
 from c3dvis.results import ResultStore
+from tests.processes import PATIENCE
 from tests.queue.conftest import SMALL, Until
 
 FAILING = 5
@@ -60,7 +61,7 @@ def test_what_nobody_waits_for_goes_in_batches(queue: RenderQueue, log: Path) ->
     jobs = submit(queue, range(10, 20))
     other = queue.submit(SMALL.replace(filter=20, seed=1), background=True)
     for job in (*jobs, other):
-        assert job.wait(60), job.snapshot()
+        assert job.wait(PATIENCE), job.snapshot()
         assert job.state == "done", job.snapshot()
     assert logged(log, "end") == [
         (jobs[0].key, 1), *((job.key, 8) for job in jobs[1:9]), *((job.key, 2) for job in jobs[9:]), (other.key, 1)
@@ -75,7 +76,7 @@ def test_what_nobody_waits_for_goes_in_batches(queue: RenderQueue, log: Path) ->
 def test_one_that_fails_fails_alone(queue: RenderQueue, log: Path) -> None:
     jobs = submit(queue, range(3, 7))
     for job in jobs:
-        assert job.wait(60), job.snapshot()
+        assert job.wait(PATIENCE), job.snapshot()
     assert [job.state for job in jobs] == ["done", "done", "done", "failed", "done"]
     assert "this filter was to fail" in str(jobs[3].error)
     assert Counter(logged(log, "start"))[jobs[3].key, 1] == 1
@@ -89,17 +90,17 @@ def test_one_that_is_cancelled_leaves_the_others_and_all_leave_the_device(
     until(lambda: jobs[1].snapshot().step, state=jobs[1].snapshot)
     assert jobs[2].cancel()
     for job in jobs:
-        assert job.wait(60), job.snapshot()
+        assert job.wait(PATIENCE), job.snapshot()
     assert [job.state for job in jobs] == ["done", "done", "cancelled", "done", "done"]
     again = queue.submit(jobs[2].spec)
-    assert again.wait(60)
+    assert again.wait(PATIENCE)
     assert again.state == "done"
     rest = submit(queue, range(20, 24))[1:]
     until(lambda: rest[0].snapshot().step, state=rest[0].snapshot)
     for job in rest:
         job.cancel()
     last = queue.submit(SMALL.replace(filter=30))
-    assert last.wait(60)
+    assert last.wait(PATIENCE)
     assert not {job.key for job in rest} & {key for key, _ in logged(log, "end")}
 
 
@@ -113,12 +114,12 @@ def test_a_network_that_went_meanwhile_fails_its_renders_and_nothing_else(
     until(lambda: first.state == "running", state=first.snapshot)
     monkeypatch.setattr(dispatcher, "describe", gone)
     for job in jobs:
-        assert job.wait(60), (job.snapshot(), queue.status())
+        assert job.wait(PATIENCE), (job.snapshot(), queue.status())
         assert "There is no network i3d-kinetics400." in str(job.error)
     monkeypatch.undo()
-    assert first.wait(60)
+    assert first.wait(PATIENCE)
     again = queue.submit(jobs[0].spec)
-    assert again.wait(60)
+    assert again.wait(PATIENCE)
     assert (first.state, again.state) == ("done", "done")
     assert first.snapshot().attempt == 1
 
@@ -131,7 +132,7 @@ def test_a_lost_workers_batch_is_rendered_elsewhere(
     cluster.kill_worker(0)
     cluster.start_worker()
     for job in jobs:
-        assert job.wait(60), (job.snapshot(), queue.status())
+        assert job.wait(PATIENCE), (job.snapshot(), queue.status())
         assert job.state == "done", job.snapshot()
     assert all(job.snapshot().attempt == 2 for job in jobs[1:])
     assert max(Counter(key for key, _ in logged(log, "start")).values()) == 2
@@ -149,7 +150,7 @@ def test_a_batch_that_kills_its_workers_is_tried_one_by_one(
         cluster.kill_worker(0)
         cluster.start_worker()
     for job in jobs:
-        assert job.wait(60), (job.snapshot(), queue.status())
+        assert job.wait(PATIENCE), (job.snapshot(), queue.status())
         assert job.state == "done", job.snapshot()
     assert {together for _, together in logged(log, "end")} == {1}
     assert [job.snapshot().attempt for job in jobs[1:]] == [5] * 4
@@ -168,7 +169,7 @@ def test_on_a_cpu_the_atlas_does_and_a_page_does_not(weights: Path, tmp_path: Pa
                 first = queue.submit(SMALL.replace(iterations=200))
                 jobs = [queue.submit(spec, background=True) for spec in specs]
                 for job in (first, *jobs):
-                    assert job.wait(120), (job.snapshot(), queue.status())
+                    assert job.wait(PATIENCE), (job.snapshot(), queue.status())
                 results = [job.result() for job in jobs]
                 queue.close()
             counts = {result.provenance["together"] for result in results if result}

@@ -8,7 +8,8 @@ The renders still pass through `c3dvis.queue.worker_tasks.render`, in worker pro
 
 `python bench/stand_in.py ADDRESS` is one such worker; the environment says how it behaves:
 STAND_IN_SECONDS (of one render), STAND_IN_LOG (file that gets a line per start and end of a render),
-STAND_IN_FAILS (filters, separated by commas, whose render fails), STAND_IN_KIND (of device: a `GPU` takes a batch of
+STAND_IN_FAILS (filters, separated by commas, whose render fails), STAND_IN_HOLD (file; while it exists, only the filters
+in it, separated by commas, are rendered beyond their first step), STAND_IN_KIND (of device: a `GPU` takes a batch of
 filters in the time of one).
 """
 
@@ -37,6 +38,7 @@ class Cluster:
         log: file that gets one line of JSON per start and end of a render: `event`, `key`, `pid`.
         real: workers that render for real, as `dask worker` starts them.
         fails: filters whose render fails.
+        hold: file; while it exists, only the filters in it, separated by commas, are rendered beyond their first step.
         kind: of device, `GPU` if they are to be given batches.
         environment: more of it for the workers.
     """
@@ -49,6 +51,7 @@ class Cluster:
         log: Path | None = None,
         real: bool = False,
         fails: tuple[int, ...] = (),
+        hold: Path | None = None,
         kind: str = "",
         environment: dict[str, str] | None = None,
     ) -> None:
@@ -59,6 +62,7 @@ class Cluster:
             "STAND_IN_SECONDS": str(seconds),
             "STAND_IN_LOG": str(log or os.devnull),
             "STAND_IN_FAILS": ",".join(map(str, fails)),
+            "STAND_IN_HOLD": str(hold or ""),
             "STAND_IN_KIND": kind,
             **(environment or {}),
         }
@@ -150,8 +154,13 @@ def rendered(specs: Any, listeners: Any) -> list[Any]:
     for step in range(1, STEPS + 1):
         time.sleep(max(0.0, began + seconds * step / STEPS - time.perf_counter()))
         history.append({"step": step, "seconds": seconds * step / STEPS, "objective": 1.0, "shown_activation": 1.0})
+        progress = Progress(step=step, steps=STEPS, seconds=seconds, objective=1.0, shown_activation=1.0)
         for listener in listeners:
-            listener(Progress(step=step, steps=STEPS, seconds=seconds, objective=1.0, shown_activation=1.0))
+            listener(progress)
+        while _is_held(specs):
+            time.sleep(0.02)  # between looks at a file that another process writes
+            for listener in listeners:  # one of them may hear that the render is cancelled
+                listener(progress)
     outcomes = []
     for spec in specs:
         result = RenderResult(
@@ -169,6 +178,13 @@ def rendered(specs: Any, listeners: Any) -> list[Any]:
         outcomes.append(Outcome(blob=result.to_bytes()))
     _log("end", keys)
     return outcomes
+
+
+def _is_held(specs: Any) -> bool:
+    hold = os.environ["STAND_IN_HOLD"]
+    if not hold or not Path(hold).is_file():
+        return False
+    return not {str(spec.filters[0][0]) for spec in specs} <= set(Path(hold).read_text().split(","))
 
 
 @functools.cache

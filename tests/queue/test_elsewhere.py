@@ -95,8 +95,9 @@ def test_weights_that_changed_on_their_way_are_not_kept(tmp_path: Path, monkeypa
 def test_two_people_asking_for_one_spec_make_one_render_and_a_page_goes_before_the_background(
     weights: Path, tmp_path: Path, until: Until
 ) -> None:
-    log = tmp_path / "renders.log"
-    with ResultStore(tmp_path / "cache") as store, Cluster(1, 0.2, log=log) as cluster:
+    log, hold = tmp_path / "renders.log", tmp_path / "hold"
+    hold.write_text("")
+    with ResultStore(tmp_path / "cache") as store, Cluster(1, 0.05, log=log, hold=hold) as cluster:
         queue = RenderQueue(store, scheduler=cluster.address)
         try:
             background = [queue.submit(SMALL.replace(filter=number), background=True) for number in range(6)]
@@ -110,6 +111,7 @@ def test_two_people_asking_for_one_spec_make_one_render_and_a_page_goes_before_t
             forward = queue.submit(background[4].spec)
             assert forward is background[4]
             assert asked[0] is asked[1]
+            hold.unlink()
             for job in (*background, *asked):
                 assert job.wait(PATIENCE), queue.status()
             lines = [line for line in log.read_text().splitlines() if '"end"' in line]

@@ -17,13 +17,19 @@ LAYER = "Mixed_3c"
 
 
 @pytest.fixture(scope="module")
-def server(tmp_path_factory: pytest.TempPathFactory, weights: Path) -> Iterator[Server]:
-    """A dashboard with 48 filters of a layer stored, whose renders are stand-ins of 0.4 seconds."""
+def hold(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """While a test keeps this file, only the filters in it are rendered to their end."""
+    return tmp_path_factory.mktemp("hold") / "hold"
+
+
+@pytest.fixture(scope="module")
+def server(tmp_path_factory: pytest.TempPathFactory, weights: Path, hold: Path) -> Iterator[Server]:
+    """A dashboard with 48 filters of a layer stored, whose renders are stand-ins."""
     folder = tmp_path_factory.mktemp("walls")
     with ResultStore(folder / "cache") as store:
         for number in range(48):
             store.put(made_result(RenderSpec(layer=LAYER, filter=number), gain=float(number)))
-    with Cluster(1, seconds=0.4) as cluster:
+    with Cluster(1, seconds=0.1, hold=hold) as cluster:
         running = Server(folder / "cache", folder / "log.txt", weights, C3DVIS_SCHEDULER=cluster.address)
         yield running
         running.close()
@@ -69,7 +75,8 @@ def test_another_stored_page_shows_in_under_a_second(page: Page, server: Server)
     assert min(page.evaluate("taken")) < 1000
 
 
-def test_renders_run_in_the_background_and_stop(page: Page, server: Server) -> None:
+def test_renders_run_in_the_background_and_stop(page: Page, server: Server, hold: Path) -> None:
+    hold.write_text("48,49,50")  # the fourth filter of the page is under way until it is stopped
     page.goto(f"{server.url}/gallery?layer={LAYER}&page=3")
     expect(page.locator(".wall[data-cells='24']")).to_be_visible()
     page.get_by_role("button", name="Render this page (24)").click()
@@ -79,6 +86,7 @@ def test_renders_run_in_the_background_and_stop(page: Page, server: Server) -> N
     expect(page.locator(".wall li.is-stored").nth(1)).to_be_visible()
     page.get_by_role("button", name="Stop").click()
     expect(page.get_by_role("button", name="Stop")).to_have_count(0)
+    hold.unlink()
     expect(page.locator(".wall li.is-queued")).to_have_count(0)
     stored = page.locator(".wall li.is-stored").count()
     assert 2 <= stored < 24

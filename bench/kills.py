@@ -31,11 +31,12 @@ from c3dvis.networks.registry import describe
 from c3dvis.networks.weights import installed_weights
 from c3dvis.queue import RenderQueue
 from c3dvis.results import ResultStore
+from c3dvis.settings import weights_dir
 from c3dvis.spec import RenderSpec
 
 WORKERS = 2
 BETWEEN = 4  # results that are stored between two kills
-PATIENCE = 120.0  # seconds
+PATIENCE = 600.0  # seconds that nothing takes, on whatever machine
 
 
 def main() -> None:
@@ -47,6 +48,8 @@ def main() -> None:
     parser.add_argument("--victims", default="worker,atlas,dashboard")
     parser.add_argument("--batches", action="store_true", help="devices that take eight filters at once, as a GPU does")
     args = parser.parse_args()
+    # The victims have cache folders of their own; the weights stay where `weights fetch` has put them.
+    os.environ["C3DVIS_WEIGHTS_DIR"] = str(weights_dir().resolve())
     victims: dict[str, Callable[..., None]] = {"worker": kill_workers, "atlas": kill_atlas, "dashboard": kill_dashboard}
     figures = []
     for name in args.victims.split(","):
@@ -157,8 +160,9 @@ def kill_dashboard(times: int, specs: list[RenderSpec], cluster: Cluster, second
         for _ in range(times):
             dashboard = Server(folder / "cache", folder / "log.txt", weights)
             page = browser.new_page()
+            page.set_default_timeout(1000 * PATIENCE)
             page.goto(f"{dashboard.url}/gallery?layer={specs[0].layer}")
-            page.get_by_role("button", name="Render the layer").click(timeout=1000 * PATIENCE)
+            page.get_by_role("button", name="Render the layer").click()
             wait_to_kill(folder, seconds, lambda p=dashboard.process: p.poll() is None)
             dashboard.process.send_signal(signal.SIGKILL)
             dashboard.process.wait()

@@ -134,7 +134,7 @@ def wait_for(queue: RenderQueue, specs: list[RenderSpec]) -> None:
 
 def until(condition: Callable[[], bool]) -> None:
     """Wait for workers to come up."""
-    deadline = time.monotonic() + 180
+    deadline = time.monotonic() + 600
     while not condition():
         if time.monotonic() > deadline:
             sys.exit("The workers did not come up.")

@@ -1,15 +1,19 @@
-"""A Dask cluster on this machine whose devices are stand-ins: they sleep as long as a GPU would work.
+"""A Dask cluster on this machine with simulated devices, which sleep for as long as a GPU would compute.
 
-What is left to measure, or to kill, is everything else: the queue, the transfer of a clip of real size, the store.
-The renders still pass through `c3dvis.queue.worker_tasks.render`, in worker processes, with its checks and its reports.
+It serves to measure, or to kill, everything else: the queue, the transfer of a clip of real size, the store. The renders
+pass through `c3dvis.queue.worker_tasks.render` in worker processes, with its checks and progress reports.
 
     with Cluster(workers=2, seconds=1.0) as cluster:
         queue = RenderQueue(store, scheduler=cluster.address)
 
-`python bench/stand_in.py ADDRESS` is one such worker; the environment says how it behaves:
-STAND_IN_SECONDS (of one render), STAND_IN_LOG (file that gets a line per start and end of a render),
-STAND_IN_FAILS (filters, separated by commas, whose render fails), STAND_IN_KIND (of device: a `GPU` takes a batch of
-filters in the time of one).
+`python bench/stand_in.py ADDRESS` starts one such worker. Environment variables set its behaviour:
+
+- STAND_IN_SECONDS: duration of one render.
+- STAND_IN_LOG: file that gets a line at the start and at the end of each render.
+- STAND_IN_FAILS: filters, separated by commas, whose renders fail.
+- STAND_IN_HOLD: a file with filters, separated by commas; while it exists, the renders of all other filters wait after
+  their last step.
+- STAND_IN_KIND: kind of device; a `GPU` renders a batch of filters in the time of one.
 """
 
 import functools
@@ -37,6 +41,7 @@ class Cluster:
         log: file that gets one line of JSON per start and end of a render: `event`, `key`, `pid`.
         real: workers that render for real, as `dask worker` starts them.
         fails: filters whose render fails.
+        hold: file; while it exists, only the filters in it, separated by commas, are rendered beyond their first step.
         kind: of device, `GPU` if they are to be given batches.
         environment: more of it for the workers.
     """
@@ -49,6 +54,7 @@ class Cluster:
         log: Path | None = None,
         real: bool = False,
         fails: tuple[int, ...] = (),
+        hold: Path | None = None,
         kind: str = "",
         environment: dict[str, str] | None = None,
     ) -> None:
@@ -59,6 +65,7 @@ class Cluster:
             "STAND_IN_SECONDS": str(seconds),
             "STAND_IN_LOG": str(log or os.devnull),
             "STAND_IN_FAILS": ",".join(map(str, fails)),
+            "STAND_IN_HOLD": str(hold or ""),
             "STAND_IN_KIND": kind,
             **(environment or {}),
         }
@@ -69,7 +76,7 @@ class Cluster:
             "-m", "dask", "scheduler", "--host", "127.0.0.1", "--port", "0", "--no-dashboard",
             "--dashboard-address", "127.0.0.1:0", "--scheduler-file", str(about),
         )  # fmt: skip
-        deadline = time.monotonic() + 60
+        deadline = time.monotonic() + 600
         while not (about.is_file() and about.stat().st_size):
             if self._scheduler.poll() is not None or time.monotonic() > deadline:
                 self.close()
@@ -150,8 +157,13 @@ def render_specs(specs: Any, reporters: Any) -> list[Any]:
     for step in range(1, STEPS + 1):
         time.sleep(max(0.0, began + seconds * step / STEPS - time.perf_counter()))
         history.append({"step": step, "seconds": seconds * step / STEPS, "objective": 1.0, "shown_activation": 1.0})
+        progress = Progress(step=step, steps=STEPS, seconds=seconds, objective=1.0, shown_activation=1.0)
         for reporter in reporters:
-            reporter(Progress(step=step, steps=STEPS, seconds=seconds, objective=1.0, shown_activation=1.0))
+            reporter(progress)
+        while _is_held(specs):
+            time.sleep(0.02)  # between looks at a file that another process writes
+            for reporter in reporters:  # a reporter raises if the render is cancelled
+                reporter(progress)
     replies = []
     for spec in specs:
         result = RenderResult(
@@ -169,6 +181,13 @@ def render_specs(specs: Any, reporters: Any) -> list[Any]:
         replies.append(RenderReply(blob=result.to_bytes()))
     _log("end", keys)
     return replies
+
+
+def _is_held(specs: Any) -> bool:
+    hold = os.environ["STAND_IN_HOLD"]
+    if not hold or not Path(hold).is_file():
+        return False
+    return not {str(spec.filters[0][0]) for spec in specs} <= set(Path(hold).read_text().split(","))
 
 
 @functools.cache

@@ -68,12 +68,12 @@ def seconds_to_reach(history: list[list[float]], wanted: float) -> float | None:
     return next((seconds for seconds, shown in history if shown >= wanted), None)
 
 
-def compare(network: str, layer: str, index: int) -> tuple[list[np.ndarray], dict[str, Any]]:
+def compare(network: str, layer: str, index: int, changes: dict[str, Any]) -> tuple[list[np.ndarray], dict[str, Any]]:
     """Render one filter with both engines. Returns the two clips and a row of the table."""
     theirs_clip, theirs = in_a_process(
-        c3dvis.RenderSpec(network=network, layer=layer, filter=index, engine="keras-vis")
+        c3dvis.RenderSpec(network=network, layer=layer, filter=index, engine="keras-vis", **changes)
     )
-    ours_clip, ours = in_a_process(c3dvis.RenderSpec(network=network, layer=layer, filter=index))
+    ours_clip, ours = in_a_process(c3dvis.RenderSpec(network=network, layer=layer, filter=index, **changes))
     reached = seconds_to_reach(ours["history"], theirs["shown_activation"])
     in_our_time = [shown for seconds, shown in theirs["history"] if seconds <= ours["search_seconds"]]
     row = {
@@ -116,6 +116,7 @@ def main() -> None:
     parser.add_argument("--layers", default="Conv3d_2c_3x3,Mixed_3c,Mixed_4d,Mixed_4f,Mixed_5b")
     parser.add_argument("--filters", default="3,40,77")
     parser.add_argument("--quick", action="store_true", help="two filters alone: Mixed_4d 3 and 40")
+    parser.add_argument("--iterations", type=int, help="steps of both (default: each engine's own)")
     parser.add_argument("--one", help=argparse.SUPPRESS)
     parser.add_argument("-o", "--output", type=Path, default=Path("bench-out"))
     args = parser.parse_args()
@@ -124,11 +125,12 @@ def main() -> None:
         return
     layers, filters = args.layers.split(","), [int(index) for index in args.filters.split(",")]
     wanted = [("Mixed_4d", 3), ("Mixed_4d", 40)] if args.quick else [(la, f) for la in layers for f in filters]
+    changes = {} if args.iterations is None else {"iterations": args.iterations}
     args.output.mkdir(parents=True, exist_ok=True)
     pairs, rows = [], []
     print("layer filter | s to match, sooner | shown: theirs, ours, times | gain select robust coher repet | s, MiB")
     for layer, index in wanted:
-        pair, row = compare(args.network, layer, index)
+        pair, row = compare(args.network, layer, index, changes)
         pairs.append(pair)
         rows.append(row)
         print(_line(row), flush=True)

@@ -5,10 +5,11 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
-from playwright.sync_api import Browser, sync_playwright
+from playwright.sync_api import Browser, expect, sync_playwright
 
 from c3dvis.networks.weights.fetch.package import fetch
 from tests.browser import FLAGS, find
+from tests.processes import PATIENCE_MS
 
 ROOT = Path(__file__).resolve().parent.parent
 
@@ -19,6 +20,7 @@ def pytest_configure(config: pytest.Config) -> None:
     os.environ.setdefault("C3DVIS_WEIGHTS_DIR", str(ROOT / "cache" / "weights"))
     os.environ["C3DVIS_WEIGHTS_DIR"] = str(Path(os.environ["C3DVIS_WEIGHTS_DIR"]).resolve())
     os.environ.pop("C3DVIS_SCHEDULER", None)
+    expect.set_options(timeout=PATIENCE_MS)
 
 
 @pytest.fixture(scope="session", autouse=True)

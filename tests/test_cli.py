@@ -29,6 +29,7 @@ from c3dvis.spec import FIELDS, MOTION_PRESETS, PRESETS, RenderSpec
 from c3dvis.spec.text import command
 from tests.networks.address_server import AddressServer
 from tests.networks.layouts import convolutions
+from tests.processes import PATIENCE, hear_ctrl_c
 
 ROOT = Path(__file__).resolve().parent.parent
 TINY = ["--layer", "Conv3d_1a_7x7", "--frames", "8", "--height", "32", "--width", "32", "--iterations", "3"]
@@ -81,13 +82,13 @@ def spec_from(*arguments: str) -> RenderSpec:
 def start(*arguments: object, stdout: int | None = None, stderr: int | None = None) -> subprocess.Popen[bytes]:
     environment = {**os.environ, "PYTHONPATH": str(ROOT)}
     command_line = [sys.executable, "-m", "c3dvis", *map(str, arguments)]
-    return subprocess.Popen(command_line, env=environment, stdout=stdout, stderr=stderr)
+    return subprocess.Popen(command_line, env=environment, stdout=stdout, stderr=stderr, preexec_fn=hear_ctrl_c)
 
 
 def finish(*arguments: object) -> tuple[int, str, str]:
     """As `run`, in a process of its own."""
     with start(*arguments, stdout=subprocess.PIPE, stderr=subprocess.PIPE) as process:
-        out, err = process.communicate(timeout=300)
+        out, err = process.communicate(timeout=PATIENCE)
     return process.returncode, out.decode(), err.decode()
 
 
@@ -395,7 +396,7 @@ def test_interrupted(weights: Path, cache: Path, tmp_path: Path) -> None:
         shown += _rest(outer)
         assert process.stdout is not None
         assert process.stdout.read() == b""
-        assert process.wait(60) == 130
+        assert process.wait(PATIENCE) == 130
     os.close(outer)
     assert b"Stopped." in shown
     assert b"Traceback" not in shown

@@ -26,6 +26,7 @@ from c3dvis.cli import make_parser
 from c3dvis.commands import doctor
 from c3dvis.commands.render import ENDINGS
 from c3dvis.networks import registry
+from tests.processes import PATIENCE
 
 ROOT = Path(__file__).resolve().parent.parent
 PROJECT = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]
@@ -236,14 +237,14 @@ def test_health_check_tells_a_living_page_from_a_dead_one() -> None:
         for said in page.stdout:
             if "URL" in said:
                 break
-        answer = urllib.request.urlopen(f"http://127.0.0.1:{port}/_stcore/health", timeout=10)
+        answer = urllib.request.urlopen(f"http://127.0.0.1:{port}/_stcore/health", timeout=PATIENCE)
         with answer:
             assert answer.read() == b"ok"
         done = subprocess.run(check, capture_output=True, text=True)
         assert done.returncode == 0, done.stderr
     finally:
         page.terminate()
-        page.communicate(timeout=30)
+        page.communicate(timeout=PATIENCE)
     with pytest.raises(urllib.error.URLError):
         urllib.request.urlopen(f"http://127.0.0.1:{port}/_stcore/health", timeout=5)
 

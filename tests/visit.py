@@ -9,6 +9,8 @@ from typing import Any
 import numpy as np
 from playwright.sync_api import Browser, BrowserContext, ConsoleMessage, Locator, Page, ViewportSize, expect
 
+from tests.processes import PATIENCE_MS
+
 DESKTOP: ViewportSize = {"width": 1400, "height": 1000}
 
 READ_CANVAS = """(canvas) => {
@@ -56,7 +58,7 @@ class Visit:
     def open(self, query: str = "") -> Locator:
         """Opens the Explore page with a query and returns its player."""
         self.page.goto(f"{self.home}/?{query}")
-        expect(self.player).to_be_visible(timeout=30_000)
+        expect(self.player).to_be_visible()
         return self.player
 
     @property
@@ -84,6 +86,7 @@ class Visit:
 def visiting(browser: Browser, home: str, **profile: Any) -> Iterator[Visit]:
     """A visit in a fresh profile (options of `new_context`), without console errors and requests to other hosts."""
     with browser.new_context(**profile) as context:
+        context.set_default_timeout(PATIENCE_MS)
         visit = Visit(context, home)
         yield visit
     assert visit.errors == [], visit.errors

@@ -2,6 +2,7 @@
 
 import numpy as np
 
+from c3dvis.networks.compute.device import computes_bfloat16
 from c3dvis.networks.compute.network import Network
 from c3dvis.networks.graph.architecture import Architecture
 from c3dvis.networks.graph.input_domain import InputDomain
@@ -20,6 +21,9 @@ from c3dvis.networks.graph.operations import (
 from c3dvis.networks.registry import NetworkInfo
 
 SIZE = (8, 32, 32)
+
+PRECISIONS = ("float32", "bfloat16") if computes_bfloat16() else ("float32",)
+"""In which TensorFlow computes here."""
 
 
 def domain_to(reach: float) -> InputDomain:

@@ -34,6 +34,7 @@ from c3dvis.networks.graph.operations import Conv
 from c3dvis.networks.registry import NetworkInfo
 from c3dvis.spec import RenderSpec
 from tests.maximize.small_c3d import SIZE, domain_to, small_c3d
+from tests.processes import PATIENCE
 
 BGR = InputDomain((-108.0, -103.0, -95.0), (147.0, 152.0, 160.0), "BGR")
 
@@ -283,6 +284,6 @@ def test_same_spec_same_bytes_twice_and_in_another_process(weights):
         for _ in range(2)
     ]
     there = subprocess.run(
-        [sys.executable, "-W", "error", "-c", SCRIPT], check=True, capture_output=True, text=True, timeout=300
+        [sys.executable, "-W", "error", "-c", SCRIPT], check=True, capture_output=True, text=True, timeout=PATIENCE
     )
     assert here[0] == here[1] == json.loads(there.stdout.splitlines()[-1])

@@ -8,6 +8,9 @@ import tensorflow as tf
 
 import c3dvis
 from c3dvis.maximize.objectives import diversity_penalty, filter_weights, mean_square, rivalry, weighted_response
+from c3dvis.maximize.render import render_batch
+from c3dvis.results import RenderResult
+from tests.maximize.small_c3d import PRECISIONS
 
 SHAPE = (2, 3, 3, 4)
 RESPONSE = np.random.RandomState(0).normal(size=(2, *SHAPE)).astype(np.float32)
@@ -77,12 +80,25 @@ def test_the_diversity_penalty_is_one_for_equal_responses_and_their_shifted_copi
     np.testing.assert_allclose(diversity_penalty(tf.constant(apart)), 0, atol=1e-6)
 
 
-def test_less_rivalry_gives_a_better_rank(weights):
-    """On a filter that without it is beaten by others of its layer."""
-    plain = c3dvis.RenderSpec(
-        layer="Mixed_3b", filter=29, frames=8, height=64, width=64, iterations=48, selectivity_weight=0.0
-    )
-    without, with_it = (c3dvis.render(s).metrics["selectivity"] for s in (plain, plain.replace(selectivity_weight=0.5)))
-    assert isinstance(without, int)
-    assert isinstance(with_it, int)
-    assert with_it < without
+@pytest.mark.parametrize("precision", PRECISIONS)
+def test_less_rivalry_gives_a_better_rank(weights, precision):
+    """Over many filters: how one of them ends depends on how the processor rounds.
+
+    Measured with 16 to 32 filters in both precisions: a mean rank of 7.2 to 7.3 without the term, of 1.5 to 2.1 with
+    it, and at most one filter in sixteen that ranks lower for it.
+    """
+    spec = c3dvis.RenderSpec(layer="Mixed_3b", frames=8, height=32, width=32, iterations=144, precision=precision)
+    assert spec.selectivity_weight > 0
+    filters = range(4, 256, 21)
+
+    def ranks(spec: c3dvis.RenderSpec) -> np.ndarray:
+        specs = [spec.replace(filter=number) for number in filters]
+        results = render_batch(specs, [lambda progress: None] * len(specs))
+        found = [result.metrics["selectivity"] for result in results if isinstance(result, RenderResult)]
+        assert all(isinstance(rank, int) for rank in found)
+        return np.array(found)
+
+    without, with_it = ranks(spec.replace(selectivity_weight=0.0)), ranks(spec)
+    assert len(without) == len(with_it) == len(filters)
+    assert np.log(with_it / without).mean() < np.log(0.6)
+    assert (with_it < without).sum() > 2 * (with_it > without).sum()

@@ -9,6 +9,7 @@ from c3dvis.errors import Cancelled, InvalidSpec, UnknownLayer, UnknownNetwork
 from c3dvis.maximize import fast_engine
 from c3dvis.maximize.optimization import compiled_steps
 from c3dvis.networks.compute.device import describe_device, resolve_precision
+from tests.maximize.small_c3d import PRECISIONS
 
 SMALL = c3dvis.RenderSpec(layer="Conv3d_2c_3x3", filter=10, frames=8, height=48, width=48, iterations=16)
 
@@ -48,7 +49,7 @@ def test_it_renders_on_the_gpu_where_there_is_one():
     assert after.device.endswith("GPU:0" if gpus else "CPU:0")
 
 
-@pytest.mark.parametrize("precision", ["float32", "bfloat16"])
+@pytest.mark.parametrize("precision", PRECISIONS)
 def test_both_precisions_find_the_filter(precision):
     result = c3dvis.render(SMALL.replace(precision=precision, iterations=24))
     assert precision in str(result.provenance["device"])

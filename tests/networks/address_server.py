@@ -75,5 +75,5 @@ class AddressServer(LoopbackServer):
             request.connection.sendfile(file, start, count)
         self.sent.set()
         if behaviour == "stall":
-            self.resume.wait(60)
+            self.resume.wait()
         request.close_connection = True

@@ -150,7 +150,7 @@ class IndexServer(LoopbackServer):
             send(request, ARCHIVE[:half], kind, length=len(ARCHIVE))
             request.wfile.flush()
             self.half_sent.set()
-            self.resume.wait(60)
+            self.resume.wait()
             request.wfile.write(ARCHIVE[half:])
         else:
             send(request, ARCHIVE, kind)

@@ -3,7 +3,6 @@
 import os
 import shutil
 import signal
-import statistics
 import subprocess
 import sys
 import time
@@ -17,12 +16,11 @@ from c3dvis.errors import Cancelled, FetchFailed, WeightsDamaged
 from c3dvis.files import sha256_of
 from c3dvis.networks.weights.fetch.address import fetch_address
 from c3dvis.networks.weights.fetch.download import ATTEMPTS
-from c3dvis.networks.weights.fetch.http_settings import HttpSettings
 from tests.networks.address_server import AddressServer
+from tests.processes import PATIENCE
 
 ROOT = Path(__file__).resolve().parents[2]
 SIZE = 3_000_000
-QUICK = HttpSettings(timeout=0.3)
 
 
 @pytest.fixture
@@ -42,7 +40,9 @@ def copy(source: Path, fresh: Path) -> None:
 
 
 def take(server: AddressServer, folder: Path, make: Callable[[Path, Path], None] = copy, **how: object) -> Path:
-    return fetch_address(server.url, folder / "net" / "net.h5", make, settings=QUICK, **how)  # type: ignore[arg-type]
+    """Fetches; a server that will stall is given up after a second, a busy machine is waited for."""
+    settings = HttpSettings(timeout=1.0 if "stall" in server.behaviours else PATIENCE)
+    return fetch_address(server.url, folder / "net" / "net.h5", make, settings=settings, **how)  # type: ignore[arg-type]
 
 
 def left_in(folder: Path) -> list[str]:
@@ -150,7 +150,7 @@ def test_another_process_goes_on_where_a_killed_one_was(file: Path, tmp_path: Pa
     with AddressServer(file, "stall good") as server:
         command = [sys.executable, "-c", FETCH_IN_A_PROCESS, server.url, str(target)]
         with subprocess.Popen(command, cwd=ROOT, env={**os.environ, "PYTHONPATH": str(ROOT)}) as process:
-            deadline = time.monotonic() + 30
+            deadline = time.monotonic() + PATIENCE
             while sum(path.stat().st_size for path in target.parent.glob(".part-*")) < SIZE // 3:
                 assert time.monotonic() < deadline
                 time.sleep(0.01)  # between looks at a file that another process writes
@@ -174,32 +174,23 @@ def test_stopped_by_whoever_watches_it_keeps_what_has_come(file: Path, tmp_path:
 
 @pytest.mark.skipif(shutil.which("curl") is None, reason="there is no curl to compare with")
 def test_as_fast_as_curl(tmp_path: Path) -> None:
-    """Measured anew where it was not, up to four times: a disk still busy with what was installed slows either."""
+    """Both in turns, the quickest of each, and more turns where that does not decide it: other programs slow either."""
     big = tmp_path / "big"
-    big.write_bytes(bytes(320_000_000))
-    shares: list[float] = []
-    with AddressServer(big) as server:
-        while len(shares) < 4 and max(shares, default=0) < 0.8:
-            os.sync()
-            shares.append(_share_of_curl(server, tmp_path))
-    assert max(shares) >= 0.8, shares
-
-
-def _share_of_curl(server: AddressServer, folder: Path) -> float:
+    big.write_bytes(bytes(200_000_000))
+    os.sync()  # a disk still busy with what was installed slows either
     ours, theirs = [], []
 
     def settle(source: Path, fresh: Path) -> None:
         ours.append(time.perf_counter() - began)
         fresh.write_bytes(b"")
 
-    for turn in range(5):
-        began = time.perf_counter()
-        take(server, folder / "to", settle)
-        (folder / "to" / "net" / "net.h5").unlink()
-        began = time.perf_counter()
-        subprocess.run(["curl", "-sS", "-o", str(folder / f"curl{turn}"), server.url], check=True)
-        theirs.append(time.perf_counter() - began)
-        (folder / f"curl{turn}").unlink()
-    share = statistics.median(theirs) / statistics.median(ours)
-    print(f"fetch {320 / statistics.median(ours):.0f} MB/s, {share:.2f} of curl")  # noqa: T201
-    return share
+    with AddressServer(big) as server:
+        while len(ours) < 3 or (len(ours) < 20 and min(theirs) < 0.8 * min(ours)):
+            began = time.perf_counter()
+            take(server, tmp_path / "to", settle)
+            (tmp_path / "to" / "net" / "net.h5").unlink()
+            began = time.perf_counter()
+            subprocess.run(["curl", "-sS", "-o", str(tmp_path / "curl"), server.url], check=True)
+            theirs.append(time.perf_counter() - began)
+            (tmp_path / "curl").unlink()
+    assert min(theirs) >= 0.8 * min(ours), (ours, theirs)

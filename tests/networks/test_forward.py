@@ -20,7 +20,7 @@ from c3dvis.networks.graph.operation import RELU, Activation
 from c3dvis.networks.graph.operations import Add, Concat, Conv, Multiply
 from c3dvis.networks.importers.add_network import add
 from c3dvis.networks.registry import NetworkInfo
-from tests.maximize.small_c3d import ARCHITECTURE, PLAIN, SIZE, small_c3d
+from tests.maximize.small_c3d import ARCHITECTURE, PLAIN, PRECISIONS, SIZE, small_c3d
 from tests.networks.test_user_networks import RANGE, nested, plain, randomised, residual, save, unet
 from tests.networks.test_user_networks import SIZE as OWN_SIZE
 
@@ -127,15 +127,17 @@ def test_a_sub_pixel_convolution_gives_the_input_gradient(geometry: Any, padding
     np.testing.assert_allclose(mine, theirs, rtol=1e-4, atol=1e-4)
 
 
-def test_bfloat16_is_near_float32() -> None:
+@pytest.mark.parametrize("precision", PRECISIONS)
+def test_every_precision_is_near_float32(precision: str) -> None:
     network = small_c3d(domain=PLAIN)
     clips = tf.constant(np.random.RandomState(0).uniform(-128, 128, (1, *SIZE, 3)).astype(np.float32))
 
     @tf.function(autograph=False)
     def both() -> tuple[tf.Tensor, tf.Tensor]:
-        return network.forward(clips, "conv3b").after, network.forward(tf.cast(clips, "bfloat16"), "conv3b").after
+        return network.forward(clips, "conv3b").after, network.forward(tf.cast(clips, precision), "conv3b").after
 
     fine, coarse = both()
-    assert coarse.dtype == tf.bfloat16
+    assert coarse.dtype == tf.as_dtype(precision)
     difference = np.abs(tf.cast(coarse, tf.float32) - fine).mean() / np.abs(fine).mean()
-    assert 0 < difference < 0.02
+    assert difference < 0.02
+    assert (difference > 0) == (precision == "bfloat16")

@@ -10,6 +10,7 @@ import pytest
 from c3dvis.queue import RenderJob, RenderQueue
 from c3dvis.results import ResultStore
 from c3dvis.spec import RenderSpec
+from tests.processes import PATIENCE
 
 Until = Callable[..., None]
 UntilRunning = Callable[[RenderJob], None]
@@ -22,10 +23,12 @@ LONG = SMALL.replace(iterations=4096)
 def until() -> Until:
     """Waits until a condition holds, and fails with its state when it does not within the time."""
 
-    def wait(condition: Callable[[], object], seconds: float = 180, state: Callable[[], object] = lambda: "") -> None:
+    def wait(
+        condition: Callable[[], object], seconds: float = PATIENCE, state: Callable[[], object] = lambda: ""
+    ) -> None:
         deadline = time.monotonic() + seconds
         while not condition():
-            assert time.monotonic() < deadline, f"not within {seconds} s: {state()}"
+            assert time.monotonic() < deadline, f"not within {PATIENCE} s: {state()}"
             time.sleep(0.01)
 
     return wait

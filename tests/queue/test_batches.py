@@ -16,9 +16,12 @@ from c3dvis.networks.compute.device import describe_device
 from c3dvis.networks.registry import describe
 from c3dvis.queue import RenderJob, RenderQueue, dispatcher
 from c3dvis.results import ResultStore
+from tests.processes import PATIENCE
 from tests.queue.conftest import SMALL, Until
 
 FAILING = 5
+FIRST = 60
+"""The filter that keeps the device busy."""
 
 
 @pytest.fixture
@@ -27,9 +30,17 @@ def log(tmp_path: Path) -> Path:
 
 
 @pytest.fixture
-def cluster(weights: Path, log: Path) -> Iterator[Cluster]:
+def hold(tmp_path: Path) -> Path:
+    """While this file exists, a render stops after its first step, unless its filter is in the file."""
+    hold = tmp_path / "hold"
+    hold.write_text("")
+    return hold
+
+
+@pytest.fixture
+def cluster(weights: Path, log: Path, hold: Path) -> Iterator[Cluster]:
     """One device that takes batches."""
-    with Cluster(1, 0.3, log=log, fails=(FAILING,), kind="GPU") as cluster:
+    with Cluster(1, 0.1, log=log, fails=(FAILING,), hold=hold, kind="GPU") as cluster:
         yield cluster
 
 
@@ -45,7 +56,7 @@ def queue(cluster: Cluster, tmp_path: Path, until: Until) -> Iterator[RenderQueu
 
 def submit(queue: RenderQueue, numbers: range) -> list[RenderJob]:
     """In the background, behind one that keeps the device busy meanwhile."""
-    first = queue.submit(SMALL.replace(filter=60))
+    first = queue.submit(SMALL.replace(filter=FIRST))
     jobs = [queue.submit(SMALL.replace(filter=number), background=True) for number in numbers]
     return [first, *jobs]
 
@@ -56,11 +67,12 @@ def logged(log: Path, event: str) -> list[tuple[str, int]]:
     return [(line["key"], line["together"]) for line in lines if line["event"] == event]
 
 
-def test_what_nobody_waits_for_goes_in_batches(queue: RenderQueue, log: Path) -> None:
+def test_what_nobody_waits_for_goes_in_batches(queue: RenderQueue, log: Path, hold: Path) -> None:
     jobs = submit(queue, range(10, 20))
     other = queue.submit(SMALL.replace(filter=20, seed=1), background=True)
+    hold.unlink()
     for job in (*jobs, other):
-        assert job.wait(60), job.snapshot()
+        assert job.wait(PATIENCE), job.snapshot()
         assert job.state == "done", job.snapshot()
     assert logged(log, "end") == [
         (jobs[0].key, 1), *((job.key, 8) for job in jobs[1:9]), *((job.key, 2) for job in jobs[9:]), (other.key, 1)
@@ -72,10 +84,11 @@ def test_what_nobody_waits_for_goes_in_batches(queue: RenderQueue, log: Path) ->
     assert result.spec == jobs[3].spec
 
 
-def test_one_that_fails_fails_alone(queue: RenderQueue, log: Path) -> None:
+def test_one_that_fails_fails_alone(queue: RenderQueue, log: Path, hold: Path) -> None:
     jobs = submit(queue, range(3, 7))
+    hold.unlink()
     for job in jobs:
-        assert job.wait(60), job.snapshot()
+        assert job.wait(PATIENCE), job.snapshot()
     assert [job.state for job in jobs] == ["done", "done", "done", "failed", "done"]
     assert "this filter was to fail" in str(jobs[3].error)
     assert Counter(logged(log, "start"))[jobs[3].key, 1] == 1
@@ -83,28 +96,31 @@ def test_one_that_fails_fails_alone(queue: RenderQueue, log: Path) -> None:
 
 
 def test_one_that_is_cancelled_leaves_the_others_and_all_leave_the_device(
-    queue: RenderQueue, log: Path, until: Until
+    queue: RenderQueue, log: Path, hold: Path, until: Until
 ) -> None:
     jobs = submit(queue, range(10, 14))
+    hold.write_text(str(FIRST))
     until(lambda: jobs[1].snapshot().step, state=jobs[1].snapshot)
     assert jobs[2].cancel()
+    hold.unlink()
     for job in jobs:
-        assert job.wait(60), job.snapshot()
+        assert job.wait(PATIENCE), job.snapshot()
     assert [job.state for job in jobs] == ["done", "done", "cancelled", "done", "done"]
     again = queue.submit(jobs[2].spec)
-    assert again.wait(60)
+    assert again.wait(PATIENCE)
     assert again.state == "done"
+    hold.write_text(f"{FIRST},30")
     rest = submit(queue, range(20, 24))[1:]
     until(lambda: rest[0].snapshot().step, state=rest[0].snapshot)
     for job in rest:
         job.cancel()
     last = queue.submit(SMALL.replace(filter=30))
-    assert last.wait(60)
+    assert last.wait(PATIENCE)
     assert not {job.key for job in rest} & {key for key, _ in logged(log, "end")}
 
 
 def test_a_network_that_went_meanwhile_fails_its_renders_and_nothing_else(
-    queue: RenderQueue, until: Until, monkeypatch: pytest.MonkeyPatch
+    queue: RenderQueue, hold: Path, until: Until, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     def gone(name: str) -> None:
         raise UnknownNetwork(f"There is no network {name}.")
@@ -112,44 +128,49 @@ def test_a_network_that_went_meanwhile_fails_its_renders_and_nothing_else(
     first, *jobs = submit(queue, range(10, 14))
     until(lambda: first.state == "running", state=first.snapshot)
     monkeypatch.setattr(dispatcher, "describe", gone)
+    hold.unlink()
     for job in jobs:
-        assert job.wait(60), (job.snapshot(), queue.status())
+        assert job.wait(PATIENCE), (job.snapshot(), queue.status())
         assert "There is no network i3d-kinetics400." in str(job.error)
     monkeypatch.undo()
-    assert first.wait(60)
+    assert first.wait(PATIENCE)
     again = queue.submit(jobs[0].spec)
-    assert again.wait(60)
+    assert again.wait(PATIENCE)
     assert (first.state, again.state) == ("done", "done")
     assert first.snapshot().attempt == 1
 
 
 def test_a_lost_workers_batch_is_rendered_elsewhere(
-    queue: RenderQueue, cluster: Cluster, log: Path, until: Until
+    queue: RenderQueue, cluster: Cluster, log: Path, hold: Path, until: Until
 ) -> None:
     jobs = submit(queue, range(10, 18))
+    hold.write_text(str(FIRST))
     until(lambda: jobs[1].snapshot().step, state=jobs[1].snapshot)
     cluster.kill_worker(0)
     cluster.start_worker()
+    hold.unlink()
     for job in jobs:
-        assert job.wait(60), (job.snapshot(), queue.status())
+        assert job.wait(PATIENCE), (job.snapshot(), queue.status())
         assert job.state == "done", job.snapshot()
     assert all(job.snapshot().attempt == 2 for job in jobs[1:])
     assert max(Counter(key for key, _ in logged(log, "start")).values()) == 2
 
 
 def test_a_batch_that_kills_its_workers_is_tried_one_by_one(
-    queue: RenderQueue, cluster: Cluster, log: Path, until: Until
+    queue: RenderQueue, cluster: Cluster, log: Path, hold: Path, until: Until
 ) -> None:
     """Which of them did it shows only then."""
     jobs = submit(queue, range(10, 14))
+    hold.write_text(str(FIRST))
     until(lambda: jobs[1].snapshot().step, state=jobs[1].snapshot)
     for attempt in range(1, 5):  # Dask's scheduler, started as docs/scaling.md has it, allows three
         until(lambda attempt=attempt: jobs[1].snapshot().attempt == attempt, state=jobs[1].snapshot)
         assert jobs[1].snapshot().batch_size == 4
         cluster.kill_worker(0)
         cluster.start_worker()
+    hold.unlink()
     for job in jobs:
-        assert job.wait(60), (job.snapshot(), queue.status())
+        assert job.wait(PATIENCE), (job.snapshot(), queue.status())
         assert job.state == "done", job.snapshot()
     assert {together for _, together in logged(log, "end")} == {1}
     assert [job.snapshot().attempt for job in jobs[1:]] == [5] * 4
@@ -168,7 +189,7 @@ def test_on_a_cpu_the_atlas_does_and_a_page_does_not(weights: Path, tmp_path: Pa
                 first = queue.submit(SMALL.replace(iterations=200))
                 jobs = [queue.submit(spec, background=True) for spec in specs]
                 for job in (first, *jobs):
-                    assert job.wait(120), (job.snapshot(), queue.status())
+                    assert job.wait(PATIENCE), (job.snapshot(), queue.status())
                 results = [job.result() for job in jobs]
                 queue.close()
             counts = {result.provenance["together"] for result in results if result}

@@ -9,6 +9,7 @@ from pathlib import Path
 import psutil
 
 from c3dvis.queue import RenderJob, RenderQueue
+from tests.processes import PATIENCE
 from tests.queue.conftest import LONG, SMALL, Until, UntilRunning
 
 PARENT = """
@@ -18,7 +19,7 @@ from c3dvis.queue import RenderQueue
 
 queue = RenderQueue(ResultStore(sys.argv[1]))
 job = queue.submit(RenderSpec.from_json(sys.argv[2]))
-deadline = time.monotonic() + 180
+deadline = time.monotonic() + 600
 
 def pids():
     return [worker.pid for worker in queue.status().workers if worker.pid]
@@ -40,11 +41,11 @@ def test_a_worker_killed_in_a_render_is_replaced_and_the_render_finishes(
     queue: RenderQueue, until_running: UntilRunning
 ) -> None:
     before = queue.submit(SMALL.replace(filter=1, seed=1))
-    assert before.wait(180)
+    assert before.wait(PATIENCE)
     job = queue.submit(SMALL.replace(filter=2, seed=1, iterations=400))
     until_running(job)
     kill_worker_of(queue, job)
-    assert job.wait(180), (job.snapshot(), queue.status())
+    assert job.wait(PATIENCE), (job.snapshot(), queue.status())
     snapshot = job.snapshot()
     result = job.result()
     assert result is not None
@@ -65,10 +66,10 @@ def test_a_render_that_kills_every_worker_is_given_up_and_the_next_one_works(que
         )
         until(lambda: poison.worker in [w.address for w in queue.status().workers if w.pid], state=queue.status)
         kill_worker_of(queue, poison)
-    assert poison.wait(180), poison.snapshot()
+    assert poison.wait(PATIENCE), poison.snapshot()
     assert poison.snapshot().state == "failed"
     assert "ended twice while rendering Conv3d_1a_7x7 · filter 3" in (poison.snapshot().error or "")
-    assert following.wait(180), (following.snapshot(), queue.status())
+    assert following.wait(PATIENCE), (following.snapshot(), queue.status())
     assert (following.snapshot().state, following.snapshot().attempt) == ("done", 1)
 
 
@@ -93,12 +94,12 @@ def test_a_program_killed_in_a_render_leaves_no_process(weights: Path, tmp_path:
     parent, children = start(tmp_path, "rendering")
     with parent:
         parent.kill()
-    assert psutil.wait_procs(children, timeout=15)[1] == []
+    assert psutil.wait_procs(children, timeout=PATIENCE)[1] == []
 
 
 def test_a_program_that_ends_without_closing_its_queue_leaves_none_either(weights: Path, tmp_path: Path) -> None:
     parent, children = start(tmp_path, "connected")
     with parent:
-        parent.communicate("end\n", timeout=30)
+        parent.communicate("end\n", timeout=PATIENCE)
     assert parent.returncode == 0
-    assert psutil.wait_procs(children, timeout=15)[1] == []
+    assert psutil.wait_procs(children, timeout=PATIENCE)[1] == []

@@ -18,6 +18,7 @@ from c3dvis.queue import RenderQueue, outbox
 from c3dvis.queue.outbox import Outbox
 from c3dvis.results import RenderResult, ResultStore
 from c3dvis.spec import ALGORITHM_VERSION, RenderSpec
+from tests.processes import PATIENCE
 from tests.queue.conftest import SMALL, Until
 
 
@@ -112,7 +113,7 @@ def test_an_asking_side_that_is_killed_before_it_has_stored_costs_no_second_rend
         queue = RenderQueue(store, scheduler=cluster.address)
         jobs = [queue.submit(SMALL.replace(filter=number), background=True) for number in range(10)]
         for job in jobs:
-            assert job.wait(60), job.snapshot()
+            assert job.wait(PATIENCE), job.snapshot()
             assert job.state == "done", job.snapshot()
             assert store.get(job.spec) is not None
         queue.close()

@@ -12,6 +12,7 @@ from c3dvis.networks import registry
 from c3dvis.networks.weights import installed_weights
 from c3dvis.queue import RenderJob, RenderQueue
 from c3dvis.results import ResultStore
+from tests.processes import PATIENCE
 from tests.queue.conftest import SMALL, Until
 
 
@@ -30,7 +31,7 @@ def test_workers_get_the_weights_they_lack_and_a_lost_ones_render_runs_elsewhere
             assert not own.exists()
             jobs = [queue.submit(SMALL.replace(filter=number)) for number in range(4)]
             for job in jobs:
-                assert job.wait(180), (job.snapshot(), queue.status())
+                assert job.wait(PATIENCE), (job.snapshot(), queue.status())
                 assert job.state == "done", job.snapshot()
                 assert store.get(job.spec) is not None
             (file,) = [path for path in own.rglob("*") if path.is_file() and path.name != ".lock"]
@@ -43,7 +44,7 @@ def test_workers_get_the_weights_they_lack_and_a_lost_ones_render_runs_elsewhere
             (pid,) = [worker.pid for worker in queue.status().workers if worker.address == lost.worker]
             cluster.kill_worker([process.pid for process in cluster.workers].index(pid))
             for job in long:
-                assert job.wait(180), (job.snapshot(), queue.status())
+                assert job.wait(PATIENCE), (job.snapshot(), queue.status())
             assert [job.state for job in long] == ["done", "done"]
             assert lost.snapshot().attempt == 2
             assert file.stat().st_mtime_ns == written
@@ -69,13 +70,13 @@ def test_other_weights_than_the_dashboards_are_refused_before_any_work(
         try:
             spec = SMALL.replace(network="c3d-sports1m", layer="conv1")
             job = queue.submit(spec)
-            assert job.wait(60), queue.status()
+            assert job.wait(PATIENCE), queue.status()
             assert job.state == "failed"
             assert "has other weights than the asking machine's" in str(job.error)
             assert not log.exists()
             own.unlink()
             again = queue.submit(spec)
-            assert again.wait(60), queue.status()
+            assert again.wait(PATIENCE), queue.status()
             assert again.state == "done", again.snapshot()
             assert own.read_bytes() == b"these weights"
         finally:
@@ -93,8 +94,9 @@ def test_weights_that_changed_on_their_way_are_not_kept(tmp_path: Path, monkeypa
 def test_two_people_asking_for_one_spec_make_one_render_and_a_page_goes_before_the_background(
     weights: Path, tmp_path: Path, until: Until
 ) -> None:
-    log = tmp_path / "renders.log"
-    with ResultStore(tmp_path / "cache") as store, Cluster(1, 0.2, log=log) as cluster:
+    log, hold = tmp_path / "renders.log", tmp_path / "hold"
+    hold.write_text("")
+    with ResultStore(tmp_path / "cache") as store, Cluster(1, 0.05, log=log, hold=hold) as cluster:
         queue = RenderQueue(store, scheduler=cluster.address)
         try:
             background = [queue.submit(SMALL.replace(filter=number), background=True) for number in range(6)]
@@ -108,8 +110,9 @@ def test_two_people_asking_for_one_spec_make_one_render_and_a_page_goes_before_t
             forward = queue.submit(background[4].spec)
             assert forward is background[4]
             assert asked[0] is asked[1]
+            hold.unlink()
             for job in (*background, *asked):
-                assert job.wait(60), queue.status()
+                assert job.wait(PATIENCE), queue.status()
             lines = [line for line in log.read_text().splitlines() if '"end"' in line]
             order = [next(job for job in (*background, *asked) if job.key in line) for line in lines]
             assert len(order) == 7

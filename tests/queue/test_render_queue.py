@@ -15,6 +15,7 @@ from c3dvis.networks.weights import installed_weights
 from c3dvis.queue import RenderJob, RenderQueue, dispatcher, worker_tasks
 from c3dvis.queue.outbox import Outbox
 from c3dvis.results import ResultStore
+from tests.processes import PATIENCE
 from tests.queue.conftest import LONG, SMALL, Until, UntilRunning
 
 
@@ -25,7 +26,7 @@ def key(spec: worker_tasks.RenderSpec) -> str:
 def test_a_render_runs_reports_and_is_stored(queue: RenderQueue, store: ResultStore) -> None:
     spec = SMALL.replace(filter=1, iterations=30)
     job = queue.submit(spec)
-    assert job.wait(180), job.snapshot()
+    assert job.wait(PATIENCE), job.snapshot()
     snapshot = job.snapshot()
     assert (snapshot.state, snapshot.error, snapshot.warning, snapshot.attempt) == ("done", None, None, 1)
     assert (snapshot.step, snapshot.steps, snapshot.position, snapshot.preview) == (30, 30, None, None)
@@ -79,7 +80,7 @@ def test_one_run_however_many_ask(queue: RenderQueue, store: ResultStore) -> Non
     assert len(jobs) == 12
     assert len({id(job) for job in jobs}) == len({job.key for job in jobs}) == 3
     for job in jobs:
-        assert job.wait(180), job.snapshot()
+        assert job.wait(PATIENCE), job.snapshot()
         assert job.snapshot().state == "done"
     again = queue.submit(specs[0])
     assert again.is_finished
@@ -90,7 +91,7 @@ def test_one_run_however_many_ask(queue: RenderQueue, store: ResultStore) -> Non
 def test_what_is_stored_is_done_without_a_run(queue: RenderQueue, store: ResultStore) -> None:
     spec = SMALL.replace(filter=15)
     first = queue.submit(spec)
-    assert first.wait(180)
+    assert first.wait(PATIENCE)
     with_same_store = RenderQueue(store)
     try:
         job = with_same_store.submit(spec)
@@ -127,7 +128,7 @@ def test_cancelling_a_running_one_frees_the_worker(
     assert job.cancel()
     assert job.wait(0)
     assert job.result() is None
-    assert following.wait(180), following.snapshot()
+    assert following.wait(PATIENCE), following.snapshot()
     assert following.snapshot().state == "done"
     assert worker.is_running()
     again = queue.submit(job.spec)
@@ -136,7 +137,7 @@ def test_cancelling_a_running_one_frees_the_worker(
 
 
 def test_dask_keeps_nothing_of_a_finished_render(queue: RenderQueue, worker: psutil.Process, until: Until) -> None:
-    assert queue.submit(SMALL.replace(filter=35)).wait(180)
+    assert queue.submit(SMALL.replace(filter=35)).wait(PATIENCE)
     address = worker.cmdline()[-1]
     with Client(address, set_as_default=False) as dask:
         client: Any = dask
@@ -144,7 +145,7 @@ def test_dask_keeps_nothing_of_a_finished_render(queue: RenderQueue, worker: psu
         def tasks() -> list[str]:
             return client.run_on_scheduler(lambda dask_scheduler: list(dask_scheduler.tasks))
 
-        until(lambda: not tasks(), seconds=10, state=tasks)
+        until(lambda: not tasks(), state=tasks)
         assert list(client.has_what().values()) == [()]
 
 
@@ -155,7 +156,7 @@ def test_a_scheduler_of_ones_own(
     elsewhere = RenderQueue(store, scheduler=worker.cmdline()[-1])
     try:
         job = elsewhere.submit(SMALL.replace(filter=40))
-        assert job.wait(180), (job.snapshot(), elsewhere.status())
+        assert job.wait(PATIENCE), (job.snapshot(), elsewhere.status())
         assert job.snapshot().state == "done"
         assert store.get(job.spec) is not None
         assert [w.pid for w in elsewhere.status().workers] == [worker.pid]
@@ -167,7 +168,7 @@ def test_a_scheduler_of_ones_own(
     assert running.snapshot().state == "failed"
     # The worker is not that queue's to end, and gives up the render that no one wants any more.
     following = queue.submit(SMALL.replace(filter=42))
-    assert following.wait(180), following.snapshot()
+    assert following.wait(PATIENCE), following.snapshot()
     assert worker.is_running()
 
 
@@ -213,12 +214,12 @@ def test_what_a_network_cannot_do_is_refused_at_once(queue: RenderQueue) -> None
 def test_an_error_of_the_worker_arrives_as_its_sentence(queue: RenderQueue, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(dispatcher, "ALGORITHM_VERSION", 0)  # as a dashboard of another version would ask
     job = queue.submit(SMALL.replace(filter=50))
-    assert job.wait(180), job.snapshot()
+    assert job.wait(PATIENCE), job.snapshot()
     assert job.snapshot().state == "failed"
     assert "Install the same c3dvis on both." in (job.snapshot().error or "")
     monkeypatch.undo()
     again = queue.submit(job.spec)
-    assert again.wait(180)
+    assert again.wait(PATIENCE)
     assert again.snapshot().state == "done"
 
 
@@ -227,7 +228,7 @@ def test_an_unexpected_error_becomes_a_sentence_with_details(worker: psutil.Proc
         future = client.submit(
             worker_tasks.render, [3], worker_tasks.ALGORITHM_VERSION, "", resources={"device": 1}, pure=False
         )
-        (outcome,) = future.result(timeout=60)
+        (outcome,) = future.result(timeout=PATIENCE)
     assert outcome.blob is None
     assert "unexpected TypeError" in str(outcome.error)
     assert "\n" not in str(outcome.error)
@@ -242,7 +243,7 @@ def test_a_result_the_store_refuses_is_shown_and_kept_in_memory(
     unable = RenderQueue(store, scheduler=worker.cmdline()[-1])
     try:
         job = unable.submit(SMALL.replace(filter=60))
-        assert job.wait(180), job.snapshot()
+        assert job.wait(PATIENCE), job.snapshot()
         snapshot = job.snapshot()
         assert (snapshot.state, snapshot.error) == ("done", None)
         assert (snapshot.warning or "").startswith("The result is shown but not kept.")

@@ -13,6 +13,7 @@ import pytest
 from c3dvis.errors import StoreError, UnknownNetwork
 from c3dvis.results import RenderResult, ResultStore
 from c3dvis.spec import RenderSpec
+from tests.processes import PATIENCE
 
 MakeResult = Callable[..., RenderResult]
 Same = Callable[[RenderResult | None, RenderResult], None]
@@ -270,7 +271,7 @@ def test_two_processes_write_at_once(tmp_path: Path, make_result: MakeResult, sa
         writer.stdin.write("go\n")
         writer.stdin.flush()
     for writer in writers:
-        _, complaints = writer.communicate(timeout=120)
+        _, complaints = writer.communicate(timeout=PATIENCE)
         assert (writer.returncode, complaints) == (0, "")
     with ResultStore(tmp_path / "cache", starter=None) as store:
         assert store.verify() == []

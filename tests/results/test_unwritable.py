@@ -14,6 +14,7 @@ import pytest
 from c3dvis.errors import StoreError
 from c3dvis.results import RenderResult, ResultStore
 from c3dvis.results import diskcache_entries as disk_module
+from tests.processes import PATIENCE
 
 MakeResult = Callable[..., RenderResult]
 Same = Callable[[RenderResult | None, RenderResult], None]
@@ -126,7 +127,7 @@ def in_child(code: str, folder: Path, results: list[RenderResult]) -> str:
         files.append(folder / f"{result.key}.h5")
         files[-1].write_bytes(result.to_bytes())
     command = [sys.executable, "-W", "error", "-c", CHILD + code, str(folder / "cache"), *map(str, files)]
-    done = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, timeout=120, check=False)
+    done = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, timeout=PATIENCE, check=False)
     assert (done.returncode, done.stderr) == (0, "")
     return done.stdout
 

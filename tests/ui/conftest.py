@@ -16,6 +16,7 @@ from c3dvis.networks import registry
 from c3dvis.networks.weights import installed_weights
 from c3dvis.results import RenderResult, ResultStore
 from c3dvis.spec import ALGORITHM_VERSION, RenderSpec
+from tests.processes import PATIENCE
 
 ROOT = Path(__file__).resolve().parents[2]
 APP = ROOT / "app.py"
@@ -72,7 +73,7 @@ def open_page(weights: Path) -> Callable[..., AppTest]:
     """Opens the dashboard under AppTest; keywords are the parameters of the address."""
 
     def run(**query: str) -> AppTest:
-        page = AppTest.from_file(str(APP), default_timeout=60)
+        page = AppTest.from_file(str(APP), default_timeout=600)
         for name, value in query.items():
             page.query_params[name] = value
         return page.run()
@@ -99,12 +100,12 @@ class Server:
         self.url = self._wait_for_url()
 
     def _wait_for_url(self) -> str:
-        deadline = time.monotonic() + 60
+        deadline = time.monotonic() + PATIENCE
         while time.monotonic() < deadline and self.process.poll() is None:
             for line in self.log.read_text(errors="replace").splitlines():
                 if "http://127.0.0.1:" in line and not line.rstrip().endswith(":0"):
                     url = line.split()[-1]
-                    with urllib.request.urlopen(f"{url}/_stcore/health", timeout=10) as answer:
+                    with urllib.request.urlopen(f"{url}/_stcore/health", timeout=PATIENCE) as answer:
                         assert answer.read() == b"ok"
                     return url
             time.sleep(0.05)  # another process writes the file
@@ -112,4 +113,4 @@ class Server:
 
     def close(self) -> None:
         self.process.terminate()
-        self.process.wait(30)
+        self.process.wait(PATIENCE)

@@ -22,7 +22,7 @@ def open_compare(weights: object) -> Callable[..., AppTest]:
     """Opens the Compare page with specs; keywords are further parameters of the address."""
 
     def run(*specs: RenderSpec, **query: str) -> AppTest:
-        page = AppTest.from_string("from c3dvis.ui.compare import page\npage.page()", default_timeout=60)
+        page = AppTest.from_string("from c3dvis.ui.compare import page\npage.page()", default_timeout=600)
         page.query_params["spec"] = [query_text(spec) for spec in specs]
         for name, value in query.items():
             page.query_params[name] = value

@@ -18,7 +18,7 @@ PAGES = {"explore": explore, "gallery": gallery, "compare": compare, "network": 
 
 
 def open_page(name: str) -> AppTest:
-    return AppTest.from_string(f"from c3dvis.ui.{name} import page\npage.page()", default_timeout=60).run()
+    return AppTest.from_string(f"from c3dvis.ui.{name} import page\npage.page()", default_timeout=600).run()
 
 
 def failing(error: Exception) -> Any:

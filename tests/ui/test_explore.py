@@ -14,6 +14,7 @@ import c3dvis
 from c3dvis.results import RenderResult
 from c3dvis.spec import MOTION_PRESETS, RenderSpec
 from c3dvis.spec.text import command
+from tests.processes import PATIENCE
 from tests.ui.conftest import ROOT
 
 OpenPage = Callable[..., AppTest]
@@ -198,7 +199,7 @@ def test_missing_weights_are_said_and_a_failed_fetch_too(
 
     fetch = server_resources().weights_fetch("i3d-kinetics400")
     assert fetch
-    assert fetch.wait(60)
+    assert fetch.wait(PATIENCE)
     page.run()
     assert fetch.error
     assert fetch.error in text(page)
@@ -222,7 +223,7 @@ def test_the_status_line_names_worker_queue_store_and_versions(open_page: OpenPa
 
 def test_the_status_page_lists_workers_queue_store_and_versions(weights: Path) -> None:
     script = "from c3dvis.ui.status import page\npage.page()"
-    page = AppTest.from_string(script, default_timeout=60).run()
+    page = AppTest.from_string(script, default_timeout=600).run()
     assert not page.exception
     said = text(page)
     for part in ("Workers", "Nothing is waiting.", "Results rendered here", "| tensorflow | 2."):
@@ -233,7 +234,7 @@ def test_the_page_loads_neither_tensorflow_nor_pandas(weights: Path, tmp_path: P
     script = (
         "import sys\n"
         "from streamlit.testing.v1 import AppTest\n"
-        f"page = AppTest.from_file({str(ROOT / 'app.py')!r}, default_timeout=60).run()\n"
+        f"page = AppTest.from_file({str(ROOT / 'app.py')!r}, default_timeout=600).run()\n"
         "assert not page.exception, page.exception\n"
         "heavy = {'tensorflow', 'keras', 'tf_keras', 'pandas', 'altair', 'matplotlib'} & set(sys.modules)\n"
         "from c3dvis.ui.shared.server_resources import server_resources\n"

@@ -42,7 +42,7 @@ def open_gallery(_filled: None) -> Open:
     """Opens the Gallery of the filled layer; keywords are further parameters of the address."""
 
     def run(**query: str) -> AppTest:
-        page = AppTest.from_string("from c3dvis.ui.gallery import page\npage.page()", default_timeout=60)
+        page = AppTest.from_string("from c3dvis.ui.gallery import page\npage.page()", default_timeout=600)
         for name, value in (BASE.to_query() | query).items():
             page.query_params[name] = value
         return page.run()

@@ -9,10 +9,10 @@ from playwright.sync_api import Browser, BrowserContext, expect
 from bench.stand_in import Cluster
 from c3dvis.results import ResultStore
 from c3dvis.spec import RenderSpec
+from tests.processes import PATIENCE_MS
 from tests.ui.conftest import Server, made_result
 
 LAYER = "Mixed_3c"
-PATIENCE = 60_000  # ms
 # Records when the last thumbnail is drawn, in ms since the navigation began.
 WATCH = """
 const look = () => {
@@ -41,6 +41,7 @@ def server(tmp_path_factory: pytest.TempPathFactory, weights: Path) -> Iterator[
 @pytest.fixture(scope="module")
 def context(browser: Browser) -> Iterator[BrowserContext]:
     with browser.new_context(viewport={"width": 1280, "height": 800}) as context:
+        context.set_default_timeout(PATIENCE_MS)
         yield context
 
 
@@ -50,7 +51,7 @@ def test_at_its_best_a_fresh_tab_shows_a_stored_page_in_under_a_second(context: 
         page = context.new_page()
         page.add_init_script(WATCH)
         page.goto(f"{server.url}/gallery?layer={LAYER}", wait_until="commit")
-        page.wait_for_function("window.drawn", timeout=PATIENCE)
+        page.wait_for_function("window.drawn")
         took.append(page.evaluate("window.drawn"))
         page.close()
         if took[-1] < 1000:
@@ -61,13 +62,11 @@ def test_at_its_best_a_fresh_tab_shows_a_stored_page_in_under_a_second(context: 
 def test_the_folded_controls_are_there_once_opened(context: BrowserContext, server: Server) -> None:
     page = context.new_page()
     page.goto(f"{server.url}/gallery?layer={LAYER}")
-    expect(page.locator(".wall[data-drawn='24']")).to_be_visible(timeout=PATIENCE)
-    assert (
-        page.get_by_role("combobox", name="Show").count() == 0
-    )  # created when the popover is opened, since they cost more than the thumbnails
+    expect(page.locator(".wall[data-drawn='24']")).to_be_visible()
+    assert page.get_by_role("combobox", name="Show").count() == 0  # they cost more than the thumbnails
     page.get_by_role("button", name="Network, layer, order").click()
     page.get_by_role("combobox", name="Show").click()
     page.get_by_role("option", name="Not rendered yet").click()
-    expect(page.locator(".wall li.is-absent")).to_have_count(24, timeout=PATIENCE)
+    expect(page.locator(".wall li.is-absent")).to_have_count(24)
     expect(page).to_have_url(f"{server.url}/gallery?layer={LAYER}&show=missing")
     page.close()

@@ -18,6 +18,7 @@ from c3dvis.ui.shared.server_resources import server_resources
 from tests.networks.address_server import AddressServer
 from tests.networks.layouts import convolutions
 from tests.networks.test_user_networks import save, unet
+from tests.processes import PATIENCE
 from tests.ui.conftest import Server
 from tests.visit import visiting
 
@@ -36,7 +37,7 @@ def folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
 
 
 def test_the_table_is_the_published_one_with_what_each_layer_sees(weights: Path) -> None:
-    page = AppTest.from_string(PAGE, default_timeout=60).run()
+    page = AppTest.from_string(PAGE, default_timeout=600).run()
     assert not page.exception
     assert "Inception-I3D on Kinetics-400" in text(page)
     assert registry.describe("i3d-kinetics400").weights_sha256 in text(page)  # type: ignore[operator]
@@ -54,7 +55,7 @@ from c3dvis.ui.explore import page as explore
 from c3dvis.ui.network import page as network
 (network if st.session_state.get("away") else explore).page()
 """
-    page = AppTest.from_string(script, default_timeout=60)
+    page = AppTest.from_string(script, default_timeout=600)
     page.query_params["layer"], page.query_params["filter"] = "Mixed_3c", "7"
     page.run()
     for away in (True, False):
@@ -68,7 +69,7 @@ from c3dvis.ui.network import page as network
 def test_provenance_of_weights_is_shown_and_weights_are_checked(folder: Path, tmp_path: Path) -> None:
     info = registry.describe("c3d-sports1m")
     obtain.install(info, convolutions(tmp_path / "mine.h5"))
-    page = AppTest.from_string(PAGE, default_timeout=60).run()
+    page = AppTest.from_string(PAGE, default_timeout=600).run()
     page.selectbox(key="network page").select("c3d-sports1m").run()
     said = text(page)
     for part in (
@@ -96,7 +97,7 @@ def test_the_page_fetches_from_the_address_once_the_terms_are_accepted(
     with AddressServer(convolutions(tmp_path / "mine.h5"), "page cut good") as server:
         moved = replace(WEIGHTS_AT_URLS[name], url=server.url, labels_url=server.url)
         monkeypatch.setitem(WEIGHTS_AT_URLS, name, moved)
-        page = AppTest.from_string(PAGE, default_timeout=60).run()
+        page = AppTest.from_string(PAGE, default_timeout=600).run()
         page.selectbox(key="network page").select(name).run()
         assert page.button(key="fetch").disabled
         page.checkbox(key=f"accept {name}").check().run()
@@ -104,7 +105,7 @@ def test_the_page_fetches_from_the_address_once_the_terms_are_accepted(
             page.button(key="fetch").click().run()
             fetch = server_resources().weights_fetch(name)
             assert fetch
-            assert fetch.wait(60)
+            assert fetch.wait(PATIENCE)
             page.run()
             assert said in text(page)
     assert not page.exception
@@ -115,7 +116,7 @@ def test_an_added_network_stands_there_and_on_the_strip(folder: Path, tmp_path: 
     import keras
 
     info = add("lungs", save(unet(keras), tmp_path / "m.keras"), None, ((0.0,), (1.0,)), title="Lungs in grey")
-    page = AppTest.from_string(PAGE, default_timeout=60).run()
+    page = AppTest.from_string(PAGE, default_timeout=600).run()
     page.selectbox(key="network page").select("lungs").run()
     assert not page.exception
     assert "### Lungs in grey" in text(page)
@@ -123,7 +124,7 @@ def test_an_added_network_stands_there_and_on_the_strip(folder: Path, tmp_path: 
     blocks = strip_blocks(info, info.default_size)
     assert [block["layer"] for block in blocks] == list(info.layers)
     (folder / "lungs" / "network.json").write_text("{}")
-    page = AppTest.from_string(PAGE, default_timeout=60).run()
+    page = AppTest.from_string(PAGE, default_timeout=600).run()
     page.selectbox(key="network page").select("lungs").run()
     assert not page.exception
     assert "does not describe a network" in text(page)
@@ -156,9 +157,9 @@ def test_an_upload_is_read_as_arrays_or_refused_in_a_sentence(browser: Browser, 
             page.get_by_text("I accept these terms").click()
             page.get_by_text("Accept the terms above first").wait_for(state="detached")
             page.locator("input[type=file]:not([disabled])").set_input_files(str(bad))
-            page.get_by_text("evil.pth is a pickle that PyTorch did not write").wait_for(timeout=60_000)
+            page.get_by_text("evil.pth is a pickle that PyTorch did not write").wait_for()
             page.locator("input[type=file]").set_input_files(str(convolutions(tmp_path / "mine.h5")))
-            page.get_by_text("27,655,936").wait_for(timeout=120_000)
+            page.get_by_text("27,655,936").wait_for()
             assert "mine.h5" in page.locator("body").inner_text()
     finally:
         server.close()

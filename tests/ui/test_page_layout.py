@@ -9,10 +9,10 @@ from playwright.sync_api import Browser, expect
 from bench.stand_in import Cluster
 from c3dvis.results import ResultStore
 from c3dvis.spec import RenderSpec
+from tests.processes import PATIENCE_MS
 from tests.ui.conftest import Server, made_result
 
 SEEDS = [RenderSpec(layer="Mixed_3c", filter=3, seed=seed) for seed in range(6)]
-PATIENCE = 60_000  # ms
 SWEEP = "compare?spec=layer%3DMixed_3c%26filter%3D3&sweep=seed&values=0,1,2,3,4,5"
 ALL = {
     "": ".player[data-frame]", "gallery?layer=Mixed_3c": ".wall[data-cells='24']", SWEEP: ".wall[data-drawn='6']",
@@ -36,9 +36,10 @@ def server(tmp_path_factory: pytest.TempPathFactory, weights: Path) -> Iterator[
 @pytest.mark.parametrize("path", ALL)
 def test_no_page_is_wider_than_a_phone(browser: Browser, server: Server, path: str) -> None:
     with browser.new_context(viewport={"width": 390, "height": 844}, is_mobile=True) as context:
+        context.set_default_timeout(PATIENCE_MS)
         page = context.new_page()
         page.goto(f"{server.url}/{path}")
-        expect(page.locator(ALL[path]).first).to_be_attached(timeout=PATIENCE)
+        expect(page.locator(ALL[path]).first).to_be_attached()
         main = page.get_by_test_id("stMain").element_handle()
         page.wait_for_function("(main) => main.scrollWidth <= main.clientWidth", arg=main)  # waits for the style sheet
 
@@ -46,18 +47,20 @@ def test_no_page_is_wider_than_a_phone(browser: Browser, server: Server, path: s
 def test_six_volumes_stand_in_one_row_on_a_laptop_and_two_by_two_on_a_phone(browser: Browser, server: Server) -> None:
     for width, columns in ((1280, 6), (390, 2)):
         with browser.new_context(viewport={"width": width, "height": 800}) as context:
+            context.set_default_timeout(PATIENCE_MS)
             page = context.new_page()
             page.goto(f"{server.url}/{SWEEP}")
-            expect(page.locator(".wall[data-drawn='6']")).to_be_visible(timeout=PATIENCE)
+            expect(page.locator(".wall[data-drawn='6']")).to_be_visible()
             tops = [box["y"] for cell in page.locator(".wall li").all() if (box := cell.bounding_box())]
             assert tops.count(tops[0]) == columns
 
 
 def test_on_a_phone_the_weights_come_before_the_long_table(browser: Browser, server: Server) -> None:
     with browser.new_context(viewport={"width": 390, "height": 844}) as context:
+        context.set_default_timeout(PATIENCE_MS)
         page = context.new_page()
         page.goto(f"{server.url}/network")
-        expect(page.get_by_role("heading", name="Layers")).to_be_attached(timeout=PATIENCE)
+        expect(page.get_by_role("heading", name="Layers")).to_be_attached()
         page.wait_for_function("""() => {
           const heads = Object.fromEntries([...document.querySelectorAll("h4")].map((h) => [h.textContent, h]));
           return heads.Weights.getBoundingClientRect().top < heads.Layers.getBoundingClientRect().top;

@@ -7,6 +7,13 @@ from typing import Any
 
 import tensorflow as tf
 
+from c3dvis.errors import InvalidSpec
+
+# Limits that ONEDNN_MAX_CPU_ISA may set, of those that matter here. Below AVX512 oneDNN has no bfloat16 kernels; below
+# AVX512-BF16 it emulates them in float32, which is slower than float32 itself.
+_ONEDNN_WITHOUT_BFLOAT16 = {"SSE41", "AVX", "AVX2", "AVX2_VNNI", "AVX2_VNNI_2"}
+_ONEDNN_EMULATES_BFLOAT16 = {"AVX512_CORE", "AVX512_CORE_VNNI"}
+
 
 @cache
 def configure() -> None:
@@ -29,17 +36,46 @@ def _cpu_flags() -> frozenset[str]:
     return frozenset(flags.split())
 
 
+def _onednn_limit() -> str:
+    """The instruction set that oneDNN is limited to by the environment, or an empty text."""
+    return (os.environ.get("ONEDNN_MAX_CPU_ISA") or os.environ.get("DNNL_MAX_CPU_ISA") or "").upper()
+
+
+def computes_bfloat16() -> bool:
+    """Whether TensorFlow can compute in bfloat16 in this process, fast or not.
+
+    TensorFlow hands bfloat16 to oneDNN on every CPU with AVX512. Where the environment limits oneDNN to less, oneDNN
+    has no such kernels, and TensorFlow aborts the process.
+    """
+    if tf.config.list_physical_devices("GPU"):
+        return True
+    return not ("avx512f" in _cpu_flags() and _onednn_limit() in _ONEDNN_WITHOUT_BFLOAT16)
+
+
 def fast_precision() -> str:
-    """`bfloat16` where the hardware supports it (AVX512-BF16, AMX, GPUs from Ampere on), else `float32`."""
+    """`bfloat16` where the hardware supports it (AVX512-BF16, AMX, GPUs from Ampere on), else `float32`.
+
+    A limit that `ONEDNN_MAX_CPU_ISA` sets counts as the processor's own.
+    """
     gpus = tf.config.list_physical_devices("GPU")
     if gpus:
         capability = tf.config.experimental.get_device_details(gpus[0]).get("compute_capability", (0, 0))
         return "bfloat16" if capability >= (8, 0) else "float32"
-    return "bfloat16" if _cpu_flags() & {"amx_bf16", "avx512_bf16"} else "float32"
+    limited = _onednn_limit() in _ONEDNN_WITHOUT_BFLOAT16 | _ONEDNN_EMULATES_BFLOAT16
+    return "bfloat16" if _cpu_flags() & {"amx_bf16", "avx512_bf16"} and not limited else "float32"
 
 
 def resolve_precision(precision: str) -> str:
-    """The precision that a spec's `precision` stands for on this device."""
+    """The precision that a spec's `precision` stands for on this device.
+
+    Raises:
+        InvalidSpec: this process cannot compute in it.
+    """
+    if precision == "bfloat16" and not computes_bfloat16():
+        raise InvalidSpec(
+            f"precision bfloat16 cannot be used here: the environment limits oneDNN to {_onednn_limit()}, which has no "
+            "bfloat16. Expected precision auto or float32, or ONEDNN_MAX_CPU_ISA unset."
+        )
     return fast_precision() if precision == "auto" else precision
 
 

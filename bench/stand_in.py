@@ -1,6 +1,6 @@
 """A Dask cluster on this machine with simulated devices, which sleep for as long as a GPU would compute.
 
-It serves to measure, or to kill, everything else: the queue, the transfer of a clip of real size, the store. The renders
+It serves to measure, or to kill, everything else: the queue, the transfer of a clip of real size, the store. Renders
 pass through `c3dvis.queue.worker_tasks.render` in worker processes, with its checks and progress reports.
 
     with Cluster(workers=2, seconds=1.0) as cluster:
@@ -12,7 +12,7 @@ pass through `c3dvis.queue.worker_tasks.render` in worker processes, with its ch
 - STAND_IN_LOG: file that gets a line at the start and at the end of each render.
 - STAND_IN_FAILS: filters, separated by commas, whose renders fail.
 - STAND_IN_HOLD: a file with filters, separated by commas; while it exists, the renders of all other filters wait after
-  their last step.
+  their first step.
 - STAND_IN_KIND: kind of device; a `GPU` renders a batch of filters in the time of one.
 """
 

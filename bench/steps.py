@@ -28,14 +28,14 @@ import numpy as np
 import tensorflow as tf
 
 from c3dvis.maximize import fast_engine
-from c3dvis.maximize.energy import Energy
+from c3dvis.maximize.energy.energy import Energy
+from c3dvis.maximize.energy.objectives import LEAK, position_weights
 from c3dvis.maximize.loop import CompiledSteps
-from c3dvis.maximize.objectives import LEAK, position_weights
 from c3dvis.maximize.optimizers import Adam
-from c3dvis.maximize.parametrization import FourierVolume, Size
 from c3dvis.maximize.quality import Quality
 from c3dvis.maximize.schedule import Schedule, longest_wave
-from c3dvis.maximize.transforms import random_views
+from c3dvis.maximize.volume.parametrization import FourierVolume, Size
+from c3dvis.maximize.volume.random_views import random_views
 from c3dvis.networks.compute.device import configure, describe_device, resolve_precision
 from c3dvis.networks.compute.network import Network, load_network
 from c3dvis.networks.graph.operations import Conv

@@ -15,14 +15,14 @@ import numpy as np
 from cachetools import LRUCache, cached
 
 from c3dvis.errors import C3dvisError, Cancelled, RenderFailed
-from c3dvis.maximize.canvas import tile_canvas
-from c3dvis.maximize.energy import Energy
+from c3dvis.maximize.energy.energy import Energy
+from c3dvis.maximize.energy.objectives import LEAK, filter_weights, position_weights
 from c3dvis.maximize.engine_result import EngineResult
-from c3dvis.maximize.objectives import LEAK, filter_weights, position_weights
 from c3dvis.maximize.optimization import Optimization, compiled_steps, parametrization_of
-from c3dvis.maximize.parametrization import Parametrization, Size
 from c3dvis.maximize.progress import OnProgress, Progress
 from c3dvis.maximize.schedule import SKETCH_RATE, Schedule, full_views, has_levelled, settling_rates, sketch_views
+from c3dvis.maximize.volume.canvas import tile_canvas
+from c3dvis.maximize.volume.parametrization import Parametrization, Size
 from c3dvis.networks.compute.device import resolve_precision
 from c3dvis.networks.compute.network import Network
 from c3dvis.networks.graph.receptive_window import Window, window

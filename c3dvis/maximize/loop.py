@@ -2,9 +2,9 @@
 
 A step, for a batch of parameters x and the step's random view:
 
-    volumes   = sample(x, view)                             `parametrization.py`
+    volumes   = sample(x, view)                             `volume/parametrization.py`
     response  = network(network_input(volumes))             `networks/compute/forward.py`
-    energy    = −w_a·A(response) + …                        `energy.py`, which has the whole formula
+    energy    = −w_a·A(response) + …                        `energy/energy.py`, which has the whole formula
     x         = constrain(optimizer(x, ∂ energy/∂x))        `optimizers.py`
 
 What may differ between two renders of one layer (filters, weights, learning rate, views) is an argument of the
@@ -18,10 +18,10 @@ from typing import Any
 import numpy as np
 import tensorflow as tf
 
-from c3dvis.maximize.energy import Energy, EnergyTerms
-from c3dvis.maximize.layer_response import layer_response
+from c3dvis.maximize.energy.energy import Energy, EnergyTerms
+from c3dvis.maximize.energy.layer_response import layer_response
 from c3dvis.maximize.optimizers import Optimizer, Slots
-from c3dvis.maximize.parametrization import Parametrization
+from c3dvis.maximize.volume.parametrization import Parametrization
 from c3dvis.networks.compute.forward import Response
 from c3dvis.networks.graph.input_domain import ArrayModule, InputDomain
 

@@ -8,11 +8,11 @@ import numpy as np
 import tensorflow as tf
 from cachetools import LRUCache, cached
 
-from c3dvis.maximize.energy import Energy, EnergyTerms
+from c3dvis.maximize.energy.energy import Energy, EnergyTerms
 from c3dvis.maximize.loop import CompiledSteps
 from c3dvis.maximize.optimizers import Adam, KerasVisRMSProp
-from c3dvis.maximize.parametrization import FourierVolume, PixelVolume, Size
 from c3dvis.maximize.schedule import longest_wave
+from c3dvis.maximize.volume.parametrization import FourierVolume, PixelVolume, Size
 from c3dvis.networks.compute.network import Network
 from c3dvis.spec import RenderSpec
 

@@ -13,8 +13,8 @@ import tensorflow as tf
 from cachetools import LRUCache, cached
 from scipy import ndimage
 
-from c3dvis.maximize.layer_response import filter_means
-from c3dvis.maximize.objectives import filter_weights, position_weights
+from c3dvis.maximize.energy.layer_response import filter_means
+from c3dvis.maximize.energy.objectives import filter_weights, position_weights
 from c3dvis.media.gif import quantize
 from c3dvis.networks.compute.network import Network
 from c3dvis.spec import RenderSpec

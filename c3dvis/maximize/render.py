@@ -42,7 +42,7 @@ def render(spec: RenderSpec, on_progress: OnProgress | None = None) -> RenderRes
     began = time.perf_counter()
     network, quality = _prepare(spec)
     if spec.engine == "keras-vis":
-        from c3dvis.maximize.keras_vis_engine import maximize_with_keras_vis
+        from c3dvis.maximize.keras_vis.engine import maximize_with_keras_vis
 
         found = maximize_with_keras_vis(network, spec, quality.shown_activation, on_progress, began)
     else:

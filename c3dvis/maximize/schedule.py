@@ -9,7 +9,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from c3dvis.maximize.transforms import random_views
+from c3dvis.maximize.volume.random_views import random_views
 from c3dvis.networks.graph.operations import Conv, Dense
 from c3dvis.networks.registry import NetworkInfo
 from c3dvis.spec import RenderSpec

@@ -1,6 +1,6 @@
 """The networks that can be visualized, described without loading any of them, and without TensorFlow.
 
-Two come with c3dvis; users add their own (`importers/user_networks.py`). The dashboard uses the descriptions to list
+Two come with c3dvis; users add their own (`user_networks.py`). The dashboard uses the descriptions to list
 layers, check specs and compute cache keys.
 """
 
@@ -8,10 +8,9 @@ from functools import lru_cache
 from pathlib import Path
 
 from c3dvis.errors import UnknownNetwork, WeightsDamaged
-from c3dvis.networks import options
+from c3dvis.networks import options, user_networks
 from c3dvis.networks.graph import c3d, i3d
 from c3dvis.networks.graph.input_domain import InputDomain
-from c3dvis.networks.importers import user_networks
 from c3dvis.networks.info import NetworkInfo
 from c3dvis.networks.options import Options
 from c3dvis.networks.weights.published_files import PACKAGED_WEIGHTS

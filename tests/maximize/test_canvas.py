@@ -4,9 +4,9 @@ import numpy as np
 import pytest
 import tensorflow as tf
 
-from c3dvis.maximize.canvas import tile_canvas
-from c3dvis.maximize.parametrization import FourierVolume, PixelVolume
 from c3dvis.maximize.quality import repetition
+from c3dvis.maximize.volume.canvas import tile_canvas
+from c3dvis.maximize.volume.parametrization import FourierVolume, PixelVolume
 from tests.maximize.test_parametrization import C3D_LIKE, WAVE, sampled
 
 

@@ -8,11 +8,11 @@ import numpy as np
 import pytest
 import tensorflow as tf
 
-from c3dvis.maximize.energy import Energy
+from c3dvis.maximize.energy.energy import Energy
+from c3dvis.maximize.energy.regularizers import lp_norm, total_variation
 from c3dvis.maximize.loop import CompiledSteps
 from c3dvis.maximize.optimizers import Adam
-from c3dvis.maximize.parametrization import PixelVolume
-from c3dvis.maximize.regularizers import lp_norm, total_variation
+from c3dvis.maximize.volume.parametrization import PixelVolume
 from tests.maximize.small_c3d import PLAIN, SIZE, small_c3d
 
 LAYER = "conv3b"

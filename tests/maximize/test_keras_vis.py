@@ -21,8 +21,8 @@ import tf_keras
 
 import c3dvis
 from c3dvis.errors import Cancelled, InvalidSpec, RenderFailed
-from c3dvis.maximize.keras_vis_engine import input_range, maximize_with_keras_vis, tf_keras_model
-from c3dvis.maximize.keras_vis_library import load, session
+from c3dvis.maximize.keras_vis.engine import input_range, maximize_with_keras_vis, tf_keras_model
+from c3dvis.maximize.keras_vis.library import load, session
 from c3dvis.maximize.progress import Progress
 from c3dvis.maximize.quality import Quality
 from c3dvis.networks.compute.device import configure

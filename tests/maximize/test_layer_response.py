@@ -5,8 +5,8 @@ import pytest
 import tensorflow as tf
 
 import c3dvis
-from c3dvis.maximize.layer_response import filter_means, gradient_of_means
-from c3dvis.maximize.objectives import position_weights
+from c3dvis.maximize.energy.layer_response import filter_means, gradient_of_means
+from c3dvis.maximize.energy.objectives import position_weights
 from c3dvis.networks.compute.forward import Response
 
 SHAPE = (2, 3, 3, 4)

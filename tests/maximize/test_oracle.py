@@ -20,12 +20,12 @@ import numpy as np
 import pytest
 import tensorflow as tf
 
-from c3dvis.maximize.energy import Energy
-from c3dvis.maximize.keras_vis_engine import visualize
+from c3dvis.maximize.energy.energy import Energy
+from c3dvis.maximize.keras_vis.engine import visualize
 from c3dvis.maximize.loop import CompiledSteps
 from c3dvis.maximize.optimizers import KerasVisRMSProp
-from c3dvis.maximize.parametrization import PixelVolume
-from c3dvis.maximize.transforms import random_views
+from c3dvis.maximize.volume.parametrization import PixelVolume
+from c3dvis.maximize.volume.random_views import random_views
 from tests.maximize.small_c3d import PLAIN, SIZE, small_c3d
 
 STEPS = 10

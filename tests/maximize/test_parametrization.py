@@ -6,8 +6,8 @@ import numpy as np
 import pytest
 import tensorflow as tf
 
-from c3dvis.maximize.parametrization import FourierVolume, Parametrization, PixelVolume
-from c3dvis.maximize.transforms import SCALE, random_views
+from c3dvis.maximize.volume.parametrization import FourierVolume, Parametrization, PixelVolume
+from c3dvis.maximize.volume.random_views import SCALE, random_views
 from c3dvis.networks.graph.input_domain import InputDomain
 
 C3D_LIKE = InputDomain((-107.0, -102.0, -95.0), (148.0, 153.0, 160.0), "BGR")

@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 import tensorflow as tf
 
-from c3dvis.maximize.regularizers import lp_norm, squared_variation, temporal_variation, total_variation
+from c3dvis.maximize.energy.regularizers import lp_norm, squared_variation, temporal_variation, total_variation
 
 VOLUME = np.random.RandomState(0).uniform(-0.5, 0.5, (5, 7, 6, 3)).astype(np.float32)
 

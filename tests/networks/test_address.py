@@ -16,6 +16,7 @@ from c3dvis.errors import Cancelled, FetchFailed, WeightsDamaged
 from c3dvis.files import sha256_of
 from c3dvis.networks.weights.fetch.address import fetch_address
 from c3dvis.networks.weights.fetch.download import ATTEMPTS
+from c3dvis.networks.weights.fetch.http_settings import HttpSettings
 from tests.networks.address_server import AddressServer
 from tests.processes import PATIENCE
 

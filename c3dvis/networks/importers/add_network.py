@@ -18,10 +18,10 @@ import numpy as np
 
 from c3dvis.errors import InvalidSpec, WeightsDamaged
 from c3dvis.files import sha256_of, write_whole
-from c3dvis.networks import registry
+from c3dvis.networks import registry, user_networks
 from c3dvis.networks.graph.input_domain import GREY, PLANES, InputDomain
 from c3dvis.networks.graph.operations import Weighted
-from c3dvis.networks.importers import keras_model, user_networks
+from c3dvis.networks.importers import keras_model
 from c3dvis.networks.importers.keras_model import KerasModel
 from c3dvis.networks.info import NetworkInfo
 from c3dvis.networks.weights import provenance

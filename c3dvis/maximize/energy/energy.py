@@ -19,9 +19,9 @@ from typing import Any, NamedTuple
 
 import tensorflow as tf
 
-from c3dvis.maximize.layer_response import LayerResponse
-from c3dvis.maximize.objectives import diversity_penalty, mean_square, rivalry, weighted_response
-from c3dvis.maximize.regularizers import lp_norm, variation
+from c3dvis.maximize.energy.layer_response import LayerResponse
+from c3dvis.maximize.energy.objectives import diversity_penalty, mean_square, rivalry, weighted_response
+from c3dvis.maximize.energy.regularizers import lp_norm, variation
 
 
 class Energy(NamedTuple):

@@ -16,7 +16,7 @@ import tf_keras
 
 from c3dvis.errors import InvalidSpec, RenderFailed
 from c3dvis.maximize.engine_result import EngineResult
-from c3dvis.maximize.keras_vis_library import KerasVis, eagerly, load, session
+from c3dvis.maximize.keras_vis.library import KerasVis, eagerly, load, session
 from c3dvis.maximize.progress import OnProgress, Progress
 from c3dvis.networks.compute import keras_layers
 from c3dvis.networks.compute.network import Network

@@ -5,7 +5,7 @@ from collections.abc import Iterator
 
 import numpy as np
 
-from c3dvis.maximize.parametrization import Parametrization
+from c3dvis.maximize.volume.parametrization import Parametrization
 
 
 def tile_canvas(small: Parametrization, parameters: np.ndarray, large: Parametrization, seed: int) -> np.ndarray:

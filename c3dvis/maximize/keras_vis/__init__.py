@@ -1,0 +1,1 @@
+"""The engine `keras-vis`: the original library, unmodified."""

@@ -1,0 +1,1 @@
+"""How parameters become a volume: parametrisations, the canvas, and the random views."""

@@ -21,7 +21,7 @@ from bench.stand_in import Cluster
 from c3dvis.cli import main, make_parser
 from c3dvis.spec import RenderSpec
 from tests.networks.layouts import convolutions
-from tests.networks.test_user_networks import plain, save
+from tests.networks.test_user_networks import save
 
 ROOT = Path(__file__).resolve().parent.parent
 SCRIPTS = [*sorted((ROOT / "bench").glob("*.py")), *sorted((ROOT / "docs").glob("*.py")), ROOT / "tests" / "browser.py"]
@@ -29,8 +29,7 @@ PROGRAMS = ("python", "python3", "c3dvis", "dask", "docker", "make", "kubectl", 
 
 SMALL: dict[str, str] = {
     "bench/memory.py": "--renders 1 --iterations 1",
-    "bench/scaling.py": "--workers 1 --per-worker 2 --seconds 0.02 --real-workers 1 --real-renders 1 --iterations 1 "
-    "--results 30",
+    "bench/scaling.py": "--workers 1 --per-worker 2 --seconds 0.02 --real-workers '' --results 30",
     "bench/steps.py": "--layers conv2 --sizes 4x16x16 --precisions float32 --counts 1,2",
     "bench/versus_keras_vis.py": "--layers Conv3d_1a_7x7 --filters 3 --iterations 2 -o bench-out",
     "tests/browser.py": "",
@@ -158,10 +157,14 @@ def test_a_script_runs_as_written(checkout: Path, script: str) -> None:
 
 def test_every_command_of_ours_is_understood() -> None:
     for line in CLI:
-        arguments = shlex.split(line)[1:]
-        if "--help" in arguments or line in ("c3dvis atlas", "c3dvis render --json"):
-            continue
-        assert make_parser().parse_args(arguments).run, line
+        words = with_an_output(shlex.split(line)[1:])
+        if "--help" not in words:
+            assert make_parser().parse_args(words).run, line
+
+
+def with_an_output(words: list[str]) -> list[str]:
+    """An atlas needs a folder, which running text may leave out."""
+    return [*words, "-o", "atlas-out"] if words[0] == "atlas" and "-o" not in words else words
 
 
 @pytest.fixture
@@ -174,10 +177,10 @@ def at_hand(checkout: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Path]:
     (checkout / "cache" / "weights").unlink()
     (checkout / "cache" / "weights").mkdir()
     (checkout / "cache" / "weights" / "i3d-kinetics400").symlink_to(real / "i3d-kinetics400")
-    model = plain(keras)
+    model = keras.Sequential([keras.Input((8, 16, 16, 3)), keras.layers.Conv3D(4, 3, name="first")])
     save(model, checkout / "model.keras")
-    (checkout / "model.json").write_text(model.to_json())
-    model.save_weights(checkout / "model.weights.h5")
+    save(model, checkout / "model.json")
+    save(model, checkout / "model.weights.h5")
     np.save(checkout / "c3d_mean.npy", np.array([90.0, 98.0, 101.0]))
     (checkout / "recipe.json").write_text(RenderSpec(layer="Conv3d_1a_7x7", filter=9).to_json())
     convolutions(checkout / "sports1M_weights_tf.h5")
@@ -190,7 +193,6 @@ def at_hand(checkout: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Path]:
 TINY = "--frames 8 --height 32 --width 32 --iterations 1"
 ENDS = {
     "c3dvis weights fetch c3d-sports1m": 6,  # nobody is there to accept the terms
-    "c3dvis cache verify": 0,
 }
 """Exit codes, where 0 alone is not meant."""
 NOT_RUN = (
@@ -206,11 +208,11 @@ def test_every_command_of_ours_runs(at_hand: Path, capfd: pytest.CaptureFixture[
     order = ["networks add", "networks set", "weights fetch c3d-sports1m --file", "weights", "render", "atlas", ""]
     lines.sort(key=lambda line: (next(i for i, part in enumerate(order) if part in line), line))
     for line in lines:
-        words = shlex.split(line)[1:]
+        words = with_an_output(shlex.split(line)[1:])
         if words[0] == "render" and "--help" not in words:
             words += TINY.split()
         if words[0] == "atlas":
-            words += [*TINY.split(), "--filters", "0", *([] if "-o" in words else ["-o", "atlas-out"])]
+            words += [*TINY.split(), "--filters", "0"]
         if line == "c3dvis weights fetch c3d-sports1m":
             words += ["--url", "http://127.0.0.1:9/"]
         assert main(words) == ENDS.get(line, 0), (line, capfd.readouterr())

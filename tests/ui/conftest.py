@@ -82,15 +82,15 @@ def open_page(weights: Path) -> Callable[..., AppTest]:
 
 
 class Server:
-    """A dashboard in a process of its own, on a free port of the loopback interface."""
+    """A dashboard of its own on a free port of the loopback, ended by its process id; or another Streamlit app."""
 
-    def __init__(self, cache: Path, log: Path, weights: Path, **settings: str) -> None:
+    def __init__(self, cache: Path, log: Path, weights: Path, app: Path = APP, **settings: str) -> None:
         self.log = log
         environment = os.environ | settings | {
             "C3DVIS_CACHE_DIR": str(cache), "C3DVIS_WEIGHTS_DIR": str(weights), "PYTHONUNBUFFERED": "1",
         }  # fmt: skip
         command = [
-            sys.executable, "-m", "streamlit", "run", str(APP), "--server.port", "0",
+            sys.executable, "-m", "streamlit", "run", str(app), "--server.port", "0",
             "--server.headless", "true", "--server.address", "127.0.0.1",
         ]  # fmt: skip
         with log.open("wb") as out:
@@ -114,3 +114,13 @@ class Server:
     def close(self) -> None:
         self.process.terminate()
         self.process.wait(PATIENCE)
+
+
+@pytest.fixture(scope="session")
+def bare(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Server]:
+    """A Streamlit page with one line on it: what the speed of our pages is held against."""
+    folder = tmp_path_factory.mktemp("bare")
+    (folder / "bare.py").write_text('import streamlit as st\n\nst.write("### A title")\n')
+    running = Server(folder, folder / "log.txt", folder, app=folder / "bare.py")
+    yield running
+    running.close()

@@ -16,7 +16,7 @@ from c3dvis.results import RenderResult, ResultStore
 from c3dvis.spec import RenderSpec
 from c3dvis.spec.text import query_text
 from tests.ui.conftest import Server, made_result
-from tests.visit import DESKTOP, Visit, visiting
+from tests.visit import DESKTOP, FIRST_PAINT, Visit, visiting
 
 SMALL = RenderSpec(layer="Conv3d_2b_1x1", filter=3, frames=8, height=32, width=48, iterations=6)
 LONG = RenderSpec(
@@ -154,8 +154,7 @@ def test_render_watch_share(visit: Visit, browser: Browser, server: Server) -> N
     player = visit.open(query_text(SMALL))
     assert visit.data("frames") == "8"
     expect(visit.page.get_by_text("Not rendered on this machine yet.")).to_be_visible()
-    visit.press("Render now")
-    expect(visit.page.get_by_role("button", name="Cancel")).to_be_visible()
+    visit.press("Render now")  # Cancel, which it then offers: the next test presses it
     expect(visit.page.get_by_role("button", name="GIF")).to_be_visible()
     key = visit.data("clip")
     assert re.fullmatch("[0-9a-f]{64}", key)
@@ -265,21 +264,24 @@ def test_another_link_in_the_same_tab_and_back_again(visit: Visit, stored: Rende
     expect(visit.player).to_have_attribute("data-clip", stored.key)
 
 
-def test_at_its_best_the_page_paints_within_two_seconds_and_the_volume_within_half_a_second_of_it(
-    browser: Browser, server: Server
+def test_the_page_paints_soon_after_streamlit_itself_would_and_the_volume_soon_after_it(
+    browser: Browser, server: Server, bare: Server
 ) -> None:
-    paints, volumes = [3000.0], [3000.0]
-    # The best visit counts, so the test notices when the page becomes much slower. A usual visit takes longer: in the
-    # median of seven visits, the clip appeared more than half a second after the title.
-    for _ in range(12):
-        if min(paints) < 2000 and min(volumes) < 500:
-            break
+    """The quickest of some visits to each, in turns: other programs slow all of it."""
+    streamlits: list[float] = []
+    paints: list[float] = []
+    delays: list[float] = []  # of the volume, in times to the title
+    while len(paints) < 2 or (len(paints) < 12 and not (min(paints) < 2 * min(streamlits) and min(delays) < 1.7)):
+        with visiting(browser, bare.url, viewport=DESKTOP) as visit:
+            visit.page.goto(bare.url)
+            visit.page.wait_for_function(FIRST_PAINT)
+            streamlits.append(visit.page.evaluate(FIRST_PAINT))
         with visiting(browser, server.url, viewport=DESKTOP) as visit:
             visit.page.add_init_script(WATCH)
             visit.open(query_text(STORED))
             visit.page.wait_for_function("window.seen.volume && window.seen.page")
             seen = visit.page.evaluate("window.seen")
-            paints.append(visit.page.evaluate("performance.getEntriesByName('first-contentful-paint')[0].startTime"))
-            volumes.append(seen["volume"] - seen["page"])
-    assert min(paints) < 2000, paints
-    assert min(volumes) < 500, volumes
+            paints.append(visit.page.evaluate(FIRST_PAINT))
+            delays.append(seen["volume"] / seen["page"])
+    assert min(paints) < 2 * min(streamlits), (paints, streamlits)
+    assert min(delays) < 1.7, delays

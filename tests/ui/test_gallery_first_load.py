@@ -11,9 +11,12 @@ from c3dvis.results import ResultStore
 from c3dvis.spec import RenderSpec
 from tests.processes import PATIENCE_MS
 from tests.ui.conftest import Server, made_result
+from tests.visit import FIRST_PAINT
 
 LAYER = "Mixed_3c"
-# Records when the last thumbnail is drawn, in ms since the navigation began.
+SHARE = 2.5
+"""How much longer than Streamlit's bare page all 24 pictures of a stored page may take."""
+# Notes when the last of the page's pictures is drawn, in ms since the navigation began.
 WATCH = """
 const look = () => {
   for (const host of document.querySelectorAll('[data-testid=stBidiComponentIsolated]'))
@@ -45,18 +48,27 @@ def context(browser: Browser) -> Iterator[BrowserContext]:
         yield context
 
 
-def test_at_its_best_a_fresh_tab_shows_a_stored_page_in_under_a_second(context: BrowserContext, server: Server) -> None:
-    took: list[float] = []
-    for _ in range(12):  # the best visit counts, since other processes may slow down some of them
-        page = context.new_page()
-        page.add_init_script(WATCH)
-        page.goto(f"{server.url}/gallery?layer={LAYER}", wait_until="commit")
-        page.wait_for_function("window.drawn")
-        took.append(page.evaluate("window.drawn"))
-        page.close()
-        if took[-1] < 1000:
-            break
-    assert min(took) < 1000, took
+def test_a_fresh_tab_shows_a_stored_page_soon_after_streamlit_itself_would_paint(
+    context: BrowserContext, server: Server, bare: Server
+) -> None:
+    """The quickest of some visits to each, in turns: other programs slow both."""
+    ours: list[float] = []
+    streamlits: list[float] = []
+    while len(ours) < 2 or (len(ours) < 12 and min(ours) > SHARE * min(streamlits)):
+        streamlits.append(visit(context, bare.url, FIRST_PAINT))
+        ours.append(visit(context, f"{server.url}/gallery?layer={LAYER}", "window.drawn"))
+    assert min(ours) <= SHARE * min(streamlits), (ours, streamlits)
+
+
+def visit(context: BrowserContext, url: str, moment: str) -> float:
+    """Milliseconds from the navigation until a moment in a new tab."""
+    page = context.new_page()
+    page.add_init_script(WATCH)
+    page.goto(url, wait_until="commit")
+    page.wait_for_function(moment)
+    took = page.evaluate(moment)
+    page.close()
+    return took
 
 
 def test_the_folded_controls_are_there_once_opened(context: BrowserContext, server: Server) -> None:

@@ -215,8 +215,10 @@ def test_a_failed_render_shows_its_sentence_and_no_traceback(browser: Browser, t
 
 
 def test_missing_weights_are_fetched_on_request_and_a_failure_is_said(browser: Browser, tmp_path: Path) -> None:
-    nowhere = {"PIP_INDEX_URL": "http://127.0.0.1:9/simple", "PIP_CONFIG_FILE": os.devnull}  # no server listens there
-    bare = Server(tmp_path / "cache", tmp_path / "log.txt", tmp_path / "weights", **nowhere)
+    bare = Server(
+        tmp_path / "cache", tmp_path / "log.txt", tmp_path / "weights",
+        PIP_INDEX_URL="http://127.0.0.1:9/simple", PIP_CONFIG_FILE=os.devnull,  # no server listens there
+    )  # fmt: skip
     try:
         with visiting(browser, bare.url) as visit:
             visit.open(query_text(SMALL))

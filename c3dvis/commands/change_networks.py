@@ -5,7 +5,7 @@ from pathlib import Path
 
 from c3dvis.commands.console import Console
 from c3dvis.errors import InvalidSpec
-from c3dvis.networks import options, registry
+from c3dvis.networks import c3d_options, registry
 from c3dvis.networks.importers import add_network
 from c3dvis.networks.weights import installed_weights
 
@@ -53,7 +53,7 @@ def configure(arguments: argparse.Namespace, console: Console) -> int:
         raise InvalidSpec(f"{arguments.network} has no settings; expected c3d-sports1m.")
     if arguments.pool5_padding is None and arguments.mean is None:
         raise InvalidSpec("There is nothing to set: expected --pool5-padding or --mean.")
-    chosen = options.change(arguments.network, arguments.pool5_padding, arguments.mean)
+    chosen = c3d_options.change(arguments.network, arguments.pool5_padding, arguments.mean)
     info = registry.describe(arguments.network)
     means = [round(-low, 2) for low in info.domain.low]
     kind = "image of the user's file" if info.domain.mean_image is not None else "the same everywhere"

@@ -25,7 +25,7 @@ from c3dvis.maximize.volume.canvas import tile_canvas
 from c3dvis.maximize.volume.parametrization import Parametrization, Size
 from c3dvis.networks.compute.device import resolve_precision
 from c3dvis.networks.compute.network import Network
-from c3dvis.networks.graph.receptive_window import Window, window
+from c3dvis.networks.graph.neuron_window import Window, window
 from c3dvis.spec import RenderSpec
 
 REPORT_EVERY = 8

@@ -8,11 +8,11 @@ from functools import lru_cache
 from pathlib import Path
 
 from c3dvis.errors import UnknownNetwork, WeightsDamaged
-from c3dvis.networks import options, user_networks
+from c3dvis.networks import c3d_options, user_networks
+from c3dvis.networks.c3d_options import Options
 from c3dvis.networks.graph import c3d, i3d
 from c3dvis.networks.graph.input_domain import InputDomain
-from c3dvis.networks.info import NetworkInfo
-from c3dvis.networks.options import Options
+from c3dvis.networks.network_info import NetworkInfo
 from c3dvis.networks.weights.published_files import PACKAGED_WEIGHTS
 
 __all__ = ["NAMES", "NetworkInfo", "describe", "names", "title"]
@@ -44,7 +44,7 @@ def describe(name: str) -> NetworkInfo:
     if name == "i3d-kinetics400":
         return _I3D
     if name == "c3d-sports1m":
-        return _c3d(*options.stored(name))
+        return _c3d(*c3d_options.stored(name))
     own = user_networks.find(name)
     if own is None:
         raise UnknownNetwork(f"There is no network {name[:60]!r}; expected one of {', '.join(names())}.")
@@ -69,7 +69,7 @@ _I3D = NetworkInfo(
 def _c3d(chosen: Options, mean_file: Path | None, modified_ns: int) -> NetworkInfo:
     """C3D with its options; the mean file's modification time is an argument so that a changed file is read again."""
     blue, green, red = c3d.MEAN_BGR
-    image = options.read_mean(mean_file) if mean_file else None
+    image = c3d_options.read_mean(mean_file) if mean_file else None
     if image is not None:
         red, green, blue = (float(value) for value in image.mean(axis=(0, 1)))
         image = image if image[..., 0].size > 1 else None  # a single pixel holds channel means only

@@ -14,10 +14,10 @@ from typing import Any
 
 from c3dvis.errors import WeightsDamaged
 from c3dvis.networks.graph.architecture import Architecture
+from c3dvis.networks.graph.base_operation import OPERATIONS
 from c3dvis.networks.graph.input_domain import InputDomain
-from c3dvis.networks.graph.operation import OPERATIONS
 from c3dvis.networks.graph.operations import Weighted
-from c3dvis.networks.info import NetworkInfo
+from c3dvis.networks.network_info import NetworkInfo
 from c3dvis.settings import weights_dir
 
 FORM = "c3dvis network 2"

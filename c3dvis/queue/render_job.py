@@ -318,7 +318,7 @@ class RenderJob:
 
     def _decoded_preview(self) -> np.ndarray | None:
         if self._decoded is None and self._preview is not None:
-            from c3dvis.queue.preview import decode
+            from c3dvis.queue.preview_image import decode
 
             self._decoded = decode(*self._preview)
         return self._decoded

@@ -22,7 +22,7 @@ from distributed import Worker, WorkerPlugin, get_worker
 from c3dvis.errors import C3dvisError, Cancelled, RenderFailed
 from c3dvis.networks.registry import describe
 from c3dvis.networks.weights import installed_weights
-from c3dvis.queue import preview
+from c3dvis.queue import preview_image
 from c3dvis.queue.outbox import Outbox
 from c3dvis.queue.queue_status import METRIC
 from c3dvis.spec import ALGORITHM_VERSION, RenderSpec
@@ -219,7 +219,7 @@ class ProgressReporter:
             return
         message: dict[str, Any] = {"kind": "progress", "steps": int(progress.steps), "points": self._points}
         if with_preview and progress.preview is not None:
-            message["frames"], message["preview"] = preview.encode(progress.preview)
+            message["frames"], message["preview"] = preview_image.encode(progress.preview)
             self._preview_sent = now
         self._task.send(index=self._index, **message)
         self._points = []

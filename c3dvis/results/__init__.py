@@ -1,6 +1,6 @@
 """Render results and the store that keeps them. Independent of how a result was rendered."""
 
-from c3dvis.results.result import RenderResult
+from c3dvis.results.render_result import RenderResult
 from c3dvis.results.store import ResultStore, StoreStats
 from c3dvis.results.thumbnails import Thumbnail
 

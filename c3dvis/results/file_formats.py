@@ -2,7 +2,7 @@
 
 from c3dvis import media
 from c3dvis.media import Format
-from c3dvis.results.result import RenderResult
+from c3dvis.results.render_result import RenderResult
 
 FORMATS: dict[str, Format] = {
     **media.FORMATS,

@@ -19,7 +19,7 @@ from c3dvis.networks.registry import describe
 from c3dvis.networks.weights import installed_weights
 from c3dvis.results.blob_folder import BlobFolder
 from c3dvis.results.diskcache_index import Entry
-from c3dvis.results.result import RenderResult
+from c3dvis.results.render_result import RenderResult
 from c3dvis.results.thumbnails import FILE_NAME, Thumbnail, ThumbnailFile, make_thumbnail
 from c3dvis.settings import cache_limit
 from c3dvis.spec import RenderSpec

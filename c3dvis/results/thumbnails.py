@@ -14,7 +14,7 @@ from pathlib import Path
 from typing import Any, NamedTuple
 
 from c3dvis import media
-from c3dvis.results.result import RenderResult, Scalar
+from c3dvis.results.render_result import RenderResult, Scalar
 
 SIDE = 56
 """Largest side of a thumbnail in pixels."""

@@ -1,6 +1,7 @@
 """What to render, as data: `RenderSpec`, its fields and its texts. Knows nothing of any network."""
 
-from c3dvis.spec.fields import ENGINE_DEFAULTS, FIELDS, MOTION_PRESETS, PRESETS, Field
+from c3dvis.spec.fields import FIELDS, Field
+from c3dvis.spec.presets import ENGINE_DEFAULTS, MOTION_PRESETS, PRESETS
 from c3dvis.spec.render_spec import ALGORITHM_VERSION, RenderSpec
 from c3dvis.spec.values import parse_field
 

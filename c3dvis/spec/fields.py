@@ -4,7 +4,6 @@ The sidebar, the command line's flags and the docs are made from this table.
 """
 
 from dataclasses import dataclass
-from typing import Any
 
 
 @dataclass(frozen=True)
@@ -64,59 +63,3 @@ _TABLE = (
 )  # fmt: skip
 
 FIELDS: dict[str, Field] = {field.name: field for field in _TABLE}
-
-ENGINE_DEFAULTS: dict[str, dict[str, Any]] = {
-    "fast": {
-        "iterations": 176,
-        "activation_weight": 1.0,
-        "selectivity_weight": 0.3,
-        "lp_weight": 0.0,
-        "lp_p": 6.0,
-        "tv_space_weight": 0.0,
-        "tv_time_weight": 20.0,
-        "tv_beta": 1.5,
-        "jitter_pixels": 5,
-        "jitter_frames": 1,
-        "parametrization": "fourier",
-        "learning_rate": 0.09,
-        "precision": "auto",
-    },
-    # vis.visualization.visualize_activation's own defaults, and what its RMSProp and noise seed fix
-    "keras-vis": {
-        "iterations": 200,
-        "activation_weight": 1.0,
-        "selectivity_weight": 0.0,
-        "lp_weight": 10.0,
-        "lp_p": 6.0,
-        "tv_space_weight": 10.0,
-        "tv_time_weight": 10.0,
-        "tv_beta": 2.0,
-        "jitter_pixels": 0,
-        "jitter_frames": 0,
-        "parametrization": "pixel",
-        "learning_rate": 1.0,
-        "precision": "float32",
-    },
-}
-
-PRESETS: dict[str, dict[str, Any]] = {
-    "clear": {"engine": "fast", **ENGINE_DEFAULTS["fast"]},
-    "keras-vis": {"engine": "keras-vis", **ENGINE_DEFAULTS["keras-vis"]},
-    "raw": {
-        "engine": "fast",
-        **ENGINE_DEFAULTS["fast"],
-        "selectivity_weight": 0.0,
-        "tv_space_weight": 0.0,
-        "tv_time_weight": 0.0,
-        "jitter_pixels": 0,
-        "jitter_frames": 0,
-    },
-}
-"""Settings of every engine field, by the name the page gives them."""
-
-MOTION_PRESETS: dict[str, dict[str, float]] = {
-    "still": {"tv_time_weight": 600.0},
-    "slow": {"tv_time_weight": 20.0},
-    "fast": {"tv_time_weight": 0.0},
-}
-"""How much movement the picture may have, by its temporal weight."""

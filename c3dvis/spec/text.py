@@ -4,7 +4,7 @@ import shlex
 from urllib.parse import urlencode
 
 from c3dvis.spec.field_titles import field_title
-from c3dvis.spec.fields import ENGINE_DEFAULTS
+from c3dvis.spec.presets import ENGINE_DEFAULTS
 from c3dvis.spec.render_spec import RenderSpec
 
 

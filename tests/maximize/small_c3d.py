@@ -5,8 +5,8 @@ import numpy as np
 from c3dvis.networks.compute.device import computes_bfloat16
 from c3dvis.networks.compute.network import Network
 from c3dvis.networks.graph.architecture import Architecture
+from c3dvis.networks.graph.base_operation import RELU
 from c3dvis.networks.graph.input_domain import InputDomain
-from c3dvis.networks.graph.operation import RELU
 from c3dvis.networks.graph.operations import (
     AveragePool,
     Concat,

@@ -28,8 +28,8 @@ from c3dvis.maximize.quality import Quality
 from c3dvis.networks.compute.device import configure
 from c3dvis.networks.compute.network import Network
 from c3dvis.networks.graph.architecture import Architecture
+from c3dvis.networks.graph.base_operation import RELU
 from c3dvis.networks.graph.input_domain import InputDomain
-from c3dvis.networks.graph.operation import RELU
 from c3dvis.networks.graph.operations import Conv
 from c3dvis.networks.registry import NetworkInfo
 from c3dvis.spec import RenderSpec

@@ -18,11 +18,11 @@ import h5py
 import numpy as np
 
 from c3dvis.networks.graph.architecture import Architecture
+from c3dvis.networks.graph.base_operation import RELU, Operation
 from c3dvis.networks.graph.c3d import ALIASES, CAFFE_POOL5, architecture
 from c3dvis.networks.graph.input_domain import InputDomain
-from c3dvis.networks.graph.operation import RELU, Operation
 from c3dvis.networks.graph.operations import Conv, Dense, Dropout, Flatten, MaxPool, Weighted, ZeroPad
-from c3dvis.networks.info import NetworkInfo
+from c3dvis.networks.network_info import NetworkInfo
 
 Arrays = dict[str, tuple[np.ndarray, np.ndarray]]
 

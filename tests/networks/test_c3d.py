@@ -11,8 +11,8 @@ from c3dvis.networks.compute import network as networks
 from c3dvis.networks.compute.network import Network
 from c3dvis.networks.graph import c3d
 from c3dvis.networks.graph.architecture import Architecture
+from c3dvis.networks.graph.base_operation import RELU
 from c3dvis.networks.graph.input_domain import InputDomain
-from c3dvis.networks.graph.operation import RELU
 from c3dvis.networks.graph.operations import Conv, Dense, Dropout, Flatten, MaxPool, ZeroPad
 from c3dvis.networks.registry import NetworkInfo, describe
 from c3dvis.networks.weights import installed_weights

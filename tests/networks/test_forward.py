@@ -15,8 +15,8 @@ from c3dvis.networks.compute import network as networks
 from c3dvis.networks.compute.input_gradient import SubPixelGradient
 from c3dvis.networks.compute.network import Network
 from c3dvis.networks.graph.architecture import Architecture
+from c3dvis.networks.graph.base_operation import RELU, Activation
 from c3dvis.networks.graph.input_domain import InputDomain
-from c3dvis.networks.graph.operation import RELU, Activation
 from c3dvis.networks.graph.operations import Add, Concat, Conv, Multiply
 from c3dvis.networks.importers.add_network import add
 from c3dvis.networks.registry import NetworkInfo

@@ -11,7 +11,15 @@ from hypothesis import strategies as st
 
 from c3dvis.networks.compute.keras_layers import call, keras_layer
 from c3dvis.networks.graph.architecture import Architecture
-from c3dvis.networks.graph.operation import ACTIVATIONS, OPERATIONS, Activation, Margins, Operation, Padding, Triple
+from c3dvis.networks.graph.base_operation import (
+    ACTIVATIONS,
+    OPERATIONS,
+    Activation,
+    Margins,
+    Operation,
+    Padding,
+    Triple,
+)
 from c3dvis.networks.graph.operations import Conv, Dense, Join, ReshapeToVolume, Scale, Weighted
 
 sizes = st.integers(1, 9)

@@ -9,7 +9,7 @@ import pytest
 
 from c3dvis.cli import main
 from c3dvis.errors import InvalidSpec, WeightsDamaged
-from c3dvis.networks import options
+from c3dvis.networks import c3d_options
 from c3dvis.networks.compute.network import Network
 from c3dvis.networks.graph import c3d
 from c3dvis.networks.graph.architecture import Architecture
@@ -50,7 +50,7 @@ def test_every_form_of_a_mean_file_bounds_each_pixel(form: str, cube: np.ndarray
         with path.open("wb") as file:
             np.save(file, arrays[form])
     plain = describe("c3d-sports1m").domain
-    options.change("c3d-sports1m", mean_file=path)
+    c3d_options.change("c3d-sports1m", mean_file=path)
     domain = describe("c3d-sports1m").domain
     assert domain != plain
     clip = np.random.default_rng(0).integers(0, 256, (16, 112, 112, 3), np.uint8)
@@ -67,11 +67,11 @@ def test_every_form_of_a_mean_file_bounds_each_pixel(form: str, cube: np.ndarray
 
 def test_channel_means_alone_are_the_same_everywhere(tmp_path: Path) -> None:
     np.save(tmp_path / "mean.npy", np.array([90.0, 98.0, 101.0]))
-    options.change("c3d-sports1m", mean_file=tmp_path / "mean.npy")
+    c3d_options.change("c3d-sports1m", mean_file=tmp_path / "mean.npy")
     domain = describe("c3d-sports1m").domain
     assert domain.mean_image is None
     assert domain.low == (-101.0, -98.0, -90.0)
-    options.change("c3d-sports1m", mean_file="default")
+    c3d_options.change("c3d-sports1m", mean_file="default")
     assert describe("c3d-sports1m").domain.low == tuple(-value for value in reversed(c3d.MEAN_BGR))
 
 
@@ -86,13 +86,13 @@ def test_mean_files_that_are_none_are_refused(cube: np.ndarray, tmp_path: Path) 
     ):  # fmt: skip
         np.save(path, array)
         with pytest.raises(WeightsDamaged, match=said):
-            options.change("c3d-sports1m", mean_file=path)
+            c3d_options.change("c3d-sports1m", mean_file=path)
     path.write_bytes(_binaryproto(cube)[:-3])
     with pytest.raises(WeightsDamaged, match="is not a mean file"):
-        options.change("c3d-sports1m", mean_file=path)
+        c3d_options.change("c3d-sports1m", mean_file=path)
     with pytest.raises(WeightsDamaged, match="cannot be read"):
-        options.change("c3d-sports1m", mean_file=tmp_path / "absent.npy")
-    assert options.stored("c3d-sports1m") == (options.Options(), None, 0)
+        c3d_options.change("c3d-sports1m", mean_file=tmp_path / "absent.npy")
+    assert c3d_options.stored("c3d-sports1m") == (c3d_options.Options(), None, 0)
 
 
 def test_every_choice_is_another_fingerprint(
@@ -115,14 +115,14 @@ def test_every_choice_is_another_fingerprint(
 
 def test_settings_that_cannot_be_read_say_how_to_mend_them(folder: Path) -> None:
     with pytest.raises(InvalidSpec, match="caffe or table"):
-        options.change("c3d-sports1m", pool5_padding="both")
+        c3d_options.change("c3d-sports1m", pool5_padding="both")
     assert main(["networks", "set", "i3d-kinetics400", "--pool5-padding", "table"]) == 2
     assert main(["networks", "set", "c3d-sports1m"]) == 2
-    options.change("c3d-sports1m", pool5_padding="table")
+    c3d_options.change("c3d-sports1m", pool5_padding="table")
     (folder / "options.json").write_text('{"pool5_padding": "none"}')
     with pytest.raises(WeightsDamaged, match=r"cannot be read .* c3dvis networks set c3d-sports1m"):
         describe("c3d-sports1m")
-    options.change("c3d-sports1m", pool5_padding="caffe")
+    c3d_options.change("c3d-sports1m", pool5_padding="caffe")
     padding = describe("c3d-sports1m").architecture.by_name["zero_padding"]
     assert isinstance(padding, ZeroPad)
     assert padding.pads == c3d.CAFFE_POOL5
@@ -130,7 +130,7 @@ def test_settings_that_cannot_be_read_say_how_to_mend_them(folder: Path) -> None
 
 def test_the_tables_padding_has_its_shapes_and_other_values() -> None:
     rows = {row.name: row.output_shape for row in describe("c3d-sports1m").table(*SIZE)}
-    options.change("c3d-sports1m", pool5_padding="table")
+    c3d_options.change("c3d-sports1m", pool5_padding="table")
     table = {row.name: row.output_shape for row in describe("c3d-sports1m").table(*SIZE)}
     assert (rows.pop("zero_padding"), table.pop("zero_padding")) == ((2, 8, 8, 512), (2, 9, 9, 512))
     assert rows == table

@@ -4,7 +4,7 @@ import numpy as np
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from c3dvis.queue.preview import MAX_BYTES, decode, encode
+from c3dvis.queue.preview_image import MAX_BYTES, decode, encode
 
 
 @settings(deadline=None, max_examples=30)

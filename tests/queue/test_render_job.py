@@ -9,7 +9,7 @@ import pytest
 from c3dvis.errors import RenderFailed
 from c3dvis.maximize.schedule import Schedule
 from c3dvis.networks.registry import describe
-from c3dvis.queue import RenderJob, preview
+from c3dvis.queue import RenderJob, preview_image
 from c3dvis.queue.render_job import MeasurementTime
 from c3dvis.spec import RenderSpec
 
@@ -99,7 +99,7 @@ def test_time_left_counts_what_earlier_renders_took_after_their_last_step() -> N
 def test_preview_is_the_latest(job: RenderJob) -> None:
     job.started("tcp://worker")
     for grey in (50, 200):
-        frames, data = preview.encode(np.full((8, 16, 16, 3), grey, np.uint8))
+        frames, data = preview_image.encode(np.full((8, 16, 16, 3), grey, np.uint8))
         job.progressed(report(1, 1, frames=frames, preview=data))
         shown = job.snapshot().preview
         assert shown is not None

@@ -11,7 +11,7 @@ from c3dvis.errors import InvalidSpec
 from c3dvis.results import RenderResult
 from c3dvis.spec import RenderSpec
 from c3dvis.spec.text import query_text
-from c3dvis.ui.shared.comparison import SWEEP_VALUES, Comparison, parse_values, with_value
+from c3dvis.ui.shared.pinned_specs import SWEEP_VALUES, Comparison, parse_values, with_value
 
 Stored = Callable[..., RenderResult]
 BASE = RenderSpec(layer="Mixed_4c", filter=1, frames=8, height=32, width=32)

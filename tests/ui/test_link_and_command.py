@@ -7,7 +7,7 @@ import pytest
 
 from c3dvis.cli import make_parser
 from c3dvis.commands.render import spec_of
-from c3dvis.networks import fit, registry
+from c3dvis.networks import nearest_spec, registry
 from c3dvis.spec import RenderSpec, text
 
 ODD = RenderSpec(
@@ -21,7 +21,7 @@ ODD = RenderSpec(
 )
 def test_a_link_gives_back_its_spec(spec: RenderSpec) -> None:
     query = dict(parse_qsl(text.query_text(spec)))
-    assert fit.read_link(query) == (spec, [])
+    assert nearest_spec.read_link(query) == (spec, [])
 
 
 def test_the_default_spec_has_an_empty_link() -> None:
@@ -44,7 +44,7 @@ def test_the_default_spec_has_an_empty_link() -> None:
 def test_a_broken_link_keeps_its_good_parts(
     query: dict[str, str], changes: dict[str, object], names: list[str]
 ) -> None:
-    spec, problems = fit.read_link(query)
+    spec, problems = nearest_spec.read_link(query)
     assert spec.replace(filter=spec.filter) == RenderSpec().replace(**changes)
     registry.describe(spec.network).check(spec)
     assert len(problems) == len(names)
@@ -57,7 +57,7 @@ def test_a_broken_link_keeps_its_good_parts(
 def test_the_first_layer_shown_exists_and_fits(name: str) -> None:
     info = registry.describe(name)
     frames, height, width = info.default_size
-    layer = fit.default_layer(info)
+    layer = nearest_spec.default_layer(info)
     info.check(RenderSpec(network=name, layer=layer, filter=0, frames=frames, height=height, width=width))
 
 

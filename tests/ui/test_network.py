@@ -9,8 +9,8 @@ from playwright.sync_api import Browser
 from streamlit.testing.v1 import AppTest
 
 from c3dvis.networks import registry
-from c3dvis.networks.fit import fit
 from c3dvis.networks.importers.add_network import add
+from c3dvis.networks.nearest_spec import fit
 from c3dvis.networks.weights import installed_weights, obtain
 from c3dvis.networks.weights.published_files import WEIGHTS_AT_URLS
 from c3dvis.ui.components.layer_strip import strip_blocks

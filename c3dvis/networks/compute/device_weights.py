@@ -9,7 +9,7 @@ import tensorflow as tf
 
 from c3dvis.networks.compute import keras_layers
 from c3dvis.networks.compute.input_gradient import SubPixelGradient
-from c3dvis.networks.graph.operation import Operation
+from c3dvis.networks.graph.base_operation import Operation
 from c3dvis.networks.graph.operations import Conv, Weighted
 
 KernelAndBias = tuple[np.ndarray, np.ndarray]

@@ -20,7 +20,7 @@ from c3dvis.networks.compute.input_gradient import SubPixelGradient
 from c3dvis.networks.compute.raw_ops import create_op
 from c3dvis.networks.graph import operations as ops
 from c3dvis.networks.graph.architecture import Architecture
-from c3dvis.networks.graph.operation import RELU, Operation
+from c3dvis.networks.graph.base_operation import RELU, Operation
 
 Backward = Callable[..., Sequence[tf.Tensor]]
 """From the gradients with respect to a computation's outputs to those with respect to its inputs."""

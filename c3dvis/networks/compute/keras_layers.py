@@ -6,7 +6,7 @@ from typing import Any
 import numpy as np
 
 from c3dvis.networks.graph import operations as ops
-from c3dvis.networks.graph.operation import Activation, Operation
+from c3dvis.networks.graph.base_operation import Activation, Operation
 
 
 def keras_layer(op: Operation, layers: Any, **options: Any) -> Any:

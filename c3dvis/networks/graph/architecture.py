@@ -11,7 +11,7 @@ from functools import cached_property
 from typing import Any
 
 from c3dvis.errors import InvalidSpec, UnknownLayer
-from c3dvis.networks.graph.operation import Operation, ReceptiveField, Shape, Triple
+from c3dvis.networks.graph.base_operation import Operation, ReceptiveField, Shape, Triple
 from c3dvis.networks.graph.operations import Conv, Join
 
 _LARGEST_SIZE = 512

@@ -1,7 +1,7 @@
 """C3D (Tran et al. 2015, arXiv:1412.0767), trained on Sports-1M, with the published layer table."""
 
 from c3dvis.networks.graph.architecture import Architecture
-from c3dvis.networks.graph.operation import RELU
+from c3dvis.networks.graph.base_operation import RELU
 from c3dvis.networks.graph.operations import Conv, Dense, Dropout, Flatten, MaxPool, ZeroPad
 
 NUM_CLASSES = 487

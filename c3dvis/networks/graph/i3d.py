@@ -5,7 +5,7 @@ weights are read) and a ReLU, except for the last one, whose outputs are the cla
 """
 
 from c3dvis.networks.graph.architecture import Architecture
-from c3dvis.networks.graph.operation import RELU, Operation, Triple
+from c3dvis.networks.graph.base_operation import RELU, Operation, Triple
 from c3dvis.networks.graph.operations import AveragePool, Concat, Conv, MaxPool
 
 NUM_CLASSES = 400

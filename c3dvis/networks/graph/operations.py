@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from fractions import Fraction
 from typing import ClassVar
 
-from c3dvis.networks.graph.operation import Margins, Operation, Padding, ReceptiveField, Shape, Triple
+from c3dvis.networks.graph.base_operation import Margins, Operation, Padding, ReceptiveField, Shape, Triple
 
 _NO_MARGINS: Margins = ((0, 0), (0, 0), (0, 0))
 

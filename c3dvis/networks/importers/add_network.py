@@ -23,7 +23,7 @@ from c3dvis.networks.graph.input_domain import GREY, PLANES, InputDomain
 from c3dvis.networks.graph.operations import Weighted
 from c3dvis.networks.importers import keras_model
 from c3dvis.networks.importers.keras_model import KerasModel
-from c3dvis.networks.info import NetworkInfo
+from c3dvis.networks.network_info import NetworkInfo
 from c3dvis.networks.weights import provenance
 from c3dvis.networks.weights.formats import c3dvis_hdf5, hdf5
 from c3dvis.networks.weights.formats.stored_arrays import StoredArray, check_dtype, first_line

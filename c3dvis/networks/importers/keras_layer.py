@@ -11,7 +11,7 @@ import numpy as np
 
 from c3dvis.errors import WeightsDamaged
 from c3dvis.networks.graph import operations as ops
-from c3dvis.networks.graph.operation import ACTIVATIONS, RELU, Activation, Operation, Padding, Triple
+from c3dvis.networks.graph.base_operation import ACTIVATIONS, RELU, Activation, Operation, Padding, Triple
 
 Pair = tuple[np.ndarray, np.ndarray]
 """(kernel, bias) of an operation."""

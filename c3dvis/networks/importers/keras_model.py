@@ -16,7 +16,7 @@ import numpy as np
 
 from c3dvis.errors import WeightsDamaged
 from c3dvis.networks.graph.architecture import Architecture
-from c3dvis.networks.graph.operation import Operation
+from c3dvis.networks.graph.base_operation import Operation
 from c3dvis.networks.graph.operations import ActivationLayer, Conv, Dense, Merge, Scale, Weighted
 from c3dvis.networks.importers.keras_layer import Arrays, Pair, translate
 

@@ -5,7 +5,7 @@ import shutil
 from pathlib import Path
 
 from c3dvis.files import sha256_of
-from c3dvis.networks.info import NetworkInfo
+from c3dvis.networks.network_info import NetworkInfo
 from c3dvis.networks.weights.fetch.address import fetch_address
 from c3dvis.networks.weights.fetch.http_settings import HttpSettings
 from c3dvis.networks.weights.progress import OnProgress

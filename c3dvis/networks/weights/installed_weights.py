@@ -7,7 +7,7 @@ from collections.abc import Mapping
 import numpy as np
 
 from c3dvis.errors import WeightsDamaged, WeightsMissing
-from c3dvis.networks.info import NetworkInfo
+from c3dvis.networks.network_info import NetworkInfo
 from c3dvis.networks.weights import provenance
 from c3dvis.networks.weights.formats import i3d_pickle
 from c3dvis.networks.weights.sandbox import inspect_in_sandbox

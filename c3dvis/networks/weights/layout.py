@@ -13,7 +13,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from c3dvis.networks.graph.architecture import Architecture
-from c3dvis.networks.graph.operation import Operation
+from c3dvis.networks.graph.base_operation import Operation
 from c3dvis.networks.graph.operations import Conv, Dense, Weighted
 
 CHANNELS_LAST, CHANNELS_FIRST = "channels last", "channels first"

@@ -17,7 +17,7 @@ import numpy as np
 from c3dvis.errors import WeightsDamaged
 from c3dvis.files import CHUNK
 from c3dvis.networks.graph.architecture import Architecture
-from c3dvis.networks.graph.operation import Operation
+from c3dvis.networks.graph.base_operation import Operation
 from c3dvis.networks.graph.operations import Conv, Dense, Dropout, Flatten, Weighted
 from c3dvis.networks.weights import layout_evidence
 from c3dvis.networks.weights.formats import caffe, hdf5, npz, torch_state_dict

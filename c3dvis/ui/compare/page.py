@@ -9,11 +9,11 @@ from c3dvis.spec.text import differences, query_text
 from c3dvis.ui.compare.page_state import current_comparison
 from c3dvis.ui.components.wall import Cell, clip_pixels, wall
 from c3dvis.ui.shared import navigation
-from c3dvis.ui.shared.comparison import MAX_SPECS, SWEEP_VALUES, Comparison
 from c3dvis.ui.shared.downloads import draw_page_downloads
 from c3dvis.ui.shared.error_boundary import error_boundary
 from c3dvis.ui.shared.markdown_table import markdown_table
 from c3dvis.ui.shared.measures import COMPARED_MEASURES, measure_caption, measure_text
+from c3dvis.ui.shared.pinned_specs import MAX_SPECS, SWEEP_VALUES, Comparison
 from c3dvis.ui.shared.render_progress import progress_text
 from c3dvis.ui.shared.server_resources import ServerResources, server_resources
 from c3dvis.ui.shared.status_line import draw_status_line

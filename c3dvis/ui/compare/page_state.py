@@ -5,11 +5,11 @@ from urllib.parse import parse_qsl
 import streamlit as st
 
 from c3dvis.errors import InvalidSpec
-from c3dvis.networks import fit
+from c3dvis.networks import nearest_spec
 from c3dvis.spec import RenderSpec
 from c3dvis.ui.shared import navigation
-from c3dvis.ui.shared.comparison import MAX_SPECS, Comparison, parse_values, session_comparison
 from c3dvis.ui.shared.navigation import PageAddress, Query
+from c3dvis.ui.shared.pinned_specs import MAX_SPECS, Comparison, parse_values, session_comparison
 
 
 def current_comparison() -> Comparison:
@@ -29,7 +29,7 @@ def _comparison_of(query: Query) -> Comparison:
     problems: list[str] = []
     texts = query.get("spec", [])
     for text in texts[:MAX_SPECS]:
-        spec, spec_problems = fit.read_link(dict(parse_qsl(text)))
+        spec, spec_problems = nearest_spec.read_link(dict(parse_qsl(text)))
         problems += spec_problems
         if spec in pinned:
             problems.append(f"The link names {spec.title} twice, with equal settings; it is shown once.")

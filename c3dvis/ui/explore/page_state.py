@@ -7,7 +7,7 @@ from dataclasses import dataclass
 
 import streamlit as st
 
-from c3dvis.networks import fit
+from c3dvis.networks import nearest_spec
 from c3dvis.spec import RenderSpec
 from c3dvis.ui.explore import spec_controls
 from c3dvis.ui.shared import navigation
@@ -68,7 +68,7 @@ def current_state() -> ExploreState:
         if state.address.written != here:  # the visitor came from another page: the address has to be written again
             state.linked_spec = None
         return state
-    spec, problems = fit.read_link(navigation.last_values(query or {}))
+    spec, problems = nearest_spec.read_link(navigation.last_values(query or {}))
     state = ExploreState(
         focus=spec,
         controls_spec=spec,

@@ -15,10 +15,10 @@ from c3dvis.ui.components.player import player_message, volume_player
 from c3dvis.ui.explore import spec_controls
 from c3dvis.ui.explore.page_state import ExploreState
 from c3dvis.ui.shared import navigation
-from c3dvis.ui.shared.comparison import MAX_SPECS, session_comparison
 from c3dvis.ui.shared.downloads import draw_result_downloads
 from c3dvis.ui.shared.error_boundary import error_boundary
 from c3dvis.ui.shared.measures import draw_measures
+from c3dvis.ui.shared.pinned_specs import MAX_SPECS, session_comparison
 from c3dvis.ui.shared.render_progress import draw_progress
 from c3dvis.ui.shared.server_resources import ServerResources
 from c3dvis.ui.shared.weights_notice import weights_missing

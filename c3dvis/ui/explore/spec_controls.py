@@ -11,11 +11,11 @@ import streamlit as st
 
 from c3dvis.errors import C3dvisError, InvalidSpec
 from c3dvis.networks import registry
-from c3dvis.networks.fit import default_layer, fit
+from c3dvis.networks.nearest_spec import default_layer, fit
 from c3dvis.networks.registry import NetworkInfo
 from c3dvis.spec import FIELDS, RenderSpec, parse_field
 from c3dvis.spec.field_titles import OBJECTIVES
-from c3dvis.spec.fields import ENGINE_DEFAULTS
+from c3dvis.spec.presets import ENGINE_DEFAULTS
 from c3dvis.ui.components.layer_strip import layer_strip, shape_text
 from c3dvis.ui.explore.render_settings import draw_engine_and_size, draw_presets, draw_weights
 

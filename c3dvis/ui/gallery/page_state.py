@@ -5,7 +5,7 @@ from functools import lru_cache
 
 import streamlit as st
 
-from c3dvis.networks import fit, registry
+from c3dvis.networks import nearest_spec, registry
 from c3dvis.spec import RenderSpec
 from c3dvis.ui.shared import navigation
 from c3dvis.ui.shared.navigation import PageAddress, PageState
@@ -52,9 +52,9 @@ class GalleryState(PageState):
         if network != self.base.network:
             info = registry.describe(network)
             frames, height, width = info.default_size
-            layer = fit.default_layer(info)
+            layer = nearest_spec.default_layer(info)
             self.base = self.base.replace(network=network, frames=frames, height=height, width=width)
-        self.base, self.link_problems = fit.fit(self.base.replace(layer=layer, filter=0))
+        self.base, self.link_problems = nearest_spec.fit(self.base.replace(layer=layer, filter=0))
         self.page, self.error = 1, None
 
     def set_order(self, sort: str, show: str) -> None:
@@ -80,7 +80,7 @@ def current_state() -> GalleryState:
     if state and incoming is None:
         return state
     query = navigation.last_values(incoming or {})
-    base, problems = fit.read_link({name: value for name, value in query.items() if name != "filter"})
+    base, problems = nearest_spec.read_link({name: value for name, value in query.items() if name != "filter"})
     page = query.get("page", "1")
     state = GalleryState(
         base=base.replace(filter=0, objective="filter", position=None),

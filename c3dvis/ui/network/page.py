@@ -10,7 +10,7 @@ from pathlib import Path
 import streamlit as st
 
 from c3dvis.errors import C3dvisError
-from c3dvis.networks import options, registry
+from c3dvis.networks import c3d_options, registry
 from c3dvis.networks.registry import NetworkInfo
 from c3dvis.networks.weights import installed_weights, obtain, provenance
 from c3dvis.networks.weights.published_files import WEIGHTS_AT_URLS
@@ -154,7 +154,7 @@ def _draw_upload(info: NetworkInfo) -> None:
 
 def _draw_input_and_padding(info: NetworkInfo) -> None:
     """Describe what the network subtracts from its input, and how it pads before pool5."""
-    chosen, mean, _ = options.stored(info.name)
+    chosen, mean, _ = c3d_options.stored(info.name)
     red, green, blue = (f"{-low:.2f}" for low in info.domain.low)
     how = "a mean file of this machine's operator" if mean else "the channel means of its usual mean file"
     st.markdown("#### Input")

@@ -8,8 +8,8 @@ import tensorflow as tf
 
 import c3dvis
 from c3dvis.networks.graph.architecture import Architecture
+from c3dvis.networks.graph.neuron_window import window
 from c3dvis.networks.graph.operations import Conv
-from c3dvis.networks.graph.receptive_window import window
 from c3dvis.networks.registry import describe
 
 SIZE = (16, 96, 128)

@@ -4,7 +4,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 from c3dvis.networks.graph.architecture import Architecture
-from c3dvis.networks.graph.operation import Operation, Triple
+from c3dvis.networks.graph.base_operation import Operation, Triple
 
 
 @dataclass(frozen=True)

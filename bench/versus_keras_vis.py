@@ -68,7 +68,7 @@ def seconds_to_reach(history: list[list[float]], wanted: float) -> float | None:
     return next((seconds for seconds, shown in history if shown >= wanted), None)
 
 
-def compare(network: str, layer: str, index: int, changes: dict[str, int]) -> tuple[list[np.ndarray], dict[str, Any]]:
+def compare(network: str, layer: str, index: int, changes: dict[str, Any]) -> tuple[list[np.ndarray], dict[str, Any]]:
     """Both engines on one filter: the two clips, and a row of the table."""
     theirs_clip, theirs = in_a_process(
         c3dvis.RenderSpec(network=network, layer=layer, filter=index, engine="keras-vis", **changes)
@@ -125,7 +125,7 @@ def main() -> None:
         return
     layers, filters = args.layers.split(","), [int(index) for index in args.filters.split(",")]
     wanted = [("Mixed_4d", 3), ("Mixed_4d", 40)] if args.quick else [(la, f) for la in layers for f in filters]
-    changes = {} if args.iterations is None else {"iterations": args.iterations}
+    changes: dict[str, Any] = {} if args.iterations is None else {"iterations": args.iterations}
     args.output.mkdir(parents=True, exist_ok=True)
     pairs, rows = [], []
     print("layer filter | s to match, sooner | shown: theirs, ours, times | gain select robust coher repet | s, MiB")

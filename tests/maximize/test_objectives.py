@@ -35,10 +35,11 @@ def test_a_filter_is_its_mean_and_a_neuron_one_position():
     assert positions(spec(objective="neuron"), SHAPE)[1, 1, 1] == 1  # the centre
 
 
+@pytest.mark.parametrize("precision", PRECISIONS)
 @pytest.mark.parametrize("shape", [(2, 8, 56, 56, 192), (1, 7, 53, 60, 192)])
-def test_a_large_response_is_averaged_as_exactly_as_a_small_one(shape):
+def test_a_large_response_is_averaged_as_exactly_as_a_small_one(shape, precision):
     large = np.random.RandomState(1).normal(0.5, 1, shape).astype(np.float32)
-    rounded = tf.cast(large, tf.bfloat16)
+    rounded = tf.cast(large, precision)
     exact = rounded.numpy().astype(np.float64)
     np.testing.assert_allclose(per_filter(rounded, None), exact.mean((1, 2, 3)), rtol=1e-3, atol=1e-3)
     weights = np.zeros(shape[1:4], np.float32)

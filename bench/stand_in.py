@@ -8,9 +8,9 @@ The renders still pass through `c3dvis.queue.worker_tasks.render`, in worker pro
 
 `python bench/stand_in.py ADDRESS` is one such worker; the environment says how it behaves:
 STAND_IN_SECONDS (of one render), STAND_IN_LOG (file that gets a line per start and end of a render),
-STAND_IN_FAILS (filters, separated by commas, whose render fails), STAND_IN_HOLD (file; while it exists, only the filters
-in it, separated by commas, are rendered beyond their first step), STAND_IN_KIND (of device: a `GPU` takes a batch of
-filters in the time of one).
+STAND_IN_FAILS (filters, separated by commas, whose render fails), STAND_IN_HOLD (file; while it exists, only the
+filters in it, separated by commas, are rendered beyond their first step), STAND_IN_KIND (of device: a `GPU` takes a
+batch of filters in the time of one).
 """
 
 import functools

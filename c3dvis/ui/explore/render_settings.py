@@ -48,12 +48,12 @@ def draw_presets(current_spec: Callable[[], RenderSpec], load_spec: Callable[[Re
     st.segmented_control(
         "Preset", list(PRESETS), key="preset", on_change=apply, args=("preset", PRESETS, _IGNORED_BY_PRESETS),
         width="stretch",
-        help="clear is ours; keras-vis is the original library with its own settings; raw has no regulariser.",
+        help="clear: c3dvis's defaults; keras-vis: the original library with its settings; raw: no regularisers.",
     )  # fmt: skip
     st.segmented_control(
         "Motion", list(MOTION_PRESETS), key="motion", on_change=apply, args=("motion", MOTION_PRESETS, ()),
         disabled=values["engine"] == "keras-vis", width="stretch",
-        help="How much the picture may move: sets the temporal TV.",
+        help="How much the picture may move: sets the weight of temporal TV.",
     )  # fmt: skip
 
 
@@ -69,7 +69,7 @@ def draw_weights(engine: str) -> None:
     if engine == "keras-vis":
         _weight_slider("activation_weight", "Activation", FIELDS["activation_weight"].help)
         _weight_slider("lp_weight", "Lp norm", FIELDS["lp_weight"].help)
-        _weight_slider("tv_weight", "TV", "More of it smooths space and time alike: keras-vis has one weight for both.")
+        _weight_slider("tv_weight", "TV", "A higher weight smooths space and time: keras-vis has one for both.")
         return
     for name, title in SLIDER_TITLES.items():
         if name in _MAX_JITTER:

@@ -1,6 +1,7 @@
 """The `c3dvis` command: its arguments, and the conversion of errors into one sentence and an exit code.
 
-The commands themselves are in `c3dvis.commands`. It does not import Streamlit, and imports TensorFlow only to render.
+The commands themselves are in `c3dvis.commands`. No command imports Streamlit. Only `render` and `doctor` import
+TensorFlow in this process.
 """
 
 import argparse

@@ -1,6 +1,6 @@
-"""The measures of a result in plain sentences: the number, what it means, and whether it is good.
+"""The measures of a result in plain sentences: the value, what it means, and whether it is good.
 
-The thresholds only choose the sentence; `c3dvis/maximize/quality.py` measures.
+The thresholds only select the sentence; `c3dvis/maximize/quality.py` computes the measures.
 """
 
 from collections.abc import Callable, Mapping

@@ -1,7 +1,8 @@
 """The sidebar's controls of how a clip is rendered: presets, weights of the loss terms, engine, steps, size.
 
-Each widget gets the value of its session key as its default too. When a slow browser mounts a widget anew between two
-presses, the widget starts from its default, and the browser would send another default as the visitor's choice.
+Each widget is also given the value of its session key as its default value. If a slow browser mounts a widget anew
+between two clicks, the widget starts from its default value. The browser sends any other default as if the visitor had
+chosen it.
 """
 
 from collections.abc import Callable, Collection, Mapping

@@ -42,7 +42,7 @@ class Interpretation:
         return TITLES[self.name]
 
 
-_ROBUST = "Response left after shift, scaling, blur or GIF: "
+_ROBUST = "Kept after shift, scaling, blur or GIF: "
 _ANY = float("-inf")
 _GRADES: dict[str, tuple[tuple[float, str, str], ...]] = {
     "gain": (
@@ -51,9 +51,9 @@ _GRADES: dict[str, tuple[tuple[float, str, str], ...]] = {
         (_ANY, "poor", "No higher than for noise: this picture shows little about the filter."),
     ),
     "robustness": (
-        (0.8, "good", _ROBUST + "it comes from shapes."),
-        (0.5, "fair", _ROBUST + "it comes partly from fine detail."),
-        (_ANY, "poor", _ROBUST + "it comes from pixel noise; try more jitter."),
+        (0.8, "good", _ROBUST + "it responds to shapes."),
+        (0.5, "fair", _ROBUST + "it responds partly to fine detail."),
+        (_ANY, "poor", _ROBUST + "it responds to pixel noise; try more jitter."),
     ),
     "motion": (
         (1.15, "plain", "Higher than for its best frame held still: it needs the movement."),

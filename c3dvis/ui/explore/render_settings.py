@@ -1,6 +1,6 @@
 """The sidebar's controls of how a clip is rendered: presets, weights of the loss terms, engine, steps, size.
 
-Each widget is also given the value of its session key as its default value. If a slow browser mounts a widget anew
+Each widget is also given the value of its session key as its default value. If a slow browser mounts a widget again
 between two clicks, the widget starts from its default value. The browser sends any other default as if the visitor had
 chosen it.
 """

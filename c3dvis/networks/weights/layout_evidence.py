@@ -2,7 +2,7 @@
 
 Trained kernels are smooth and random ones are not. Their smoothness is similar along height and width, and different
 along time. A flip of all kernels on T, H and W changes none of this, so values cannot show whether kernels are flipped.
-This is inferred from the file format, which the report notes.
+This is inferred from the file format, and the report notes this.
 """
 
 from dataclasses import dataclass

@@ -1,12 +1,13 @@
-"""Kill -9, over and over: of a worker, of the atlas command, of the dashboard, each so many times in a run.
+"""Kills a worker, the atlas command and the dashboard with signal 9, each several times, and checks the results.
 
     python bench/kills.py --times 20
     python bench/kills.py --times 20 --batches --seconds 2 --layer Mixed_4d --victims atlas
 
-Renders are stand-ins that sleep; queue, transfer, store, command and dashboard are the real ones. Each kill comes at a
-moment of chance after four more results were stored. Afterwards the rest is rendered in peace, and then every result
-is to be there and to read back whole, and no filter may have been rendered to its end more than twice: what a kill
-catches is rendered once more. Prints a line per victim and one JSON object; fails if that is not so.
+Renders are simulated: the workers sleep. Queue, transfer, store, command and dashboard are the real ones. Each kill
+comes at a random moment after four more results have been stored. Then the script renders the remaining filters without
+kills and checks three conditions: every result is stored, every stored result is undamaged, and no filter was rendered
+to its end more than twice (a kill can cause one repeated render). It prints a line per victim and one JSON object, and
+fails if a condition does not hold.
 """
 
 import argparse

@@ -5,11 +5,11 @@
 
 Three tables on standard output, and one JSON object with the same figures:
 
-1. Stand-in devices that sleep one second per render, 16 × 112 × 112: filters a minute and efficiency (the time that the
-   sleeping alone takes / the time it took), so that queue, transfer and store are what is measured.
+1. Simulated devices that sleep one second per render of 16 × 112 × 112: filters a minute, and efficiency (time slept /
+   time taken). This measures queue, transfer and store.
 2. Real renders on this machine's cores, each worker with its share of the threads.
-3. The store with so many results in it: get, put, and a gallery page (24 thumbnails with measures, and the look at all
-   filters of the layer); medians of some repeats.
+3. The store with different numbers of results in it: the times of get, put, a Gallery page (24 thumbnails with
+   measures), the lookup of all filters of a layer, and the status line; medians of several repeats.
 """
 
 import argparse

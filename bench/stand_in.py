@@ -1,7 +1,8 @@
 """A Dask cluster on this machine with simulated devices, which sleep for as long as a GPU would compute.
 
-It serves to measure, or to kill, everything else: the queue, the transfer of a clip of real size, the store. Renders
-pass through `c3dvis.queue.worker_tasks.render` in worker processes, with its checks and progress reports.
+Benchmarks and tests use it to measure, or to kill, everything but the computation: the queue, the transfer of a clip of
+real size, the store. Renders pass through `c3dvis.queue.worker_tasks.render` in worker processes, with its checks and
+progress reports.
 
     with Cluster(workers=2, seconds=1.0) as cluster:
         queue = RenderQueue(store, scheduler=cluster.address)

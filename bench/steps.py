@@ -1,4 +1,4 @@
-"""Seconds per step of c3dvis's engine, against the network's forward and backward pass, of which a step consists.
+"""Seconds per step of the engine `fast`, compared with its main part, the network's forward and backward pass.
 
 *bare* is the network of Keras layers under TensorFlow's gradient with respect to the clip. *own* is the same pass as
 plain operations (`c3dvis/networks/compute/forward.py`), which the engine uses.
@@ -8,10 +8,11 @@ plain operations (`c3dvis/networks/compute/forward.py`), which the engine uses.
     python bench/steps.py --layers Mixed_4d,Mixed_5b --counts 1,2,4
     python bench/steps.py --render conv5b
 
-All three are compiled and measured in turns in one process; the table has their medians. The first call of the step
-(tracing, and TensorFlow generating its kernels) is listed separately. If C3D's weights are not installed, it gets
-random ones: the arithmetic is the same. `--counts` sets batch sizes. `--render` instead makes one whole default render
-of a layer, optimisation and measures, and prints its seconds and the process's peak memory. `-o` also writes JSON.
+The step and both passes are compiled and measured in turns in one process; the table shows their medians. The first
+call of the step, in which TensorFlow traces it and generates its kernels, is listed separately. If C3D's weights are
+not installed, the script uses random ones: the arithmetic is the same. `--counts` sets batch sizes. `--render` instead
+makes one whole default render of a layer, optimisation and measures, and prints its seconds and the process's peak
+memory. `-o` also writes JSON.
 """
 
 import argparse

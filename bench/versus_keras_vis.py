@@ -1,11 +1,11 @@
-"""keras-vis with its defaults against c3dvis's engine with its own: same network, filters, clip size and machine.
+"""Compares the engines `keras-vis` and `fast`, each with its defaults: same network, filters, clip size and machine.
 
     python bench/versus_keras_vis.py --layers Mixed_4d,Mixed_5b --filters 3,40 -o bench-out
 
 Each render has its own process: the network is loaded, nothing is compiled, and the clock starts at the call of
-`render()`. The previews of a render are kept and measured after it has ended, so that its clock does not run during the
-measurements. Prints a table, and writes `versus.json` and the contact sheet `versus.png` (three frames and the x–t
-slice, keras-vis left, c3dvis right). `c3dvis/maximize/quality.py` defines the measures.
+`render()`. The previews of a render are measured after it has ended, so that the measurements do not count as its time.
+Prints a table, and writes `versus.json` and the contact sheet `versus.png` (three frames and the x–t slice, keras-vis
+left, c3dvis right). `c3dvis/maximize/quality.py` defines the measures.
 """
 
 import argparse

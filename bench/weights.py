@@ -1,8 +1,8 @@
-"""How long loading the whole of C3D takes from each layout, and how much memory beyond the network itself.
+"""Time to load all of C3D's weights from each file layout, and the memory needed beyond the weights themselves.
 
     python -m bench.weights
 
-Each layout is written once with random weights (320 MB) and read in a process of its own.
+The script writes each layout once with random weights (320 MB) and reads it in a separate process.
 """
 
 import subprocess

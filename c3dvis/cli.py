@@ -1,6 +1,7 @@
 """The `c3dvis` command: its arguments, and the conversion of errors into one sentence and an exit code.
 
-The commands themselves are in `c3dvis.commands`. It does not import Streamlit, and TensorFlow only to render.
+The commands themselves are in `c3dvis.commands`. No command imports Streamlit. Only `render` and `doctor` import
+TensorFlow in this process.
 """
 
 import argparse
@@ -21,11 +22,11 @@ from c3dvis.spec import FIELDS, MOTION_PRESETS, PRESETS, Field
 
 _ENVIRONMENT = (
     "environment: C3DVIS_CACHE_DIR (stored results, default cache/), C3DVIS_WEIGHTS_DIR (default weights/ in "
-    "there), C3DVIS_DEBUG=1 (as --debug). Exit codes are listed in the README."
+    "that folder), C3DVIS_DEBUG=1 (same as --debug). Exit codes are listed in the README."
 )
 
-_FOR = "network that the file is for (default: c3d-sports1m)"
-_TRUST = "take the layout that the format says, though the file's values speak against it"
+_FOR = "network that the weights belong to (default: c3d-sports1m)"
+_TRUST = "use the layout of the file format, even if the file's values contradict it"
 
 
 def main(argv: Sequence[str] | None = None) -> int:
@@ -63,8 +64,8 @@ def main(argv: Sequence[str] | None = None) -> int:
         return _failed(console, type(error).__name__, str(error), error.exit_code)
     except Exception as error:
         reason = textwrap.shorten(str(error), 300, placeholder=" …")
-        sentence = f"Something unexpected went wrong: {type(error).__name__}: {reason}".rstrip(": .")
-        hint = "" if debug else " Run it again with --debug to see where."
+        sentence = f"Unexpected error: {type(error).__name__}: {reason}".rstrip(": .")
+        hint = "" if debug else " Run the command again with --debug to see the traceback."
         return _failed(console, type(error).__name__, f"{sentence}.{hint}", 1)
 
 
@@ -94,15 +95,15 @@ def make_parser() -> argparse.ArgumentParser:
     def add(group: argparse._SubParsersAction, name: str, text: str) -> argparse.ArgumentParser:
         return group.add_parser(name, help=text, description=text, parents=[common], allow_abbrev=False)
 
-    listing = add(commands, "networks", "List the networks that can be looked into; add your own.")
+    listing = add(commands, "networks", "List the available networks; add, configure or remove one.")
     listing.set_defaults(run=list_networks.networks)
     group = listing.add_subparsers(dest="action", metavar="ACTION")
     adding = add(group, "add", "Add a Keras network of your own: video or medical volumes, any number of channels.")
-    setting = add(group, "set", "Choose C3D's padding before pool5, and the mean it subtracts.")
+    setting = add(group, "set", "Set C3D's padding before pool5, and the mean that is subtracted from its input.")
     change_networks.add_arguments(adding, setting)
     adding.set_defaults(run=change_networks.add)
     setting.set_defaults(run=change_networks.configure)
-    removing = add(group, "remove", "Take a network that was added off this machine.")
+    removing = add(group, "remove", "Remove a network that you added to this machine.")
     removing.add_argument("name", metavar="NAME")
     removing.set_defaults(run=change_networks.remove)
 
@@ -112,52 +113,54 @@ def make_parser() -> argparse.ArgumentParser:
         layers.add_argument(f"--{name}", metavar="N", help=f"{name} of the clip (default: the network's own)")
     layers.set_defaults(run=list_networks.layers)
 
-    _add_render(add(commands, "render", "Render one filter, or take it from the store, and write it to files."))
+    _add_render(add(commands, "render", "Render one filter, or read its result from the store, and write it to files."))
 
     _add_atlas(add(commands, "atlas", "Render many filters of a network, and write a static site of them."))
 
     group = add(commands, "weights", "Fetch, check or convert a network's weights.").add_subparsers(
         dest="action", metavar="ACTION", required=True
     )
-    fetch = add(group, "fetch", "Fetch a network's weights, or take them from a file; verified before they are used.")
+    fetch = add(group, "fetch", "Download a network's weights or read them from a file, verify them, and install them.")
     fetch.add_argument("network", metavar="NETWORK")
-    fetch.add_argument("--file", type=Path, metavar="PATH", help="take them from a file that is here already")
-    fetch.add_argument("--url", metavar="URL", help="another address than the original project's")
-    fetch.add_argument("--sha256", metavar="HEX", help="SHA-256 that the file at the address must have")
-    fetch.add_argument("--labels-url", metavar="URL", help="another address of the class names")
-    fetch.add_argument("--accept-licence", action="store_true", help="accept the terms of the weights, shown first")
+    fetch.add_argument("--file", type=Path, metavar="PATH", help="read the weights from this file, without a download")
+    fetch.add_argument("--url", metavar="URL", help="download from this address instead of the original project's")
+    fetch.add_argument("--sha256", metavar="HEX", help="expected SHA-256 of the downloaded file")
+    fetch.add_argument("--labels-url", metavar="URL", help="download the class names from this address")
+    fetch.add_argument(
+        "--accept-licence", action="store_true", help="accept the weights' terms, which are printed first"
+    )
     fetch.add_argument("--trust", action="store_true", help=_TRUST)
     fetch.set_defaults(run=weights.fetch_command)
-    check = add(group, "check", "Say what a weights file is, and whether it is sound.")
-    check.add_argument("target", metavar="NETWORK|FILE", help="a network whose weights are here, or any weights file")
+    check = add(group, "check", "Report the format and layout of a weights file, and whether it fits the network.")
+    check.add_argument("target", metavar="NETWORK|FILE", help="a network with installed weights, or any weights file")
     check.add_argument("--network", default="c3d-sports1m", metavar="NAME", help=_FOR)
     check.set_defaults(run=weights.check_command)
-    convert = add(group, "convert", "Write a weights file of any known format in the form that c3dvis uses.")
+    convert = add(group, "convert", "Convert a weights file of any supported format to c3dvis's HDF5 format.")
     convert.add_argument("file", type=Path, metavar="FILE")
     convert.add_argument("-o", "--output", type=Path, required=True, metavar="FILE.h5", help="file to write")
     convert.add_argument("--network", default="c3d-sports1m", metavar="NAME", help=_FOR)
-    convert.add_argument("--dtype", choices=c3dvis_hdf5.DTYPES, default="float32", help="of the written file")
+    convert.add_argument("--dtype", choices=c3dvis_hdf5.DTYPES, default="float32", help="data type of the file")
     convert.add_argument("--trust", action="store_true", help=_TRUST)
     convert.set_defaults(run=weights.convert_command)
 
-    group = add(commands, "cache", "Look at, verify or empty the store of results.").add_subparsers(
+    group = add(commands, "cache", "Describe, verify or empty the store of results.").add_subparsers(
         dest="action", metavar="ACTION", required=True
     )
-    add(group, "info", "Say where the store is and what it holds.").set_defaults(run=cache.info)
-    add(group, "verify", "Read every stored result and name the damaged ones.").set_defaults(run=cache.verify)
-    add(group, "clear", "Remove every stored result.").set_defaults(run=cache.clear)
+    add(group, "info", "Print the store's folder, size and number of results.").set_defaults(run=cache.info)
+    add(group, "verify", "Read every stored result and list the damaged ones.").set_defaults(run=cache.verify)
+    add(group, "clear", "Delete all stored results but those that come with c3dvis.").set_defaults(run=cache.clear)
 
-    add(commands, "doctor", "Check everything that a render needs on this machine.").set_defaults(run=doctor.run)
+    add(commands, "doctor", "Check that this machine has everything that a render needs.").set_defaults(run=doctor.run)
     return parser
 
 
 def _add_render(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "-o", "--output", action="append", default=[], type=Path, metavar="FILE",
-        help=f"file to write, its ending chooses the format: {', '.join(render.ENDINGS)}; may be repeated",
+        help=f"file to write; its ending selects the format: {', '.join(render.ENDINGS)}; may be repeated",
     )  # fmt: skip
     parser.add_argument("--fps", default="10", metavar="N", help="frames per second of the files (default: 10)")
-    parser.add_argument("--no-cache", action="store_true", help="render even if it is stored, and do not store it")
+    parser.add_argument("--no-cache", action="store_true", help="do not read from the store or write to it")
     _add_fields(parser, tuple(FIELDS))
     parser.set_defaults(run=render.run)
 
@@ -169,10 +172,10 @@ def _add_atlas(parser: argparse.ArgumentParser) -> None:
 
 def _add_fields(parser: argparse.ArgumentParser, names: Sequence[str]) -> None:
     """Flags that describe a spec: a recipe or presets to start from, and single fields."""
-    parser.add_argument("--recipe", metavar="FILE.json", help="start from a saved recipe (- reads standard input)")
-    parser.add_argument("--preset", choices=list(PRESETS), help="start from a preset's values")
-    parser.add_argument("--motion", choices=list(MOTION_PRESETS), help="how much the picture may move")
-    fields = parser.add_argument_group("what to render", "Flags win over presets, presets over the recipe.")
+    parser.add_argument("--recipe", metavar="FILE.json", help="start from a saved recipe; - is standard input")
+    parser.add_argument("--preset", choices=list(PRESETS), help="start from the values of a preset")
+    parser.add_argument("--motion", choices=list(MOTION_PRESETS), help="movement preset: sets --tv-time-weight")
+    fields = parser.add_argument_group("what to render", "Flags override presets; presets override the recipe.")
     for name in names:
         field = FIELDS[name]
         fields.add_argument(

@@ -1,4 +1,4 @@
-"""Durations as text and estimates of the time left, alike on the page and on the command line."""
+"""Durations as text, and estimates of the time left, in the same form on the page and on the command line."""
 
 from collections.abc import Sequence
 

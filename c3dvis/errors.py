@@ -1,6 +1,6 @@
-"""The exceptions of this package; `str(error)` is a sentence for users that says what to do.
+"""The exceptions of this package. `str(error)` explains to the user what went wrong and what to do.
 
-`exit_code` is the exit code of the command line, so that scripts can distinguish the errors.
+`exit_code` is the exit code of the command, so that scripts can distinguish the errors.
 """
 
 

@@ -1,4 +1,4 @@
-"""Writes files so that neither a reader nor a killed process ever leaves half of one, and hashes them."""
+"""Writes files atomically, so that no reader finds half of a file, even if its writer was killed; hashes files."""
 
 import hashlib
 import os

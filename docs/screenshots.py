@@ -1,6 +1,6 @@
-"""Takes the pictures of the dashboard in `docs/images/`: `python docs/screenshots.py`.
+"""Takes the screenshots of the dashboard in `docs/images/`: `python docs/screenshots.py`.
 
-Starts a dashboard with an empty store, opens it in Chromium, renders, and keeps each moment as a PNG.
+Starts a dashboard with an empty store, opens it in Chromium, renders a filter, and saves each stage as a PNG.
 """
 
 import io

@@ -1,7 +1,7 @@
 """Makes the starter atlas that comes with the program, and the README's picture: `python docs/starters.py`.
 
-The first visit to the dashboard shows finished filters at once; these are what it shows. Run it again whenever
-`ALGORITHM_VERSION`, a default or the default network changes: their keys change with them.
+The first visit to the dashboard shows these finished filters at once. Run the script again whenever
+`ALGORITHM_VERSION`, a default or the default network changes, since the keys of the results then change.
 """
 
 import os

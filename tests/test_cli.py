@@ -380,7 +380,7 @@ def test_dead_filter_is_said_in_words(
         store.put(dead)
     code, _, err = run("render", *TINY, "--filter", 20)
     assert code == 0
-    assert "filter 20 · i3d-kinetics400 is dead: nothing that was tried brings its response above zero." in err
+    assert "filter 20 · i3d-kinetics400 is dead: no clip was found that brings its response above zero." in err
 
 
 def test_interrupted(weights: Path, cache: Path, tmp_path: Path) -> None:
@@ -429,7 +429,7 @@ def test_reader_that_leaves_early() -> None:
 def test_what_nobody_foresaw(run: Callable[..., tuple[int, str, str]]) -> None:
     code, out, err = run("render", "--recipe", "a\0b")
     assert (code, out) == (1, "")
-    assert err.startswith("c3dvis: Something unexpected went wrong: ValueError: ")
+    assert err.startswith("c3dvis: Unexpected error: ValueError: ")
     assert "--debug" in err
     assert "Traceback" not in err
     code, _, err = run("render", "--recipe", "a\0b", "--debug")

@@ -1,4 +1,4 @@
-"""An atlas in one call, for programs; `visualize_all_activations_3d` is the original project's name for it."""
+"""Python API: an atlas in one call. `visualize_all_activations_3d` is the original project's name for it."""
 
 from collections.abc import Callable, Collection
 from dataclasses import dataclass

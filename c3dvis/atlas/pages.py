@@ -1,4 +1,4 @@
-"""The HTML pages of an atlas, rendered from `templates/`: valid HTML5 that needs no JavaScript and no other host."""
+"""The HTML pages of an atlas, rendered from `templates/`: valid HTML5, without need of JavaScript or other hosts."""
 
 from collections.abc import Mapping, Sequence
 from functools import cache

@@ -1,4 +1,4 @@
-"""The filters of an atlas: layers × filters of one network, each an ordinary spec."""
+"""The plan of an atlas: one spec for each of the chosen layers × filters of a network."""
 
 import re
 from collections.abc import Sequence

@@ -1,4 +1,4 @@
-"""Renders the specs of an atlas into the store, through the queue, and passes each result on when it is there.
+"""Renders the specs of an atlas through the queue into the store, and passes each stored result to the caller.
 
 A stored result is not rendered again, so a run that was killed at any moment continues where it stopped.
 """

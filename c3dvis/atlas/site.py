@@ -1,4 +1,4 @@
-"""The files of an atlas: which files each filter has, and when they are written again.
+"""Writes the files of an atlas: which files a filter has, and when they must be written again.
 
     index.html              the original project's table, the architecture, what did not succeed
     site.css, player.js     shared

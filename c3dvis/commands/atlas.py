@@ -59,8 +59,8 @@ def run(arguments: argparse.Namespace, console: Console) -> int:
     if not failed:
         return 0
     console.error(
-        f"{len(failed)} of {progress.total} filters did not succeed after several attempts; the atlas holds the "
-        "others and names these. Run the same command again to try them once more."
+        f"{len(failed)} of {progress.total} filters failed after several attempts; the atlas contains the others and "
+        "lists these. Run the same command again to retry them."
     )
     return AtlasIncomplete.exit_code
 
@@ -84,15 +84,15 @@ def describe(progress: AtlasProgress) -> str:
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """The arguments that only an atlas has; `cli` adds those of a render."""
     parser.add_argument(
-        "--layers", metavar="NAME,NAME…", help="layers, separated by commas (default: all, every convolution)"
+        "--layers", metavar="NAME,NAME…", help="layers, separated by commas (default: all, which is every convolution)"
     )
     parser.add_argument(
-        "--filters", default="0-3", metavar="0-3|all", help="filters of each: all, or as in 0-3,40 (default: 0-3)"
+        "--filters", default="0-3", metavar="0-3|all", help="filters per layer: all, or as in 0-3,40 (default: 0-3)"
     )
     parser.add_argument("-o", "--output", required=True, type=Path, metavar="DIR", help="folder of the site")
     parser.add_argument(
         "--formats", default="gif", metavar="gif,mp4…",
-        help=f"downloads on each filter's page: {', '.join(FORMATS)}; gif and json always are (default: gif)",
+        help=f"downloads on each filter's page: {', '.join(FORMATS)}; gif and json are always included (default: gif)",
     )  # fmt: skip
     parser.add_argument("--fps", default="10", metavar="N", help="frames per second of the files (default: 10)")
     parser.set_defaults(run=run)

@@ -73,24 +73,28 @@ def _numbers(text: str) -> tuple[float, ...]:
 
 def add_arguments(adding: argparse.ArgumentParser, setting: argparse.ArgumentParser) -> None:
     """The arguments of `networks add` and `networks set`."""
-    adding.add_argument("name", metavar="NAME", help="what it is called here: lower-case letters, digits, . - _")
+    adding.add_argument("name", metavar="NAME", help="name for the network: lower-case letters, digits, . - _")
     adding.add_argument(
         "--architecture", type=Path, required=True, metavar="FILE",
         help="model.keras, a whole model in .h5, or the .json of model.to_json()",
     )  # fmt: skip
-    adding.add_argument("--weights", type=Path, metavar="FILE", help="its weights, if they are in a file of their own")
+    adding.add_argument("--weights", type=Path, metavar="FILE", help="the weights, if they are in a separate file")
     adding.add_argument(
         "--range", nargs=2, required=True, metavar=("LOW", "HIGH"),
-        help="network input of black and of white: 0 1, -1 1, 0 255; or a number for each channel: 0,0,0 1,1,1",
+        help="input values of black and of white: 0 1, -1 1, 0 255; or one number per channel: 0,0,0 1,1,1",
     )  # fmt: skip
-    adding.add_argument("--order", choices=("RGB", "BGR"), default="RGB", help="of three channels (default: RGB)")
-    adding.add_argument("--size", metavar="T,H,W", help="clip of a render (default: the model's own, or 16,112,112)")
-    adding.add_argument("--title", default="", help="one line for people")
-    adding.add_argument("--licence", default="", help="of the weights, for people")
+    adding.add_argument("--order", choices=("RGB", "BGR"), default="RGB", help="order of three channels (default: RGB)")
+    adding.add_argument(
+        "--size", metavar="T,H,W", help="clip size of renders (default: the model's own, or 16,112,112)"
+    )
+    adding.add_argument("--title", default="", help="title of the network in lists and on the page")
+    adding.add_argument("--licence", default="", help="licence of the weights, as text")
     setting.add_argument("network", metavar="NETWORK")
     setting.add_argument(
-        "--pool5-padding", choices=("caffe", "table"), help="caffe: as C3D was trained; table: as its Keras ports pad"
+        "--pool5-padding", choices=("caffe", "table"), help="caffe: as C3D was trained; table: as in its Keras ports"
     )
     setting.add_argument(
-        "--mean", metavar="FILE", help="mean cube (.npy or .binaryproto) that is subtracted; default: channel means"
+        "--mean",
+        metavar="FILE",
+        help="mean cube to subtract (.npy or .binaryproto), or 'default' for the channel means",
     )

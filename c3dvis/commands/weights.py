@@ -123,7 +123,7 @@ def _print(report: WeightsReport, info: NetworkInfo, console: Console) -> None:
         *(f"{_MARKS[finding.verdict]} {finding.what}: {finding.detail}" for finding in report.findings),
     ]  # fmt: skip
     if report.missing:
-        lines.append(f"· It lacks {', '.join(report.missing)}: the other layers can be looked into.")
+        lines.append(f"· It lacks {', '.join(report.missing)}: the other layers can be visualised.")
     last = (
         f"It does not look like weights of {info.name} laid out so: see the lines marked ✗."
         if report.doubts

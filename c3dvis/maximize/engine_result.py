@@ -1,4 +1,4 @@
-"""What an engine returns."""
+"""`EngineResult`: what an engine returns for one clip."""
 
 from dataclasses import dataclass
 from typing import Any

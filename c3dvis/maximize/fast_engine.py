@@ -1,7 +1,8 @@
-"""c3dvis's own engine, which specs call `fast`: from specs to clips.
+"""The engine `fast`, c3dvis's own: optimises the clips of specs.
 
-A batch is optimised at once. Its items are either the variants of one clip, which are to differ from each other, or
-clips of several filters of one layer, which share the network's forward and backward pass and are independent.
+The clips of a batch are optimised together. They are either variants, clips of one filter that are optimised to differ
+from each other, or clips of several filters of one layer. These share the network's forward and backward pass, but do
+not influence each other.
 """
 
 import math

@@ -7,9 +7,10 @@ A step, for a batch of parameters x and the step's random view:
     energy    = −w_a·A(response) + …                        `energy/energy.py`, which has the whole formula
     x         = constrain(optimizer(x, ∂ energy/∂x))        `optimizers.py`
 
-What may differ between two renders of one layer (filters, weights, learning rate, views) is an argument of the
-compiled function, so that nothing is traced twice. The volumes of a batch share the network's weights and the views.
-Each has its own filters and learning rate, and its gradient does not depend on the others (variants excepted).
+Values that may differ between two renders of one layer (filters, weights, learning rate, views) are arguments of the
+compiled function, so that it is traced once for all of them. The volumes of a batch share the network's weights and the
+views. Each has its own filters and learning rate. Its gradient does not depend on the other volumes, except for
+variants.
 """
 
 from collections.abc import Callable, Sequence

@@ -1,4 +1,4 @@
-"""An optimisation under way on one canvas, and the compiled steps that the next render reuses."""
+"""`Optimization`: the state of an optimisation on one canvas; and the cache of compiled steps, for the next render."""
 
 import threading
 from functools import partial

@@ -1,7 +1,7 @@
-"""The measures beside a picture: what a clip does to the network, and how it looks as a picture.
+"""The measures beside a picture: how the network responds to a clip, and how steady and repetitive the picture is.
 
-Every number that a page shows and that a benchmark prints comes from here. All are of the uint8 clip as shown,
-converted back to network input.
+Pages and benchmarks take their measures from this module. All are computed on the uint8 clip as shown, converted back
+to network input.
 """
 
 import math

@@ -1,6 +1,6 @@
 """`render()`: from a spec to a result, and `render_batch()` for several filters of one layer.
 
-Neither stores its result nor uses the queue.
+Neither function stores results or uses the queue.
 """
 
 import importlib.metadata

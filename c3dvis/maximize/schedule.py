@@ -1,7 +1,8 @@
 """The schedule of an optimisation: canvas sizes, numbers of steps, learning rates, views and batch sizes.
 
 An optimisation begins on a small periodic canvas, where a step costs a fraction of one at full size, so that a first
-picture is shown at once. Copies of the small canvas, each rolled, are the start at full size.
+picture appears soon. It continues at full size from copies of the small canvas, each rolled (shifted cyclically) by
+another amount.
 """
 
 import math

@@ -1,4 +1,4 @@
-"""A clip as one small image, its frames in a grid without gaps, for a player on a canvas; and reduced clips."""
+"""A clip as one small image for the players: its frames in a grid without gaps; and clips reduced in size."""
 
 import io
 

@@ -1,4 +1,4 @@
-"""GIF: one palette for the clip, no dither, and exactly one image per frame.
+"""GIF: one palette for the clip, no dithering, and exactly one image per frame.
 
 Pillow's own animation writer merges equal frames and gives each frame its own palette: a still clip would become one
 frame, and a moving one would flicker. So this module quantises all frames at once and writes the animation itself.

@@ -1,4 +1,4 @@
-"""Fits the spec of a link to the networks on this machine: a link may name a network or layer that is not here."""
+"""Fits the spec of a link to this machine's networks: a link may name a network or layer that is missing here."""
 
 from collections.abc import Mapping
 

@@ -1,7 +1,7 @@
 """The networks that can be visualized, described without loading any of them, and without TensorFlow.
 
-Two come with c3dvis; users add their own (`user_networks.py`). The dashboard uses the descriptions to list
-layers, check specs and compute cache keys.
+Two come with c3dvis; users can add their own (`user_networks.py`). The dashboard uses the descriptions to list layers,
+check specs and compute cache keys.
 """
 
 from functools import lru_cache

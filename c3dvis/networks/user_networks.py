@@ -1,7 +1,7 @@
 """The users' own networks on this machine: a folder each, with `network.json` and a weights file in c3dvis's form.
 
-`network.json` describes the network as data, in the canonical form of its operations. It is checked in full when it is
-read, because a wrong value would get into a cache key or a page.
+`network.json` describes the network as data, in the canonical form of its operations. This module checks all of it when
+it reads it, because a wrong value would affect cache keys and pages.
 """
 
 import json

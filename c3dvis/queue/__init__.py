@@ -1,10 +1,11 @@
 """`RenderQueue`: renders specs in worker processes, each key once, however many callers submit it.
 
-The modules in the order in which a render passes through them: `render_queue` accepts a spec and orders the waiting
-ones, `render_job` is what the caller gets, `dispatcher` sends jobs to free devices, `cluster` connects to the workers
-(this machine's own, or a remote Dask cluster), `worker_process` is such a process, `worker_tasks` is the code it runs,
-`preview` compresses unfinished clips on their way back, and `outbox` keeps results until the store has them.
-`queue_status` describes the queue and its workers.
+The modules in the order in which a render passes through them: `render_queue` accepts specs and orders those that wait,
+`render_job` is the handle that the caller receives, `dispatcher` sends jobs to free devices, `cluster` connects to the
+workers (this machine's own, or a remote Dask cluster), `worker_process` is the program of a worker on this machine,
+`worker_tasks` is the code it runs, `preview_image` compresses the previews that workers send, and `outbox` keeps
+results until they are stored. `worker_errors` has the error messages. `queue_status` describes the queue and its
+workers.
 
 Importing it loads neither TensorFlow nor Dask.
 """

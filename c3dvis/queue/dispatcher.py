@@ -1,8 +1,8 @@
 """`Dispatcher`: the one thread that communicates with Dask; each batch is one coroutine in its event loop.
 
 A batch is one render, or several filters of one layer. It is submitted to Dask only when a device is free. Dask could
-hold the whole queue itself, but it assigns tasks to a busy worker ahead of time, and when one of them kills the worker
-it counts that against all of them.
+hold the whole queue itself, but it assigns tasks to a busy worker ahead of time. If one of them kills the worker, Dask
+counts this as a failure of all of them.
 """
 
 import asyncio

@@ -1,8 +1,8 @@
 """Finished renders that no client has confirmed to have stored, kept in the worker's cache folder.
 
-A finished render is not lost when the client is killed before it has stored it, or the worker before it has sent it:
-the next request for the same key on the worker's machine is answered from here. The client's `Confirmations` tell the
-workers which results they may delete.
+So a finished render is not lost if the client is killed before it has stored the result, or the worker before it has
+sent it: when the same key is requested again, a worker on that machine returns the result from the outbox. The client's
+`Confirmations` name the results that the workers may delete.
 """
 
 import asyncio

@@ -1,8 +1,8 @@
 """`python -m c3dvis.queue.worker_process ADDRESS`: one worker process of the program's own cluster.
 
-It works for the scheduler at ADDRESS until its parent process ends in any way: its standard input is a pipe from the
-parent, and when the pipe closes it exits at once, even during a render. (Dask alone lets a busy worker live for half a
-minute after its scheduler.)
+It works for the scheduler at ADDRESS until its parent process ends for any reason. Its standard input is a pipe from
+the parent; when the pipe closes, it exits at once, even during a render. (Without this, Dask lets a busy worker run for
+half a minute after its scheduler has ended.)
 """
 
 import asyncio

@@ -1,4 +1,4 @@
-"""Render results and the store that keeps them. Independent of how a result was rendered."""
+"""Render results and the store. Independent of how a result was rendered."""
 
 from c3dvis.results.render_result import RenderResult
 from c3dvis.results.store import ResultStore, StoreStats

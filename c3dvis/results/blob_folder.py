@@ -1,7 +1,7 @@
 """`BlobFolder`: sealed blobs by key in one folder, with diskcache as the index and a size limit.
 
-Reading never writes to the index: the modification time of an entry's file says when the entry was last used.
-This module checks the seal of the blobs and is independent of their contents.
+Reading never writes to the index: the modification time of an entry's file records when the entry was last used. This
+module checks the seal (the checksum) of the blobs and is independent of their contents.
 """
 
 import contextlib

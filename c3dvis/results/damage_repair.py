@@ -1,6 +1,6 @@
 """Repair of a store's folder: damaged entries are quarantined, a damaged index is rebuilt from the entries' files.
 
-An entry's file contains its own key, so no result is lost with the index.
+An entry's file contains its key, so no result is lost if the index is damaged.
 """
 
 import sqlite3

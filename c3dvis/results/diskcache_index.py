@@ -1,6 +1,6 @@
-"""Reads diskcache's index without diskcache, which writes when it opens one.
+"""Reads diskcache's index without diskcache, which writes to an index when it opens it.
 
-So a store in a read-only folder or on a full disk can still be read.
+With this module, a store in a read-only folder or on a full disk can be read.
 """
 
 import sqlite3

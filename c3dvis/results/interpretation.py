@@ -1,6 +1,6 @@
-"""The measures of a result in plain sentences: the number, what it means, and whether it is good.
+"""The measures of a result in plain sentences: the value, what it means, and whether it is good.
 
-The thresholds only choose the sentence; `c3dvis/maximize/quality.py` measures.
+The thresholds only select the sentence; `c3dvis/maximize/quality.py` computes the measures.
 """
 
 from collections.abc import Callable, Mapping
@@ -17,7 +17,7 @@ TITLES = {
     "coherence": "Coherence",
     "repetition": "Repetition",
 }
-"""Names of the measures for people, in the order in which they are shown."""
+"""Titles of the measures, in the order in which they are shown."""
 
 
 @dataclass(frozen=True)
@@ -38,40 +38,40 @@ class Interpretation:
 
     @property
     def title(self) -> str:
-        """Name of the measure for people."""
+        """The title under which the measure is shown."""
         return TITLES[self.name]
 
 
-_ROBUST = "Kept when shifted, scaled, blurred or saved as GIF: "
+_ROBUST = "Kept after shift, scaling, blur or GIF: "
 _ANY = float("-inf")
 _GRADES: dict[str, tuple[tuple[float, str, str], ...]] = {
     "gain": (
-        (5, "good", "Far above what noise gets: the picture matters."),
-        (1.5, "fair", "Above noise, not by much; more steps may help."),
-        (_ANY, "poor", "No more than noise gets: this picture says little about the filter."),
+        (5, "good", "Far above the response to noise."),
+        (1.5, "fair", "Not far above the response to noise; more steps may help."),
+        (_ANY, "poor", "No higher than for noise: this picture shows little about the filter."),
     ),
     "robustness": (
-        (0.8, "good", _ROBUST + "it lives on shapes."),
-        (0.5, "fair", _ROBUST + "partly fine detail."),
-        (_ANY, "poor", _ROBUST + "it lives on pixel noise; try more jitter."),
+        (0.8, "good", _ROBUST + "it responds to shapes."),
+        (0.5, "fair", _ROBUST + "it responds partly to fine detail."),
+        (_ANY, "poor", _ROBUST + "it responds to pixel noise; try more jitter."),
     ),
     "motion": (
-        (1.15, "plain", "Above its best frame held still: it needs the movement."),
-        (0.85, "plain", "A still frame does about as well: the movement adds little."),
-        (_ANY, "plain", "Its best frame held still does better: it prefers stillness."),
+        (1.15, "plain", "Higher than for its best frame held still: it needs the movement."),
+        (0.85, "plain", "As high as for its best frame held still: the movement adds little."),
+        (_ANY, "plain", "Lower than for its best frame held still: it prefers stillness."),
     ),
     "coherence": (
-        (0.6, "good", "Frames follow from each other (noise 0, a still 1)."),
-        (0.3, "fair", "Frames follow roughly; more temporal TV steadies them."),
+        (0.6, "good", "Neighbouring frames are alike (noise 0, a still clip 1)."),
+        (0.3, "fair", "Frames are partly alike; more temporal TV steadies them."),
         (_ANY, "poor", "Frames flicker; more temporal TV steadies them."),
     ),
     "repetition": (
-        (0.5, "poor", "The picture repeats itself in tiles."),
-        (0.2, "fair", "Repeats itself in part (a tiled picture is near 1)."),
-        (_ANY, "good", "Not tiled (a tiled picture is near 1)."),
+        (0.5, "poor", "The picture repeats in tiles."),
+        (0.2, "fair", "The picture repeats in part (a tiled picture is near 1)."),
+        (_ANY, "good", "The picture does not repeat (a tiled picture is near 1)."),
     ),
 }
-"""Of some measures: lowest value, tone and sentence of each grade, the highest values first."""
+"""For each graded measure: lowest value, tone and sentence of each grade, from the highest to the lowest."""
 
 
 def interpret(metrics: Metrics, filters: int) -> list[Interpretation]:
@@ -80,8 +80,8 @@ def interpret(metrics: Metrics, filters: int) -> list[Interpretation]:
 
 
 def dead_filter(name: str = "This filter") -> str:
-    """The sentence about a filter that no stimulus was found for; `name` is its subject."""
-    return f"{name} is dead: nothing that was tried brings its response above zero."
+    """The sentence about a filter for which no clip with a response was found; `name` is its subject."""
+    return f"{name} is dead: no clip was found that brings its response above zero."
 
 
 def number(value: float) -> str:
@@ -95,7 +95,7 @@ def _interpret(name: str, metrics: Metrics, filters: int) -> Interpretation | No
     value = metrics.get(name)
     if value is None:
         if name == "gain" and metrics.get("noise_activation") == 0:
-            sentence = "Noise does not excite it at all: the whole response is the picture's."
+            sentence = "It does not respond to noise at all, only to the picture."
             return Interpretation(name, "∞", sentence, "good")
         return None
     if name == "shown_activation":
@@ -107,22 +107,22 @@ def _interpret(name: str, metrics: Metrics, filters: int) -> Interpretation | No
 
 
 def _shown_activation(value: float, metrics: Metrics) -> Interpretation:
-    sentence = "Mean response to this very clip, over all positions."
+    sentence = "Mean response to this clip, over all positions."
     noise = metrics.get("noise_activation")
     if noise is not None:
         deviation = metrics.get("noise_deviation") or 0.0
-        sentence = f"Mean response to this very clip; noise gets {number(noise)} ± {number(deviation)}."
+        sentence = f"Mean response to this clip; to noise it is {number(noise)} ± {number(deviation)}."
     return Interpretation("shown_activation", number(value), sentence, "plain")
 
 
 def _selectivity(rank: int, filters: int) -> Interpretation:
     value = f"{rank} of {filters}"
     if rank == 1:
-        return Interpretation("selectivity", value, "No other filter of the layer is excited as much.", "good")
-    others = "One other filter of the layer is" if rank == 2 else f"{rank - 1} other filters of the layer are"
+        return Interpretation("selectivity", value, "No other filter of the layer responds more.", "good")
+    others = "One other filter of the layer responds" if rank == 2 else f"{rank - 1} other filters of the layer respond"
     if rank <= max(3, filters // 20):
-        return Interpretation("selectivity", value, f"{others} excited more: nearly its own.", "fair")
-    return Interpretation("selectivity", value, f"{others} excited more: the picture is not this filter's own.", "poor")
+        return Interpretation("selectivity", value, f"{others} more: nearly specific to this filter.", "fair")
+    return Interpretation("selectivity", value, f"{others} more: the picture is not specific to it.", "poor")
 
 
 def _times(value: float) -> str:

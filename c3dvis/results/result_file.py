@@ -10,8 +10,9 @@ Layout:
     /metrics           attributes, one per measure (empty: not defined)
     /provenance        attributes: device, seconds, versions, created …
 
-The seal is checked before the HDF5 library reads the file, since that library is not safe on damaged files. A stranger
-can seal a malicious file: links out of the file, foreign filters and sizes that do not fit the spec are refused.
+The seal is checked before the HDF5 library reads the file, since that library is not safe on damaged files. The seal
+does not show who made a file, and a malicious file can have a valid seal. So files with external links, unknown HDF5
+filters, or sizes that do not fit the spec are rejected.
 """
 
 import hashlib

@@ -1,7 +1,7 @@
 """Thumbnails of results with their measures, kept in one SQLite file beside the results.
 
-A page of the gallery needs one query here instead of opening 24 results. The file only repeats what the results
-contain: a missing or unreadable thumbnail is made again.
+A page of the gallery needs one query here instead of opening 24 results. The file contains nothing that the results do
+not contain: a missing or unreadable thumbnail is made again.
 """
 
 import json

@@ -1,4 +1,4 @@
-"""What to render, as data: `RenderSpec`, its fields and its texts. Knows nothing of any network."""
+"""What to render, as data: `RenderSpec`, its fields and its texts. Independent of networks."""
 
 from c3dvis.spec.fields import FIELDS, Field
 from c3dvis.spec.presets import ENGINE_DEFAULTS, MOTION_PRESETS, PRESETS

@@ -1,8 +1,7 @@
-"""`RenderSpec`: everything a user can ask for, validated, in one canonical form.
+"""`RenderSpec`: all settings of a render, validated, in one canonical form.
 
-The dashboard, the command line and the Python API all make one. Its canonical JSON gives the cache key, the
-share link and the recipe. Knows nothing of TensorFlow, Streamlit or of any network: whether a layer exists is
-asked of `c3dvis.networks`.
+The dashboard, the command line and the Python API each create one. The cache key, the link and the recipe are made from
+its fields. It is independent of TensorFlow, Streamlit and networks: `c3dvis.networks` checks whether a layer exists.
 """
 
 import hashlib

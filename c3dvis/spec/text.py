@@ -1,4 +1,4 @@
-"""Texts made from a spec: the query of its link, its command line, a file name, its differences to another spec."""
+"""Texts made from a spec: the query of its link, its command line, a file name, its differences from another spec."""
 
 import shlex
 from urllib.parse import urlencode

@@ -1,6 +1,6 @@
-"""One field's value: read from text, checked, brought into its canonical type.
+"""The value of one field: parsed from text, checked, and converted to its canonical type.
 
-Knows the table of fields, and nothing of how fields go together: that is `RenderSpec`'s.
+This module checks each field alone; `RenderSpec` checks combinations of fields.
 """
 
 import math

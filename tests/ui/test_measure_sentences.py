@@ -24,7 +24,7 @@ def test_a_picture_that_lives_on_noise_is_called_poor() -> None:
 
 
 def test_one_filter_ahead_is_said_in_the_singular() -> None:
-    assert read(selectivity=2)["selectivity"].sentence.startswith("One other filter of the layer is")
+    assert read(selectivity=2)["selectivity"].sentence.startswith("One other filter of the layer responds")
 
 
 def test_undefined_measures_are_left_out_but_silence_to_noise_is_said() -> None:

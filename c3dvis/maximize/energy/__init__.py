@@ -1,1 +1,1 @@
-"""What an optimisation minimises: the energy, its terms, and the response of the layer that they read."""
+"""The energy that an optimisation minimises, its terms, and the layer's response that they are computed from."""

@@ -1,16 +1,16 @@
 """The energy that an optimisation minimises.
 
-    energy = −w_a·A + w_a·|sg(A)|·(w_s·R + D) + w_lp·Lp + w_space·TV_space + w_time·TV_time
+    energy = −w_a·A + w_a·|sg(A)|·(w_sel·R + D) + w_lp·Lp + w_space·TV_space + w_time·TV_time
 
     A                    the objective: a filter's mean response, or another function of a layer (`objectives.py`)
-    R                    rivalry: how far the layer's strongest other filter is ahead of the target
-    D                    diversity penalty: how much the clips of one filter are like each other
+    R                    rivalry: how much more strongly the layer's strongest other filter responds than the target
+    D                    diversity penalty: how similar the clips of one filter are
     Lp                   power mean of the volume's distance from grey (`regularizers.py`)
     TV_space, TV_time    total variation within frames, and from frame to frame
-    sg                   stop-gradient: a constant to differentiation. |sg(A)| puts R and D on the scale of A.
+    sg                   stop-gradient: its gradient is 0. |sg(A)| puts R and D on the scale of A.
 
 The volume is read as the network sees it, through the step's random view. Each term has one value per volume of the
-batch. The gradient of a volume's energy with respect to another volume is 0, but for D.
+batch. The gradient of a volume's energy with respect to another volume is 0, except through D.
 """
 
 from collections.abc import Callable

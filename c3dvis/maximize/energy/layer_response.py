@@ -1,7 +1,7 @@
-"""The part of a layer's response that an energy reads, and its hand-written backward pass.
+"""The part of a layer's response that an energy depends on, and its hand-written gradient.
 
-TensorFlow's own gradient would give the same. Tracing it takes twice as long, and the first picture waits for that; the
-gradient of the means alone would take a tenth of a step.
+TensorFlow's own gradient has the same values. But tracing it takes twice as long, which delays the first picture, and
+the gradient of the means alone would take a tenth of a step.
 """
 
 import math

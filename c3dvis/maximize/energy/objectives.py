@@ -1,4 +1,4 @@
-"""What is maximised, a scalar function of a layer's response, and the terms that compare responses with each other."""
+"""The objectives, scalar functions of a layer's response to maximise, and the terms that compare responses."""
 
 import math
 from typing import Any

@@ -1,4 +1,4 @@
-"""Penalties on a volume: strong colours, and change in space and in time.
+"""Regularisers: penalties on strong colours and on total variation of a volume in space and in time.
 
 Every function takes volumes (N, T, H, W, 3) and returns one value per volume, (N,) float32. Lp reads them in units
 where 0 is middle grey and ±0.5 are black and white; total variation does not depend on where 0 lies.

@@ -1,8 +1,9 @@
 """The `keras-vis` engine: the original library, called as the original project called it.
 
-3dcnn-vis (2018) called `visualize_activation(model, layer_idx, filter_indices)` with every default. c3dvis changes
-three things, without which the pictures could be neither read nor repeated: `input_range` is that of the network, the
-start comes from the spec's seed, and the result is converted to a clip as an input of that network.
+The original project, 3dcnn-vis (2018), called `visualize_activation(model, layer_idx, filter_indices)` and left all
+other arguments at their defaults. c3dvis changes three things, so that pictures have correct colours and can be
+reproduced: `input_range` is the network's, the initial volume is drawn from the spec's seed, and the result is
+converted from network input to a clip.
 """
 
 import time

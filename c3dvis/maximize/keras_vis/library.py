@@ -1,14 +1,15 @@
 """keras-vis 0.4.1 from PyPI, unmodified, made importable beside Keras 3.
 
-keras-vis was written in 2017 for Keras 2 and Python 2 and 3.6. It is imported once, while `sys.modules` maps
+keras-vis was written in 2017 for Keras 2 and for Python 2 and 3.6. This module imports it once. During the import it
+replaces, in `sys.modules` and `collections`,
 
-- `keras` to tf_keras, the maintained Keras 2, with two functions of its backend adapted (`_function`,
+- `keras` by tf_keras, the maintained Keras 2, with two functions of its backend adapted (`_function`,
   `_learning_phase`) and the private names of layers that keras-vis looks up,
 - `scipy.misc.imresize`, `scipy.ndimage.interpolation` and `collections.Iterable`, which current releases no longer
-  have, to stand-ins. What c3dvis calls of keras-vis uses only the last.
+  have, by substitutes. The functions of keras-vis that c3dvis calls use only the last of the three.
 
-Everything is restored at once, so that the rest of the process keeps Keras 3. This module does not depend on specs and
-networks.
+It restores both right after the import, so that the rest of the process keeps Keras 3. This module does not depend on
+specs or networks.
 """
 
 import collections

@@ -1,4 +1,4 @@
-"""The start at full size: a large canvas tiled with copies of a small periodic one."""
+"""The initial volume at full size: a large canvas tiled with copies of a small periodic one."""
 
 import itertools
 from collections.abc import Iterator

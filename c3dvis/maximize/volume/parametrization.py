@@ -1,7 +1,7 @@
-"""Parametrisations of a volume: what the optimiser moves, and how a volume is sampled from it.
+"""Parametrisations of a volume: the parameters that the optimiser updates, and how a volume is sampled from them.
 
 A parametrisation turns a batch of parameters into a batch of volumes, seen through a view: a small shift and scale of
-each axis. It knows the volume's size and the network's input range, and nothing else of networks.
+each axis. It depends on the volume's size and on the network's input range, and on no other property of the network.
 """
 
 from collections.abc import Sequence
@@ -48,8 +48,8 @@ class Parametrization(Protocol):
         """What `sample` needs of each of n views, as arrays (n, …).
 
         Args:
-            views: (n, 6) from `transforms.random_views`: shift, then scale, of frames, rows and columns. The volume is
-                sampled at centre + (1 + scale)·(x − centre) + shift along each axis.
+            views: (n, 6) from `random_views.random_views`: shift, then scale, of frames, rows and columns. The volume
+                is sampled at centre + (1 + scale)·(x − centre) + shift along each axis.
         """
         ...
 

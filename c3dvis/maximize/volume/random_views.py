@@ -1,8 +1,8 @@
 """The random views through which the network sees a volume during the optimisation, all from the spec's seed.
 
-A picture to which the filter responds only at one exact position and size is noise. The network sees the volume a
-little shifted and scaled at each step, so that what remains is what the filter looks for (Olah et al. 2017,
-"transformation robustness").
+A picture to which the filter responds only at one exact position and size is noise. At each step the volume is shifted
+and scaled a little before the network sees it, which suppresses such noise (Olah et al. 2017, "transformation
+robustness").
 """
 
 import numpy as np

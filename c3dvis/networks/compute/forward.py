@@ -1,10 +1,11 @@
 """Forward and backward pass of a network as raw TensorFlow operations, from which the `fast` engine traces its steps.
 
-`Network.model` builds the same network from Keras layers; a test compares responses and gradients of the two. Here the
-backward pass is written down beside the forward pass, with respect to the clips only: tracing it takes half of the time
-that TensorFlow's own gradient takes, and the first picture waits for tracing. Parallel convolutions with equal windows,
-as in an Inception block, are merged into one, and pointwise convolutions are matrix products. Operations that occur in
-users' networks only (a transposed convolution, for example) use their Keras layer and TensorFlow's gradient of it.
+`Network.model` builds the same network from Keras layers; a test compares responses and gradients of the two. This
+module defines the backward pass of each operation beside its forward pass, with respect to the clips only. Tracing it
+takes half of the time that TensorFlow's own gradient takes, and the first picture waits for tracing. Parallel
+convolutions with equal kernel size, stride and padding, as in an Inception block, are merged into one. Pointwise
+convolutions are computed as matrix products. Operations that occur in users' networks only (a transposed convolution,
+for example) use their Keras layer and TensorFlow's gradient of it.
 """
 
 from collections.abc import Callable, Sequence

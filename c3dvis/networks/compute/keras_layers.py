@@ -1,4 +1,4 @@
-"""The Keras layer of every kind of operation, in Keras 3 and in tf_keras, whose constructors agree."""
+"""The Keras layer of each kind of operation, in Keras 3 and in tf_keras, whose constructors take the same arguments."""
 
 from collections.abc import Sequence
 from typing import Any

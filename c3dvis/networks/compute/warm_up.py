@@ -1,8 +1,8 @@
 """Warms TensorFlow up before the first render.
 
 When a process first uses a kind of operation, TensorFlow searches its ten thousand kernels, generates the code of
-matrix products and reads its library from the disk. That takes a fifth to a third of the time to a first picture.
-Loading a network does it in advance.
+matrix products and reads its library from the disk. This takes a fifth to a third of the time to a first picture, so it
+is done in advance, when a network is loaded.
 """
 
 from functools import cache

@@ -1,7 +1,7 @@
 """`Architecture`: a network as data. Its operations in order, their shapes, parameters and receptive fields.
 
-`c3d.py`, `i3d.py` and `importers/keras_model.py` make architectures, `compute/` runs them. Without TensorFlow, so that
-the dashboard can print a layer table and check a spec before TensorFlow is loaded.
+`c3d.py`, `i3d.py` and `importers/keras_model.py` make architectures, `compute/` runs them. This module does not import
+TensorFlow, so that the dashboard can show a layer table and check a spec before TensorFlow is loaded.
 """
 
 import math

@@ -1,4 +1,4 @@
-"""The part of a clip that one position of a layer depends on, cut so that the network gives the same response on it."""
+"""The window of a clip that one position of a layer depends on; on the window alone, its response is the same."""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass

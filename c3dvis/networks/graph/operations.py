@@ -1,4 +1,4 @@
-"""The kinds of operations: a frozen class each, which knows its output shape, parameters and receptive field.
+"""The kinds of operations: for each a frozen class that computes output shape, parameters and receptive field.
 
 A new kind is added here and in `compute/keras_layers.py`; where Keras models contain it, also in
 `importers/keras_layer.py`.

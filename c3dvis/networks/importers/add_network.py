@@ -1,7 +1,7 @@
-"""Adds and removes users' own Keras networks; only the command line does so.
+"""Adds and removes users' own Keras networks; used by the command line only.
 
-The model's description is translated to `network.json` and its weights to c3dvis's own form, without Keras
-(`keras_model.py` says why) and without TensorFlow.
+The model's description is translated to `network.json` and its weights to c3dvis's own form, without Keras (for the
+reason given in `keras_model.py`) and without TensorFlow.
 """
 
 import json

@@ -1,6 +1,6 @@
 """Translates one layer of a Keras model: its class and settings into operations, its arrays into their weights.
 
-A class or a setting that is not known here is refused by name.
+An unsupported class or setting raises an error that names it.
 """
 
 from collections.abc import Callable, Mapping, Sequence

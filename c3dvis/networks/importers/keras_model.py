@@ -1,8 +1,8 @@
 """Reads the JSON description of a Keras model as data and translates it to operations.
 
-Keras does not load the description, because loading could execute what is in it: a Lambda, a registered class, a
-function by its name. This module reads which layers there are and which reads which; Keras 2 and 3 write that in two
-ways. `keras_layer.py` translates each layer.
+Keras does not load the description, because loading could execute code that it contains or names: a Lambda, a
+registered class, a function. This module reads the list of layers and the connections between them, in the forms of
+Keras 2 and of Keras 3. `keras_layer.py` translates each layer.
 
 A BatchNormalization after a convolution is folded into it, as is the activation function after them.
 """

@@ -1,4 +1,4 @@
-"""The weights file of a network on this machine: whether it is there, its values, and the network's fingerprint."""
+"""The weights file of a network on this machine: whether it is installed, its values, and the network's fingerprint."""
 
 import hashlib
 import json

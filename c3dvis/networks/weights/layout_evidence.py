@@ -1,8 +1,8 @@
 """Evidence from the values of weights about their layout, where shapes fit more than one.
 
 Trained kernels are smooth and random ones are not. Their smoothness is similar along height and width, and different
-along time. A flip of all kernels on T, H and W changes none of this, so values cannot tell whether kernels are flipped:
-the file format decides, and the report says so.
+along time. A flip of all kernels on T, H and W changes none of this, so values cannot show whether kernels are flipped.
+This is inferred from the file format, and the report notes this.
 """
 
 from dataclasses import dataclass

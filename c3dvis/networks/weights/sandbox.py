@@ -1,4 +1,4 @@
-"""Reads a user's weights file in a process with limited memory, one process for each question.
+"""Reads a user's weights file in a process with limited memory, one process for each request.
 
 The libraries that read these formats are written in C. A damaged file can make them crash or allocate all memory; in
 the sandbox that ends as an error with one sentence. The parent sends one pickled request. The child, which runs this

@@ -1,7 +1,7 @@
 """`open_weights`: a weights file of any known format, checked, as the kernels and biases of a network.
 
-The first bytes of the file tell its format, `layer_matching.py` matches arrays to layers, and shapes and values tell
-the layout. No code in a file is run, and no array is read that does not fit the architecture.
+The format is detected from the first bytes of the file, `layer_matching.py` matches arrays to layers, and the layout is
+inferred from shapes and values. No code in a file is run, and no array is read that does not fit the architecture.
 """
 
 import hashlib

@@ -1,1 +1,1 @@
-"""Results that come with the program, one `<key>.h5` each: there before anything is rendered."""
+"""Results that come with the program, one `<key>.h5` each, so that the first visit shows finished filters."""

@@ -1,4 +1,4 @@
-"""The message format of the components that show clips: a JSON header, and pixels as raw bytes behind it."""
+"""The message format of the components that show clips: a JSON header, followed by pixels as raw bytes."""
 
 import json
 import struct

@@ -1,6 +1,7 @@
 """The state of one visitor's Explore page: the spec in focus and the spec of the controls.
 
-The address holds the spec in focus, not that of the controls: a copied link shows what its sender saw.
+The address contains the spec in focus, whose clip is shown, not the spec of the controls: a copied link shows what its
+sender saw.
 """
 
 from dataclasses import dataclass

@@ -1,7 +1,8 @@
 """The sidebar's controls of how a clip is rendered: presets, weights of the loss terms, engine, steps, size.
 
-Each widget gets the value of its session key as its default too. When a slow browser mounts a widget anew between two
-presses, the widget starts from its default, and the browser would send another default as the visitor's choice.
+Each widget is also given the value of its session key as its default value. If a slow browser mounts a widget again
+between two clicks, the widget starts from its default value. The browser sends any other default as if the visitor had
+chosen it.
 """
 
 from collections.abc import Callable, Collection, Mapping
@@ -48,12 +49,12 @@ def draw_presets(current_spec: Callable[[], RenderSpec], load_spec: Callable[[Re
     st.segmented_control(
         "Preset", list(PRESETS), key="preset", on_change=apply, args=("preset", PRESETS, _IGNORED_BY_PRESETS),
         width="stretch",
-        help="clear is ours; keras-vis is the original library with its own settings; raw has no regulariser.",
+        help="clear: c3dvis's defaults; keras-vis: the original library with its settings; raw: no regularisers.",
     )  # fmt: skip
     st.segmented_control(
         "Motion", list(MOTION_PRESETS), key="motion", on_change=apply, args=("motion", MOTION_PRESETS, ()),
         disabled=values["engine"] == "keras-vis", width="stretch",
-        help="How much the picture may move: sets the temporal TV.",
+        help="How much the picture may move: sets the weight of temporal TV.",
     )  # fmt: skip
 
 
@@ -69,7 +70,7 @@ def draw_weights(engine: str) -> None:
     if engine == "keras-vis":
         _weight_slider("activation_weight", "Activation", FIELDS["activation_weight"].help)
         _weight_slider("lp_weight", "Lp norm", FIELDS["lp_weight"].help)
-        _weight_slider("tv_weight", "TV", "More of it smooths space and time alike: keras-vis has one weight for both.")
+        _weight_slider("tv_weight", "TV", "A higher weight smooths space and time: keras-vis has one for both.")
         return
     for name, title in SLIDER_TITLES.items():
         if name in _MAX_JITTER:

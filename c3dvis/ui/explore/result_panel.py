@@ -1,4 +1,4 @@
-"""The middle of the Explore page: the player, and beside it the measures, the progress or the offer to render.
+"""The middle of the Explore page: the player, and beside it the measures, the progress or the Render button.
 
 It is a fragment, which refreshes itself a few times a second while the render is queued or running.
 """

@@ -1,7 +1,7 @@
 """The Network page: the layer table of a network, the provenance of its weights, and how to install them.
 
-Visitors can install weights only where there are none. Installed weights are replaced on the command line alone, since
-other visitors render with them.
+Visitors can install weights only for a network without weights. Installed weights can be replaced only on the command
+line, since other visitors render with them.
 """
 
 import tempfile

@@ -1,6 +1,6 @@
 """Shows a failure of a page as one sentence, never as a traceback.
 
-It goes around each page, and around each fragment too, since Streamlit runs a fragment again without its page.
+It encloses each page, and each fragment too, since Streamlit reruns a fragment without its page.
 """
 
 import logging

@@ -1,7 +1,7 @@
 """The address and the state of each page, and switching from one page to another.
 
 Each page keeps its state in the session and writes it into its address. When a visitor opens a link, the address
-replaces the session's state. When a visitor comes back to a page by the menu, the address has no query, and the page
+replaces the session's state. When a visitor returns to a page through the menu, the address has no query, and the page
 continues with the session's state.
 """
 

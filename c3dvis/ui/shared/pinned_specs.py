@@ -1,6 +1,6 @@
 """The comparison of one visitor: the pinned specs, or one spec with several values of one field.
 
-The Explore page adds to it, the Compare page shows it.
+The Explore page adds specs to the comparison; the Compare page shows it.
 """
 
 from dataclasses import dataclass, field

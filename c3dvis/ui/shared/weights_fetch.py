@@ -1,4 +1,4 @@
-"""Fetches a network's weights in a background thread, and keeps the progress."""
+"""Fetches a network's weights in a background thread, and records the progress."""
 
 import contextlib
 import threading

@@ -1,7 +1,7 @@
 """Downloads one file into a part file, and resumes where an earlier attempt or process stopped.
 
-A server that supports ranges is asked for the rest, on the condition that its file is still the same (RFC 9110,
-If-Range). From any other server the file is downloaded again.
+The request to resume is conditional: the server sends the rest only if its file is unchanged (RFC 9110, If-Range). If a
+server does not support ranges, the whole file is downloaded again.
 """
 
 import json

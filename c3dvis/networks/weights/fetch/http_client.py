@@ -1,7 +1,8 @@
 """GET requests with the proxy, certificates and logins that the user has set up.
 
-requests does the work. Added to it: the certificates of the operating system are trusted too, hosts that pip is told to
-trust are not verified, and a redirect that leaves HTTP is not followed.
+Uses the requests library, with three additions: the certificates of the operating system are trusted too, the
+certificates of pip's `trusted-host`s are not verified, and a redirect to a scheme other than http or https is not
+followed.
 """
 
 import ssl

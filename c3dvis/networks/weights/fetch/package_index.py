@@ -1,7 +1,7 @@
 """Finds one file of one project on the package indexes and in the folders that pip is configured for.
 
-pip itself would run the project's setup script to learn its metadata. Only a file is wanted here, so pypi-simple reads
-the pages of the index (PEP 503 and PEP 691).
+`pip download` would run the project's setup script to get its metadata. Only one file is needed here, so this module
+reads the pages of the index with pypi-simple (PEP 503 and PEP 691).
 """
 
 import json

@@ -1,6 +1,6 @@
 """The settings of the user's pip: which package index to use, with which certificates, proxy and timeout.
 
-With them, mirrors and closed networks work as they do for every other package.
+With them, downloads work behind mirrors and in closed networks as pip's do.
 """
 
 import ast

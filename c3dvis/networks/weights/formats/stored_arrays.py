@@ -1,4 +1,4 @@
-"""The contents of a weights file as every reader returns them: arrays by name and shape, their values not read yet."""
+"""The contents of a weights file as every reader returns them: arrays by name and shape, read on demand."""
 
 from collections.abc import Callable
 from dataclasses import dataclass

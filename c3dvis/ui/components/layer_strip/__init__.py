@@ -1,4 +1,4 @@
-"""The layer strip: the network drawn as a row of blocks, in which a press selects a layer."""
+"""The layer strip: the network drawn as a row of blocks; a click on a block selects a layer."""
 
 import math
 import re

@@ -1,4 +1,4 @@
-"""The wall: many clips side by side, played in step; a press on a cell chooses it."""
+"""The wall: many clips side by side, played in step; a click on a cell selects it."""
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass

@@ -201,9 +201,7 @@ class RenderSpec:
             raise InvalidSpec(f"A recipe is a JSON object of spec fields; received {type(values).__name__}.")
         unknown = sorted(set(values) - set(FIELDS))
         if unknown:
-            raise InvalidSpec(
-                f"The recipe has a field {unknown[0]!r} that a spec does not have; expected some of {', '.join(FIELDS)}."
-            )
+            raise InvalidSpec(f"The recipe has the unknown field {unknown[0]!r}; expected some of {', '.join(FIELDS)}.")
         return cls(**values)
 
     def to_query(self) -> dict[str, str]:

@@ -15,7 +15,6 @@ from typing import Any
 import numpy as np
 
 from c3dvis.errors import WeightsDamaged
-from c3dvis.networks.graph.architecture import Architecture
 from c3dvis.networks.graph.base_operation import Operation
 from c3dvis.networks.graph.operations import ActivationLayer, Conv, Dense, Merge, Scale, Weighted
 from c3dvis.networks.importers.keras_layer import Arrays, Pair, translate
@@ -135,10 +134,8 @@ class _Reader:
                 layer, reads, key = waiting.pop(name)
                 outputs[name] = self._layer(layer, [outputs[each] for each in reads], path, key)
         last = outputs[ends[0]]
-        if source is None and not any(
-            last in op.inputs for op in self._model.operations
-        ):  # the network's output comes last
-            self._model.operations.sort(key=lambda op: op.name == last)
+        if source is None and not any(last in op.inputs for op in self._model.operations):
+            self._model.operations.sort(key=lambda op: op.name == last)  # the network's output comes last
         return last
 
     def _input(self, shape: Any) -> None:
@@ -169,10 +166,8 @@ class _Reader:
             return self.model(layer, inputs[0], (*path, name, key))
         if config.get("data_format") == "channels_first":
             raise WeightsDamaged(f"The layer {name[:60]} has its channels first; expected channels last.")
-        if (layer.get("module") or "keras").split(".")[0] != "keras" or layer.get("registered_name") not in (
-            None,
-            kind,
-        ):
+        package = (layer.get("module") or "keras").split(".")[0]
+        if package != "keras" or layer.get("registered_name") not in (None, kind):
             raise WeightsDamaged(
                 f"The layer {name[:60]} is of a class of its own ({kind[:60]}), which would be code to run."
             )
@@ -193,11 +188,6 @@ class _Reader:
         if make := layer.make_pair:
             self._model.weights[name] = lambda arrays: make(arrays(name) if layer.roles else {})
         return layer.operations[-1].name
-
-
-def architecture(name: str, model: KerasModel) -> Architecture:
-    """The model as an architecture."""
-    return Architecture(name, tuple(model.operations), model.channels)
 
 
 def _fold(model: KerasModel) -> None:

@@ -10,6 +10,7 @@ from c3dvis.errors import WeightsDamaged, WeightsMissing
 from c3dvis.networks.network_info import NetworkInfo
 from c3dvis.networks.weights import provenance
 from c3dvis.networks.weights.formats import i3d_pickle
+from c3dvis.networks.weights.formats.stored_arrays import refuse_unreadable
 from c3dvis.networks.weights.sandbox import inspect_in_sandbox
 from c3dvis.networks.weights.weights_file import open_weights
 from c3dvis.networks.weights.work_folder import check_free_space, work_folder
@@ -42,10 +43,8 @@ def read(info: NetworkInfo) -> Weights:
         raise WeightsMissing(missing(info))
     if info.weights_sha256:
         return i3d_pickle.read(info.weights_path, info.architecture)
-    try:
+    with refuse_unreadable(info.weights_path):
         _, is_described = provenance.digest(info.weights_path)
-    except OSError as error:
-        raise WeightsDamaged(f"{info.weights_path} cannot be read: {error.strerror or error}.") from None
     if not is_described:  # a user put it here, or it was damaged since: the sandbox reads it first
         inspect_in_sandbox(info.weights_path, info.architecture, info.default_size)
     return open_weights(info.weights_path, info.architecture, info.default_size)

@@ -139,12 +139,8 @@ WEIGHTS_AT_URLS: dict[str, WeightsAtUrl] = {
 }
 """Weights at URLs, by the name of their network."""
 
-KNOWN_MD5 = {
-    "b7a93b2f9156ccbebe3ca24b41fc5402": "sports1M_weights_tf.h5, a known conversion of the released C3D",
-}
+KNOWN_MD5 = {"b7a93b2f9156ccbebe3ca24b41fc5402": "sports1M_weights_tf.h5, a known conversion of the released C3D"}
 """Other weights files in circulation, by MD5."""
 
-KNOWN_SHA256 = {
-    "dcc47ddc": "c3d_sports1m_pretrain_20201016-dcc47ddc.pth of mmaction2",
-}
+KNOWN_SHA256 = {"dcc47ddc": "c3d_sports1m_pretrain_20201016-dcc47ddc.pth of mmaction2"}
 """Other weights files in circulation, by the first digits of their SHA-256."""

@@ -15,20 +15,20 @@ from google.protobuf import descriptor_pb2, descriptor_pool, message_factory
 from google.protobuf.message import DecodeError
 
 from c3dvis.errors import WeightsDamaged
-from c3dvis.networks.weights.formats.stored_arrays import Contents, StoredArray, first_line
+from c3dvis.networks.weights.formats.stored_arrays import Contents, StoredArray, first_line, refuse_unreadable
 
-_ROLES = ("kernel", "bias")
 _MAX_FIELDS = 200_000
 # Numbers of the fields with nested messages: layers in a net, blobs in a layer, none in a blob.
 _NET, _LAYER, _BLOB = frozenset((2, 100)), frozenset((6, 7)), frozenset[int]()
 
 # name, field number, type, repeated
 _INT, _BYTES = 3, 12  # FieldDescriptorProto.Type: int64 and bytes
-_C3D_BLOB = (("num", 1, _INT, False), ("channels", 2, _INT, False), ("length", 3, _INT, False),
-             ("height", 4, _INT, False), ("width", 5, _INT, False), ("data", 6, _BYTES, True))  # fmt: skip
-_CAFFE_BLOB = (("num", 1, _INT, False), ("channels", 2, _INT, False), ("height", 3, _INT, False),
-               ("width", 4, _INT, False), ("data", 5, _BYTES, True),
-               ("shape", 7, ".{package}.Shape", False))  # fmt: skip
+_BLOBS = {
+    "c3d": (("num", 1, _INT, False), ("channels", 2, _INT, False), ("length", 3, _INT, False),
+            ("height", 4, _INT, False), ("width", 5, _INT, False), ("data", 6, _BYTES, True)),
+    "caffe": (("num", 1, _INT, False), ("channels", 2, _INT, False), ("height", 3, _INT, False),
+              ("width", 4, _INT, False), ("data", 5, _BYTES, True), ("shape", 7, ".{package}.Shape", False)),
+}  # fmt: skip
 
 
 @cache
@@ -36,16 +36,12 @@ def message_classes(dialect: str) -> dict[str, Any]:
     """Message classes `Net`, `Layer`, `NewLayer`, `Blob` and `Shape` of a dialect, `c3d` or `caffe`."""
     package = f"c3dvis.{dialect}"
     file = descriptor_pb2.FileDescriptorProto(name=f"c3dvis/{dialect}.proto", package=package, syntax="proto2")
-    blob = _C3D_BLOB if dialect == "c3d" else _CAFFE_BLOB
     messages = {
         "Shape": (("dim", 1, _INT, True),),
-        "Blob": blob,
+        "Blob": _BLOBS[dialect],
         "Layer": (("name", 4, _BYTES, False), ("blobs", 6, ".{package}.Blob", True)),
         "NewLayer": (("name", 1, _BYTES, False), ("blobs", 7, ".{package}.Blob", True)),
-        "Net": (
-            ("layers", 2, ".{package}.Layer", True),
-            ("layer", 100, ".{package}.NewLayer", True),
-        ),
+        "Net": (("layers", 2, ".{package}.Layer", True), ("layer", 100, ".{package}.NewLayer", True)),
     }
     for name, fields in messages.items():
         message = file.message_type.add(name=name)
@@ -78,14 +74,13 @@ def contents(path: Path) -> Contents:
 
 def _parse(path: Path, dialect: str) -> Any:
     net = message_classes(dialect)["Net"]()
-    try:
+    with refuse_unreadable(path):
         data = path.read_bytes()
+    try:
         _count_fields(data, 0, len(data), (_NET, _LAYER, _BLOB), [0])
         net.ParseFromString(data)
     except (DecodeError, ValueError) as error:
         raise WeightsDamaged(f"{path} is not a weights file of a known format: {first_line(error)}.") from None
-    except OSError as error:
-        raise WeightsDamaged(f"{path} cannot be read: {error.strerror or error}.") from None
     return net
 
 
@@ -140,7 +135,7 @@ def _varint(data: bytes, place: int, end: int) -> tuple[int, int]:
 
 def _arrays(path: Path, layer: Any, dialect: str) -> list[StoredArray]:
     made = []
-    for role, blob in zip(_ROLES, layer.blobs, strict=False):
+    for role, blob in zip(("kernel", "bias"), layer.blobs, strict=False):
         name = f"{layer.name.decode('utf-8', 'replace')}/{role}"
         count = sum(len(part) for part in blob.data) // 4
         shape = _shape(blob, dialect)
@@ -162,10 +157,7 @@ def _arrays(path: Path, layer: Any, dialect: str) -> list[StoredArray]:
 def _shape(blob: Any, dialect: str) -> tuple[int, ...]:
     if dialect == "caffe" and blob.shape.dim:
         return tuple(blob.shape.dim)
-    names = (
-        ("num", "channels", "length", "height", "width") if dialect == "c3d" else ("num", "channels", "height", "width")
-    )
-    return tuple(getattr(blob, name) for name in names)
+    return tuple(getattr(blob, name) for name, _, kind, _ in _BLOBS[dialect] if kind == _INT)
 
 
 def _reader(path: Path, name: str, blob: Any, shape: tuple[int, ...]) -> Callable[[], np.ndarray]:

@@ -49,12 +49,10 @@ def contents(path: Path) -> Contents:
 def _header(archive: zipfile.ZipFile, info: zipfile.ZipInfo) -> tuple[tuple[int, ...], bool, np.dtype, int]:
     with archive.open(info) as stream:
         version = npy.read_magic(stream)  # type: ignore[arg-type]
-        if version == (1, 0):
-            shape, fortran, dtype = npy.read_array_header_1_0(stream, max_header_size=_MAX_HEADER)  # type: ignore[arg-type]
-        elif version == (2, 0):
-            shape, fortran, dtype = npy.read_array_header_2_0(stream, max_header_size=_MAX_HEADER)  # type: ignore[arg-type]
-        else:
+        if version not in ((1, 0), (2, 0)):
             raise ValueError(f"the array {info.filename[:80]} is of an unknown version {version}")
+        read_header = npy.read_array_header_1_0 if version == (1, 0) else npy.read_array_header_2_0
+        shape, fortran, dtype = read_header(stream, max_header_size=_MAX_HEADER)  # type: ignore[arg-type]
         if dtype.hasobject or dtype.itemsize == 0 or any(n < 0 for n in shape):
             raise ValueError(f"{info.filename[:80]} holds {dtype}, which is no plain array")
         return tuple(shape), fortran, dtype, stream.tell()

@@ -19,7 +19,7 @@ import numpy as np
 from c3dvis.errors import WeightsDamaged
 from c3dvis.networks.weights.formats import restricted_unpickler
 from c3dvis.networks.weights.formats.restricted_unpickler import Storage, Tensor
-from c3dvis.networks.weights.formats.stored_arrays import Contents, StoredArray, first_line
+from c3dvis.networks.weights.formats.stored_arrays import Contents, StoredArray, first_line, refuse_unreadable
 
 _MAGIC = 0x1950A86A20F9469CFC6C
 _PROTOCOL = 1001
@@ -78,12 +78,9 @@ def zip_contents(path: Path) -> Contents:
 
 def old_contents(path: Path) -> Contents:
     """The tensors of a PyTorch file from before 1.6; see `zip_contents`."""
-    try:
-        with path.open("rb") as file:
-            head = file.read(restricted_unpickler.MAX_PICKLE)
-            total = file.seek(0, 2)
-    except OSError as error:
-        raise WeightsDamaged(f"{path} cannot be read: {error.strerror or error}.") from None
+    with refuse_unreadable(path), path.open("rb") as file:
+        head = file.read(restricted_unpickler.MAX_PICKLE)
+        total = file.seek(0, 2)
     parts, place = [], 0
     for _ in range(5):
         try:

@@ -1,7 +1,7 @@
 """c3dvis's own engine, which specs call `fast`: from specs to clips.
 
-A batch is optimised at once. Its items are either the variants of one clip, which are to differ from each other, or
-clips of several filters of one layer, which share the network's forward and backward pass and are independent.
+A batch is optimised at once. Its items are either the variants of one clip, whose energy penalises being alike, or
+independent clips of several filters of one layer, which share the network's forward and backward pass.
 """
 
 import math

@@ -62,7 +62,7 @@ def render_batch(specs: Sequence[RenderSpec], on_progress: Sequence[OnProgress])
         on_progress: one for each spec. A spec whose `on_progress` raises `Cancelled` is left out; the others go on.
 
     Returns:
-        For each spec its result, or the error for which there is none: `Cancelled` or `RenderFailed`. `seconds` of a
+        For each spec its result, or the error that prevented it: `Cancelled` or `RenderFailed`. `seconds` of a
         result are its share of the batch's time; its history counts from the start of the batch.
 
     Raises:

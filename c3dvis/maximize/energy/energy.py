@@ -66,7 +66,7 @@ class Energy(NamedTuple):
 
         Args:
             objective: as in `RenderSpec`.
-            diversity: the volumes are clips of one filter, each to be unlike the others.
+            diversity: the volumes are variants of one clip, and being alike is penalised.
         """
         space, time = bool(self.tv_space_weight), bool(self.tv_time_weight)
         return EnergyTerms(
@@ -116,7 +116,7 @@ class EnergyTerms:
             value += energy.selectivity_weight * energy.activation_weight * magnitude * ahead
         if self.diversity:
             value += energy.activation_weight * magnitude * diversity_penalty(values)
-        # the regularisers' gradients are summed at this identity, apart from the objective's: sums round alike
+        # the identity fixes the order of the sum of gradients, and so its rounding: the regularisers' come first
         volumes = tf.identity(volumes)
         if self.lp:
             value += energy.lp_weight * self._each(count, lambda one: lp_norm(one, energy.lp_p), volumes - 0.5)
@@ -141,7 +141,7 @@ class EnergyTerms:
         """A term (count,) of tensors (count, …), computed for one volume at a time.
 
         TensorFlow rounds a logarithm or an exponential of several values otherwise than that of one. A volume of a
-        batch is to get the value that it gets alone.
+        batch must get the same value as alone.
         """
         if count == 1 or self.diversity:
             return term(*tensors)

@@ -5,7 +5,7 @@ keras-vis was written in 2017 for Keras 2 and Python 2 and 3.6. It is imported o
 - `keras` to tf_keras, the maintained Keras 2, with two functions of its backend adapted (`_function`,
   `_learning_phase`) and the private names of layers that keras-vis looks up,
 - `scipy.misc.imresize`, `scipy.ndimage.interpolation` and `collections.Iterable`, which current releases no longer
-  have, to stand-ins. What c3dvis calls of keras-vis uses only the last.
+  have, to stand-ins. The functions that c3dvis calls need only the last.
 
 Everything is restored at once, so that the rest of the process keeps Keras 3. This module does not depend on specs and
 networks.

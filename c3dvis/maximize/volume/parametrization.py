@@ -48,8 +48,8 @@ class Parametrization(Protocol):
         """What `sample` needs of each of n views, as arrays (n, …).
 
         Args:
-            views: (n, 6) from `transforms.random_views`: shift, then scale, of frames, rows and columns. The volume is
-                sampled at centre + (1 + scale)·(x − centre) + shift along each axis.
+            views: (n, 6) from `random_views`: shift, then scale, of frames, rows and columns. The volume is sampled at
+                centre + (1 + scale)·(x − centre) + shift along each axis.
         """
         ...
 

@@ -25,7 +25,7 @@ def present(info: NetworkInfo) -> bool:
 
 
 def missing(info: NetworkInfo) -> str:
-    """The sentence that the weights are not here, and how to get them."""
+    """A sentence for the user: the weights are not on this machine, and how to get them."""
     return (
         f"The weights of {info.name} are not on this machine: expected {info.weights_path}. "
         f"Get them: {info.how_to_get}."
@@ -51,7 +51,7 @@ def read(info: NetworkInfo) -> Weights:
 
 
 def receive(info: NetworkInfo, data: bytes) -> None:
-    """Installs a weights file that another machine sent, unless there is one by now.
+    """Installs a weights file that another machine sent, unless one was installed in the meantime.
 
     Args:
         info: the network.

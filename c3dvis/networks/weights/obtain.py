@@ -33,7 +33,7 @@ def obtain(
         url: another URL than the published one, of a file of any known format.
         accepted: whether the user has accepted the terms of the weights.
         sha256: hash of the file at the URL, if it is known.
-        settings: how to reach the server; None is what the environment says.
+        settings: how to reach the server; None takes the settings of the environment.
 
     Raises:
         FetchFailed: they cannot be fetched, or the terms were not accepted.

@@ -159,7 +159,7 @@ def _death(exit_code: int) -> str:
 def main() -> None:
     """Answers the one request on standard input, in the child."""
     answers = os.fdopen(os.dup(1), "w", encoding="utf-8")
-    os.dup2(2, 1)  # what a library prints is no answer
+    os.dup2(2, 1)  # what a library prints must not mix with the answers
 
     def send(message: dict[str, Any]) -> None:
         answers.write(json.dumps(message) + "\n")

@@ -5,8 +5,7 @@ which are encoded like a little-endian float32 array: declared as bytes, they ar
 one. C3D's fork of Caffe has blobs of five axes (num, channels, length, height, width); Caffe itself has a shape.
 """
 
-from collections.abc import Callable
-from functools import cache
+from functools import cache, partial
 from pathlib import Path
 from typing import Any
 
@@ -150,7 +149,7 @@ def _arrays(path: Path, layer: Any, dialect: str) -> list[StoredArray]:
                 f"{path} does not hold what it declares at {name[:80]}: expected {'×'.join(map(str, shape))} values, "
                 f"received {count:,}."
             )
-        made.append(StoredArray(name, shape, np.dtype("<f4"), _reader(path, name, blob, shape)))
+        made.append(StoredArray(name, shape, np.dtype("<f4"), partial(_read, path, name, blob, shape)))
     return made
 
 
@@ -160,12 +159,9 @@ def _shape(blob: Any, dialect: str) -> tuple[int, ...]:
     return tuple(getattr(blob, name) for name, _, kind, _ in _BLOBS[dialect] if kind == _INT)
 
 
-def _reader(path: Path, name: str, blob: Any, shape: tuple[int, ...]) -> Callable[[], np.ndarray]:
-    def read() -> np.ndarray:
-        parts = list(blob.data)
-        data = parts[0] if len(parts) == 1 else b"".join(parts)
-        if len(data) % 4:
-            raise WeightsDamaged(f"{path} is cut in the middle of a value at {name[:80]}.")
-        return np.frombuffer(data, "<f4").reshape(shape)
-
-    return read
+def _read(path: Path, name: str, blob: Any, shape: tuple[int, ...]) -> np.ndarray:
+    parts = list(blob.data)
+    data = parts[0] if len(parts) == 1 else b"".join(parts)
+    if len(data) % 4:
+        raise WeightsDamaged(f"{path} is cut in the middle of a value at {name[:80]}.")
+    return np.frombuffer(data, "<f4").reshape(shape)

@@ -13,8 +13,9 @@ saved model:
 """
 
 import re
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from contextlib import contextmanager
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -118,7 +119,8 @@ def _arrays(file: h5py.File, path: Path) -> Iterator[StoredArray]:
             called = name
         if problem := _problem(item):
             raise WeightsDamaged(f"{path} {problem.format(name=name)}; expected plain arrays alone.")
-        yield StoredArray(called, tuple(item.shape), item.dtype, _reader(path, name, tuple(item.shape), item.dtype))
+        shape = tuple(item.shape)
+        yield StoredArray(called, shape, item.dtype, partial(_read, path, name, shape, item.dtype))
 
 
 def _problem(item: h5py.Dataset) -> str | None:
@@ -138,15 +140,12 @@ def _problem(item: h5py.Dataset) -> str | None:
     return None
 
 
-def _reader(path: Path, name: str, shape: tuple[int, ...], dtype: np.dtype) -> Callable[[], np.ndarray]:
-    def read() -> np.ndarray:
-        with _opened(path) as file:
-            item = file[name]
-            if not isinstance(item, h5py.Dataset) or tuple(item.shape) != shape or item.dtype != dtype:
-                raise WeightsDamaged(f"{path} changed at {name} while it was read. Read it again.")
-            return np.asarray(item[()])
-
-    return read
+def _read(path: Path, name: str, shape: tuple[int, ...], dtype: np.dtype) -> np.ndarray:
+    with _opened(path) as file:
+        item = file[name]
+        if not isinstance(item, h5py.Dataset) or tuple(item.shape) != shape or item.dtype != dtype:
+            raise WeightsDamaged(f"{path} changed at {name} while it was read. Read it again.")
+        return np.asarray(item[()])
 
 
 def _datasets(

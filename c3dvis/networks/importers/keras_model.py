@@ -96,10 +96,7 @@ class _Reader:
     def _sequential(self, config: Any, layers: list[Any], source: str | None, path: tuple[str, ...]) -> str:
         if source is None:
             source = "input"
-            shape = layers[0]["config"].get("batch_shape") or layers[0]["config"].get("batch_input_shape")
-            if shape is None and isinstance(config, dict):
-                shape = config.get("build_input_shape")
-            self._input(shape)
+            self._input(layers[0]["config"], config.get("build_input_shape") if isinstance(config, dict) else None)
         for layer in layers:
             if layer["class_name"] != "InputLayer":
                 source = self._layer(layer, [source], path)
@@ -118,7 +115,7 @@ class _Reader:
             name = layer["config"].get("name") or layer["name"]
             if name == starts[0]:
                 if source is None:
-                    self._input(layer["config"].get("batch_shape") or layer["config"].get("batch_input_shape"))
+                    self._input(layer["config"])
                 outputs[name] = source or "input"
                 self._count(path, "InputLayer")
                 continue
@@ -138,8 +135,9 @@ class _Reader:
             self._model.operations.sort(key=lambda op: op.name == last)  # the network's output comes last
         return last
 
-    def _input(self, shape: Any) -> None:
-        sizes = tuple(shape or ())
+    def _input(self, config: Mapping[str, Any], built_shape: Any = None) -> None:
+        """Read the input's shape from a layer's settings, or take that with which the model was built."""
+        sizes = tuple(config.get("batch_shape") or config.get("batch_input_shape") or built_shape or ())
         if len(sizes) != 5 or not isinstance(sizes[4], int) or not 1 <= sizes[4] <= 64:
             raise WeightsDamaged(
                 f"The model takes an input of shape {list(sizes)}: expected (batch, frames, height, width, channels), "

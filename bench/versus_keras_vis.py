@@ -125,7 +125,7 @@ def main() -> None:
         return
     layers, filters = args.layers.split(","), [int(index) for index in args.filters.split(",")]
     wanted = [("Mixed_4d", 3), ("Mixed_4d", 40)] if args.quick else [(la, f) for la in layers for f in filters]
-    changes = {} if args.iterations is None else {"iterations": args.iterations}
+    changes: dict[str, Any] = {} if args.iterations is None else {"iterations": args.iterations}
     args.output.mkdir(parents=True, exist_ok=True)
     pairs, rows = [], []
     print("layer filter | s to match, sooner | shown: theirs, ours, times | gain select robust coher repet | s, MiB")

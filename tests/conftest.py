@@ -42,6 +42,20 @@ def weights() -> Path:
     return Path(os.environ["C3DVIS_WEIGHTS_DIR"])
 
 
+@pytest.fixture
+def checkout(tmp_path: Path, weights: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """A checkout after `weights fetch`, without any setting; its code is this one's."""
+    for name in ("bench", "c3dvis", "docs", "tests", "app.py", ".streamlit"):
+        (tmp_path / name).symlink_to(ROOT / name)
+    (tmp_path / "cache").mkdir()
+    (tmp_path / "cache" / "weights").symlink_to(weights)
+    for name in [name for name in os.environ if name.startswith("C3DVIS_")]:
+        monkeypatch.delenv(name)
+    monkeypatch.setenv("PYTHONPATH", str(ROOT))
+    monkeypatch.chdir(tmp_path)
+    return tmp_path
+
+
 @pytest.fixture(scope="session")
 def chromium() -> Path:
     """The Chromium that browser tests drive (`executable_path` of Playwright's `launch`)."""

@@ -4,7 +4,6 @@ A command that this module does not know fails the test, so that whoever documen
 """
 
 import argparse
-import os
 import re
 import runpy
 import shlex
@@ -76,20 +75,6 @@ def script_of(line: str) -> str | None:
     if found := re.match(r"python -m (bench|docs|tests)\.(\S+)", line):
         return f"{found[1]}/{found[2].replace('.', '/')}.py"
     return None
-
-
-@pytest.fixture
-def checkout(tmp_path: Path, weights: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
-    """A checkout after `weights fetch`, without any setting; its code is this one's."""
-    for name in ("bench", "c3dvis", "docs", "tests", "app.py", ".streamlit"):
-        (tmp_path / name).symlink_to(ROOT / name)
-    (tmp_path / "cache").mkdir()
-    (tmp_path / "cache" / "weights").symlink_to(weights)
-    for name in [name for name in os.environ if name.startswith("C3DVIS_")]:
-        monkeypatch.delenv(name)
-    monkeypatch.setenv("PYTHONPATH", str(ROOT))
-    monkeypatch.chdir(tmp_path)
-    return tmp_path
 
 
 def test_there_are_commands_to_try() -> None:

@@ -27,7 +27,7 @@ from c3dvis.networks.graph.input_domain import ArrayModule, InputDomain
 
 Forward = Callable[[tf.Tensor], Response]
 
-_IDENTITY_VIEW = np.zeros((1, 6), np.float32)
+IDENTITY_VIEW = np.zeros((1, 6), np.float32)
 _TENSORFLOW = ArrayModule(tf.concat, tf.reverse, tf.fill)
 
 
@@ -65,29 +65,17 @@ class CompiledSteps:
         # choose the fast kernels of some gradients (MaxPool3DGrad: ten times slower).
         self._gradient = tf.function(self.gradient, autograph=False, experimental_attributes={"_noinline": True})
         parameters = tf.TensorSpec(self._shape)
-        views = parametrization.prepare(_IDENTITY_VIEW)
+        views = parametrization.prepare(IDENTITY_VIEW)
         one_view = tuple(tf.TensorSpec(part.shape[1:], part.dtype) for part in views)
         many_views = tuple(tf.TensorSpec((None, *part.shape[1:]), part.dtype) for part in views)
         state = [parameters, (parameters,) * optimizer.num_slots, Energy.signature(count), tf.TensorSpec((), tf.int32)]
-        self.step = tf.function(
-            self._step, autograph=False, input_signature=[*state, one_view, tf.TensorSpec((count,))]
-        )
-        self.advance = tf.function(
-            self._advance, autograph=False, input_signature=[*state, many_views, tf.TensorSpec((None, count))]
-        )
+        one, many = [*state, one_view, tf.TensorSpec((count,))], [*state, many_views, tf.TensorSpec((None, count))]
+        self.step = tf.function(self._step, autograph=False, input_signature=one)
+        self.advance = tf.function(self._advance, autograph=False, input_signature=many)
 
     def slots(self) -> Slots:
         """The optimiser's memory before the first step."""
         return (tf.constant(np.zeros(self._shape, np.float32)),) * self._optimizer.num_slots
-
-    def clip(self, parameters: tf.Tensor, index: int) -> np.ndarray:
-        """One volume of the batch as it would be shown, (T, H, W, 3) uint8.
-
-        Computed eagerly: compiling would take longer, and NumPy's threads would compete with TensorFlow's.
-        """
-        view = [tf.constant(part[0]) for part in self.parametrization.prepare(_IDENTITY_VIEW)]
-        volume = self._sample(parameters[index : index + 1], view)[0].numpy()
-        return (np.clip(volume, 0, 1) * np.float32(255) + np.float32(0.5)).astype(np.uint8)
 
     def _step(
         self, parameters: tf.Tensor, slots: Slots, energy: Energy, index: tf.Tensor, view: Any, rate: tf.Tensor
@@ -140,14 +128,14 @@ class CompiledSteps:
         terms = self._terms
         with tf.GradientTape() as tape:
             tape.watch(parameters)
-            volumes = self._sample(parameters, view)
+            volumes = self.sample(parameters, view)
             clips = self._network_input(volumes)
             positions = energy.positions if terms.neuron else None
             response = layer_response(self._forward, clips, positions, terms.reads_means, terms.reads_values)
             objective, value = terms.evaluate(energy, response, volumes)
         return tape.gradient(value, parameters), objective, value
 
-    def _sample(self, parameters: tf.Tensor, view: Sequence[tf.Tensor]) -> tf.Tensor:
+    def sample(self, parameters: tf.Tensor, view: Sequence[tf.Tensor]) -> tf.Tensor:
         """Volumes (count, T, H, W, 3) through a view; grey where the network has one input channel."""
         volumes = self.parametrization.sample(parameters, view)
         if self._domain.channels != 1:

@@ -86,7 +86,8 @@ def test_progress_has_a_rate_and_time_left(cluster: Cluster, tmp_path: Path) -> 
 
 
 def test_a_killed_atlas_loses_nothing(cluster: Cluster, run: Run, log: Path, tmp_path: Path) -> None:
-    plan = ["--layers", "Mixed_3b", "--filters", "10-29", "--iterations", "3", "-o", str(tmp_path / "out")]
+    small = ["--frames", "8", "--height", "32", "--width", "32"]
+    plan = ["--layers", "Mixed_3b", "--filters", "10-49", *small, "-o", str(tmp_path / "out")]
     for kill in range(3):
         process = subprocess.Popen(
             [sys.executable, "-m", "c3dvis", "atlas", *plan],
@@ -101,11 +102,11 @@ def test_a_killed_atlas_loses_nothing(cluster: Cluster, run: Run, log: Path, tmp
         process.wait()
     code, said = run(*plan)
     assert (code, said["failed"]) == (0, [])
-    assert renders(log).total() <= 20 + 3 * 2  # at a kill, each of two workers had one render under way
+    assert renders(log).total() <= 40 + 3 * 2  # at a kill, each of two workers had one render under way
     assert max(renders(log).values()) <= 2
     with ResultStore(tmp_path / "cache") as store:
         assert store.verify() == []
-    assert len(list((tmp_path / "out").rglob("*.gif"))) == 20
+    assert len(list((tmp_path / "out").rglob("*.gif"))) == 40
 
 
 def test_visualize_all_activations_3d_writes_a_gif_per_filter(cluster: Cluster, tmp_path: Path) -> None:

@@ -8,6 +8,7 @@ import c3dvis
 from c3dvis.maximize.energy.layer_response import filter_means, gradient_of_means
 from c3dvis.maximize.energy.objectives import position_weights
 from c3dvis.networks.compute.forward import Response
+from tests.maximize.small_c3d import PRECISIONS
 
 SHAPE = (2, 3, 3, 4)
 RESPONSE = np.random.RandomState(0).normal(size=(2, *SHAPE)).astype(np.float32)
@@ -25,10 +26,11 @@ def test_a_filter_is_its_mean_and_a_neuron_one_position():
     assert position_weights(spec(objective="neuron"), SHAPE)[1, 1, 1] == 1  # the centre
 
 
+@pytest.mark.parametrize("precision", PRECISIONS)
 @pytest.mark.parametrize("shape", [(2, 8, 56, 56, 192), (1, 7, 53, 60, 192)])
-def test_a_large_response_is_averaged_as_exactly_as_a_small_one(shape):
+def test_a_large_response_is_averaged_as_exactly_as_a_small_one(shape, precision):
     large = np.random.RandomState(1).normal(0.5, 1, shape).astype(np.float32)
-    rounded = tf.cast(large, tf.bfloat16)
+    rounded = tf.cast(large, precision)
     exact = rounded.numpy().astype(np.float64)
     np.testing.assert_allclose(filter_means(rounded, None), exact.mean((1, 2, 3)), rtol=1e-3, atol=1e-3)
     weights = np.zeros(shape[1:4], np.float32)

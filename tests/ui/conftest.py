@@ -84,7 +84,7 @@ def open_page(weights: Path) -> Callable[..., AppTest]:
 class Server:
     """A dashboard of its own on a free port of the loopback, ended by its process id; or another Streamlit app."""
 
-    def __init__(self, cache: Path, log: Path, weights: Path, app: Path = APP, **settings: str) -> None:
+    def __init__(self, cache: Path, log: Path, weights: Path, app: Path | str = APP, **settings: str) -> None:
         self.log = log
         environment = os.environ | settings | {
             "C3DVIS_CACHE_DIR": str(cache), "C3DVIS_WEIGHTS_DIR": str(weights), "PYTHONUNBUFFERED": "1",

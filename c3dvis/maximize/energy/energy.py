@@ -105,27 +105,28 @@ class EnergyTerms:
             volumes: (count, T, H, W, 3), 0 is black and 1 white.
         """
         before, after, values = response
-        if self.whole_layer:
-            objective = mean_square(values)
-        else:
-            objective = weighted_response(before, after, energy.filters, energy.leak)
-        count, magnitude = volumes.shape[0], tf.abs(tf.stop_gradient(objective))
-        value = -energy.activation_weight * objective
+        count = volumes.shape[0]
+        A = mean_square(values) if self.whole_layer else weighted_response(before, after, energy.filters, energy.leak)
+        magnitude = tf.abs(tf.stop_gradient(A))
+        value = -energy.activation_weight * A
         if self.rivalry:
-            ahead = self._each(count, lambda one, target: rivalry(one, target, energy.noise), after, energy.filters)
-            value += energy.selectivity_weight * energy.activation_weight * magnitude * ahead
+            R = self._each(count, lambda one, target: rivalry(one, target, energy.noise), after, energy.filters)
+            value += energy.selectivity_weight * energy.activation_weight * magnitude * R
         if self.diversity:
-            value += energy.activation_weight * magnitude * diversity_penalty(values)
-        # the identity fixes the order of the sum of gradients, and so its rounding: the regularisers' come first
+            D = diversity_penalty(values)
+            value += energy.activation_weight * magnitude * D
+        # The regularisers' gradients are summed at this identity before the objective's is added. Sums in another
+        # order would be rounded differently, and the same spec would give other bytes than before.
         volumes = tf.identity(volumes)
         if self.lp:
-            value += energy.lp_weight * self._each(count, lambda one: lp_norm(one, energy.lp_p), volumes - 0.5)
-        space, time = variation(volumes, energy.tv_beta, self.tv_space, self.tv_time, self.tv_squared)
-        if space is not None:
-            value += energy.tv_space_weight * space
-        if time is not None:
-            value += energy.tv_time_weight * time
-        return objective, value
+            Lp = self._each(count, lambda one: lp_norm(one, energy.lp_p), volumes - 0.5)
+            value += energy.lp_weight * Lp
+        TV_space, TV_time = variation(volumes, energy.tv_beta, self.tv_space, self.tv_time, self.tv_squared)
+        if TV_space is not None:
+            value += energy.tv_space_weight * TV_space
+        if TV_time is not None:
+            value += energy.tv_time_weight * TV_time
+        return A, value
 
     @property
     def reads_means(self) -> bool:
@@ -140,8 +141,8 @@ class EnergyTerms:
     def _each(self, count: Any, term: Callable[..., tf.Tensor], *tensors: tf.Tensor) -> tf.Tensor:
         """A term (count,) of tensors (count, …), computed for one volume at a time.
 
-        TensorFlow rounds a logarithm or an exponential of several values otherwise than that of one. A volume of a
-        batch must get the same value as alone.
+        TensorFlow may round the logarithm of an array differently from that of a single value. Computed separately, a
+        volume's term does not depend on the batch size.
         """
         if count == 1 or self.diversity:
             return term(*tensors)

@@ -1,4 +1,4 @@
-"""Activation maximisation: objective × parametrisation × transforms × loop.
+"""Activation maximisation: the optimisation of a volume that raises the response of a filter.
 
-Does not depend on Streamlit, the store, the queue or files.
+Does not depend on Streamlit, the store of results or the queue.
 """

@@ -10,7 +10,7 @@ import threading
 import time
 from collections.abc import Sequence
 from dataclasses import dataclass, field
-from typing import Any, Protocol
+from typing import Any
 
 import numpy as np
 from cachetools import LRUCache, cached
@@ -21,6 +21,7 @@ from c3dvis.maximize.energy.objectives import LEAK, filter_weights, position_wei
 from c3dvis.maximize.engine_result import EngineResult
 from c3dvis.maximize.optimization import Optimization, compiled_steps, parametrization_of
 from c3dvis.maximize.progress import OnProgress, Progress
+from c3dvis.maximize.quality import Quality
 from c3dvis.maximize.schedule import SKETCH_RATE, Schedule, full_views, has_levelled, settling_rates, sketch_views
 from c3dvis.maximize.volume.canvas import tile_canvas
 from c3dvis.maximize.volume.parametrization import Parametrization, Size
@@ -34,18 +35,6 @@ REPORT_EVERY = 8
 
 MEASURE_EVERY = 2
 """Reports between two measurements of the shown activation, which cost a forward pass each."""
-
-
-class Measures(Protocol):
-    """What the engine measures along the way; `quality.Quality` implements it."""
-
-    def shown_activation(self, clip: np.ndarray) -> float:
-        """The target's mean response to a clip (T, H, W, 3) uint8."""
-        ...
-
-    def noise_scale(self) -> np.ndarray:
-        """(2, filters) float32 for `objectives.rivalry`."""
-        ...
 
 
 @dataclass(eq=False)
@@ -64,7 +53,7 @@ class BatchItem:
     """
 
     spec: RenderSpec
-    measures: Measures
+    measures: Quality
     on_progress: OnProgress | None = None
     steps: int = 0
     climb_steps: int = 0
@@ -97,7 +86,7 @@ class BatchItem:
 
 
 def maximize(
-    network: Network, spec: RenderSpec, measures: Measures, on_progress: OnProgress | None, began: float
+    network: Network, spec: RenderSpec, measures: Quality, on_progress: OnProgress | None, began: float
 ) -> EngineResult:
     """Optimise the clip that a spec asks for.
 
@@ -120,7 +109,7 @@ def maximize(
     LRUCache(2), key=lambda network, spec, *_: (network.fingerprint, spec.replace(variant=0)), lock=threading.Lock()
 )
 def maximize_variants(
-    network: Network, spec: RenderSpec, measures: Measures, on_progress: OnProgress | None, began: float
+    network: Network, spec: RenderSpec, measures: Quality, on_progress: OnProgress | None, began: float
 ) -> list[EngineResult]:
     """Optimise all variants of a spec as one batch. The results are kept for the renders of the other variants."""
     items = [BatchItem(spec.replace(variant=variant), measures) for variant in range(spec.variants)]
@@ -189,7 +178,11 @@ class _BatchSearch:
         """Optimise at full size, from `start` (count, *shape) or from noise."""
         schedule, spec = self._schedule, self._spec
         canvas = self._window.size if self._window else self._size
-        optimization = self._optimization(canvas, self._with_rivalry(self._energy(canvas)), start)
+        energy = self._energy(canvas)
+        noise = self._items[0].noise()  # of the layer, so that it is the same for all items
+        if noise is not None:
+            energy = energy._replace(noise=noise, selectivity_weight=spec.selectivity_weight)
+        optimization = self._optimization(canvas, energy, start)
         views = full_views(spec, schedule.climb + schedule.settle)
         if not schedule.climb:
             self._report_all(optimization)
@@ -251,12 +244,6 @@ class _BatchSearch:
             tv_time_weight=spec.tv_time_weight,
             tv_beta=spec.tv_beta,
             leak=LEAK,
-        )
-
-    def _with_rivalry(self, energy: Energy) -> Energy:
-        noise = self._items[0].noise()  # of the layer, so that it is the same for all items
-        return (
-            energy if noise is None else energy._replace(noise=noise, selectivity_weight=self._spec.selectivity_weight)
         )
 
     def _advance(self, optimization: Optimization, views: np.ndarray, rates: np.ndarray) -> None:

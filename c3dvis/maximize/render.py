@@ -14,7 +14,7 @@ from c3dvis.errors import C3dvisError, Cancelled, RenderFailed
 from c3dvis.maximize import fast_engine
 from c3dvis.maximize.engine_result import EngineResult
 from c3dvis.maximize.progress import OnProgress
-from c3dvis.maximize.quality import Metric, Quality
+from c3dvis.maximize.quality import Quality
 from c3dvis.maximize.schedule import Schedule
 from c3dvis.networks.compute.device import configure, describe_device, resolve_precision
 from c3dvis.networks.compute.network import Network, load_network
@@ -48,8 +48,7 @@ def render(spec: RenderSpec, on_progress: OnProgress | None = None) -> RenderRes
     else:
         found = fast_engine.maximize(network, spec, quality, on_progress, began)
     searched = time.perf_counter() - began
-    metrics = _measure(quality, spec, network, found)
-    return _result(spec, network, found, metrics, searched, time.perf_counter() - began)
+    return _result(spec, network, quality, found, searched)
 
 
 def render_batch(specs: Sequence[RenderSpec], on_progress: Sequence[OnProgress]) -> list[RenderResult | C3dvisError]:
@@ -63,7 +62,7 @@ def render_batch(specs: Sequence[RenderSpec], on_progress: Sequence[OnProgress])
         on_progress: one for each spec. A spec whose `on_progress` raises `Cancelled` is left out; the others go on.
 
     Returns:
-        For each spec its result, or the error for which there is none: `Cancelled` or `RenderFailed`. `seconds` of a
+        For each spec its result, or the error that prevented it: `Cancelled` or `RenderFailed`. `seconds` of a
         result are its share of the batch's time; its history counts from the start of the batch.
 
     Raises:
@@ -79,15 +78,10 @@ def render_batch(specs: Sequence[RenderSpec], on_progress: Sequence[OnProgress])
     searched = (time.perf_counter() - began) / len(specs)
     ended: list[RenderResult | C3dvisError] = []
     for item, (_, quality) in zip(items, prepared, strict=True):
-        since = time.perf_counter()
         try:
-            found = item.result()
+            ended.append(_result(item.spec, network, quality, item.result(), searched, len(specs)))
         except (Cancelled, RenderFailed) as error:
             ended.append(error)
-            continue
-        metrics = _measure(quality, item.spec, network, found)
-        seconds = searched + time.perf_counter() - since
-        ended.append(_result(item.spec, network, found, metrics, searched, seconds, len(specs)))
     return ended
 
 
@@ -98,19 +92,13 @@ def _prepare(spec: RenderSpec) -> tuple[Network, Quality]:
     return network, Quality(network, spec, resolve_precision(spec.precision))
 
 
-def _measure(quality: Quality, spec: RenderSpec, network: Network, found: EngineResult) -> dict[str, Metric]:
-    return quality.measure(found.clip, Schedule.of(spec, network.info).canvas if spec.engine == "fast" else None)
-
-
 def _result(
-    spec: RenderSpec,
-    network: Network,
-    found: EngineResult,
-    metrics: dict[str, Metric],
-    searched: float,
-    seconds: float,
-    batch_size: int = 1,
+    spec: RenderSpec, network: Network, quality: Quality, found: EngineResult, searched: float, batch_size: int = 1
 ) -> RenderResult:
+    """The result with its measures; `searched` is how many seconds the optimisation took."""
+    began = time.perf_counter()
+    metrics = quality.measure(found.clip, Schedule.of(spec, network.info).canvas if spec.engine == "fast" else None)
+    seconds = searched + time.perf_counter() - began
     return RenderResult(
         spec=spec,
         clip=found.clip,

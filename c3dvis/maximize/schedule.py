@@ -16,7 +16,7 @@ from c3dvis.networks.registry import NetworkInfo
 from c3dvis.spec import RenderSpec
 
 SKETCH_STEPS = 12
-"""Steps on the small canvas, the *sketch*. More of them would fix what the full canvas shows."""
+"""Steps on the small canvas, the *sketch*. More of them would decide the picture before the steps at full size."""
 SKETCH_SHARE = 0.25
 """Largest share of all steps that the sketch takes, unless `FULL_SIZE_WORK` demands more."""
 SKETCH_RATE = 4.0
@@ -33,7 +33,8 @@ CANVAS_BOUNDS = (32, 64)
 repetition in time would show."""
 
 SETTLE_SHARE = 0.3
-"""Share of the steps at full size in which the learning rate falls linearly to 0, so that no single view shows."""
+"""Share of the steps at full size in which the learning rate falls linearly to 0, so that the clip does not follow the
+last random view."""
 
 LONGEST_WAVE = (1.5, 12)
 """Longest wave of full amplitude: in strides of the layer, and at least in pixels. A receptive field spans a few
@@ -112,7 +113,7 @@ def batch_size(spec: RenderSpec, info: NetworkInfo, kind: str, precision: str) -
     """How many specs of one family to render in one batch: a power of two, from 1 to `LARGEST_BATCH`.
 
     A batch keeps the processors busy where one volume is too little work for them: late layers and small clips on a
-    CPU, nearly every layer on a GPU. The same spec is to give the same bytes in a batch and alone. On a CPU that holds
+    CPU, nearly every layer on a GPU. The same spec must give the same bytes in a batch and alone. On a CPU that holds
     in bfloat16, if the number of frames is a multiple of `REGISTER`; in float32 some matrix products round differently.
 
     Args:

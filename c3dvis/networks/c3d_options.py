@@ -26,7 +26,7 @@ class Options:
 
     Attributes:
         pool5_padding: `caffe`, as C3D was trained, or `table`, as in the layer table of its Keras ports.
-        mean: whether a mean image of the user's is stored beside the weights.
+        mean: whether a mean image that the user brought is stored beside the weights.
     """
 
     pool5_padding: str = "caffe"

@@ -56,4 +56,4 @@ MOTION_PRESETS: dict[str, dict[str, float]] = {
     "slow": {"tv_time_weight": 20.0},
     "fast": {"tv_time_weight": 0.0},
 }
-"""How much movement the picture may have, by its temporal weight."""
+"""The weight of temporal variation for each amount of movement that a user can choose."""

@@ -26,10 +26,10 @@ _BY_ENGINE: Any = None  # stands for "this engine's own default" until __post_in
 
 @dataclass(frozen=True)
 class RenderSpec:
-    """One render: which filter of which network, and how the volume is looked for.
+    """One render: which filter of which network is maximised, and how.
 
-    Fields left out take the defaults of their engine, so `RenderSpec(engine="keras-vis")` is the original
-    library with the original's numbers.
+    Fields left out take the defaults of their engine: `RenderSpec(engine="keras-vis")` has those of the original
+    library.
 
     Args:
         network: name in the registry.
@@ -42,7 +42,8 @@ class RenderSpec:
         engine: `fast` (ours) or `keras-vis` (the original library).
         iterations: optimiser steps; 0 shows the start.
         seed: of every random choice.
-        variants, variant: how many clips are looked for together, each unlike the others, and which of them this is.
+        variants, variant: how many clips of the target are optimised in one batch, each to be unlike the others, and
+            which of them this is, counted from 0.
         activation_weight, selectivity_weight, lp_weight, tv_space_weight, tv_time_weight: weights of the energy's
             terms.
         lp_p: order of the Lp norm.
@@ -199,23 +200,14 @@ class RenderSpec:
             raise InvalidSpec(f"A recipe is a JSON object of spec fields; received {type(values).__name__}.")
         unknown = sorted(set(values) - set(FIELDS))
         if unknown:
-            raise InvalidSpec(
-                f"The recipe has a field {unknown[0]!r} that a spec has not; expected some of {', '.join(FIELDS)}."
-            )
+            raise InvalidSpec(f"The recipe has the unknown field {unknown[0]!r}; expected some of {', '.join(FIELDS)}.")
         return cls(**values)
 
     def to_query(self) -> dict[str, str]:
         """The spec as address parameters; what equals its default is left out."""
-        plain = RenderSpec(engine=self.engine)
-        query = {}
-        for name in FIELDS:
-            value = getattr(self, name)
-            if name == "engine":
-                if value != "fast":
-                    query[name] = value
-            elif value != getattr(plain, name):
-                query[name] = _to_text(name, value, self)
-        return query
+        default = vars(RenderSpec(engine=self.engine)) | {"engine": RenderSpec.engine}
+        values = {name: getattr(self, name) for name in FIELDS}
+        return {name: _to_text(name, value, self) for name, value in values.items() if value != default[name]}
 
     @classmethod
     def from_query(cls, query: Mapping[str, str]) -> tuple["RenderSpec", list[str]]:
@@ -239,7 +231,7 @@ class RenderSpec:
         while True:
             try:
                 return cls(**values), problems
-            except InvalidSpec as error:  # each value is fine alone, so some combination is not
+            except InvalidSpec as error:  # each value is valid alone: the combination is not
                 present = [name for name in _DROP_ORDER if name in values]
                 cures = (name for name in present if _is_valid({k: v for k, v in values.items() if k != name}))
                 drop(next(cures, present[0]), error)
@@ -250,7 +242,7 @@ class RenderSpec:
         return hashlib.sha256(text.encode()).hexdigest()
 
 
-# What gives way first when a link's values are fine alone and wrong together.
+# The order in which fields of a link are dropped if each value is valid alone and their combination is not.
 _DROP_ORDER = (
     "position", "variant", *(name for name in FIELDS if name in ENGINE_DEFAULTS["fast"]), "variants", "objective",
     "filter", "frames", "height", "width", "engine",

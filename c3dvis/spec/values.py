@@ -3,11 +3,12 @@
 This module checks each field alone; `RenderSpec` checks combinations of fields.
 """
 
-import math
+import operator
+from collections.abc import Callable, Sequence
 from typing import Any
 
 from c3dvis.errors import InvalidSpec
-from c3dvis.spec.fields import CHOICES, FIELDS, Field
+from c3dvis.spec.fields import FIELDS, Field
 
 MAX_FILTERS = 16
 """Filters in a weighted sum."""
@@ -60,87 +61,77 @@ def _expected(field: Field) -> str:
     return f"{noun} from {field.minimum:g} to {field.maximum:g}"
 
 
-def _whole(value: Any) -> int | None:
-    """`value` as an int if it is a whole number of any kind (also NumPy's), else None."""
-    if isinstance(value, bool | str | bytes):
-        return None
-    try:
-        return value.__index__()
-    except (AttributeError, TypeError):
-        return None
-
-
 def checked(name: str, value: Any) -> Any:
-    """The value in its canonical type, or InvalidSpec."""
+    """The value in its canonical type.
+
+    Raises:
+        InvalidSpec: it has another type, is not finite or is out of range.
+    """
     field = FIELDS[name]
-    error = invalid(name, _expected(field), value)
-    if field.kind == "choice":
-        if value not in CHOICES[name]:
-            raise error
-        return value
-    if field.kind == "str":
-        if not isinstance(value, str) or not 1 <= len(value) <= 200 or not value.isprintable():
-            raise error
-        return value
-    if field.kind == "int":
-        number = _whole(value)
-        if number is None or not field.minimum <= number <= field.maximum:
-            raise error
-        return number
-    if field.kind == "float":
-        return _checked_float(value, field, error)
-    if field.kind == "position":
-        return _checked_position(value, error)
-    return _checked_filter(value, error)
-
-
-def _checked_float(value: Any, field: Field, error: InvalidSpec) -> float:
-    if isinstance(value, bool | str | bytes):
-        raise error
     try:
-        number = float(value)
+        return _CANONICAL[field.kind](value, field)
     except (TypeError, ValueError, OverflowError):
-        raise error from None
-    if not math.isfinite(number) or not field.minimum <= number <= field.maximum:
-        raise error
-    return number + 0.0  # -0.0 and 0.0 are one spec
+        raise invalid(name, _expected(field), value) from None
 
 
-def _checked_position(value: Any, error: InvalidSpec) -> tuple[int, int, int] | None:
-    if value is None:
-        return None
-    if not isinstance(value, list | tuple) or len(value) != 3:
-        raise error
-    numbers = [_whole(part) for part in value]
-    if any(number is None or not 0 <= number < 2**20 for number in numbers):
-        raise error
-    return (numbers[0], numbers[1], numbers[2])  # type: ignore[return-value]
+def _checked_choice(value: Any, field: Field) -> str:
+    if value not in field.choices:
+        raise ValueError
+    return value
 
 
-def _checked_filter(value: Any, error: InvalidSpec) -> int | tuple[tuple[int, float], ...]:
-    number = _whole(value)
-    if number is not None:
-        if not 0 <= number < 2**20:
-            raise error
-        return number
-    if not isinstance(value, list | tuple) or not 1 <= len(value) <= MAX_FILTERS:
-        raise error
-    pairs = []
-    for pair in value:
-        if not isinstance(pair, list | tuple) or len(pair) != 2:
-            raise error
-        index, weight = _whole(pair[0]), pair[1]
-        if index is None or not 0 <= index < 2**20 or isinstance(weight, bool | str | bytes):
-            raise error
-        try:
-            weight = float(weight)
-        except (TypeError, ValueError, OverflowError):
-            raise error from None
-        if not math.isfinite(weight) or abs(weight) > 1000 or weight == 0:
-            raise error
-        pairs.append((index, weight))
-    if len({index for index, _ in pairs}) != len(pairs):
-        raise error
-    if len(pairs) == 1 and pairs[0][1] == 1.0:
-        return pairs[0][0]
-    return tuple(sorted(pairs))
+def _checked_name(value: Any, _: Field) -> str:
+    if not isinstance(value, str) or not 1 <= len(value) <= 200 or not value.isprintable():
+        raise ValueError
+    return value
+
+
+def _checked_position(value: Any, _: Field) -> tuple[int, ...] | None:
+    return None if value is None else tuple(map(_index, _list(value, 3, 3)))
+
+
+def _checked_filter(value: Any, _: Field) -> int | tuple[tuple[int, float], ...]:
+    if not isinstance(value, list | tuple):
+        return _index(value)
+    pairs = [_list(pair, 2, 2) for pair in _list(value, 1, MAX_FILTERS)]
+    weights = {_index(index): _number(weight, -1000, 1000) for index, weight in pairs}
+    if len(weights) != len(pairs) or 0 in weights.values():
+        raise ValueError
+    if len(weights) == 1 and 1.0 in weights.values():
+        return next(iter(weights))
+    return tuple(sorted(weights.items()))
+
+
+def _list(value: Any, shortest: int, longest: int) -> Sequence[Any]:
+    if not isinstance(value, list | tuple) or not shortest <= len(value) <= longest:
+        raise ValueError
+    return value
+
+
+def _index(value: Any) -> int:
+    """The index of a filter or of a position along one axis."""
+    return _whole(value, 0, 2**20 - 1)
+
+
+def _whole(value: Any, minimum: float, maximum: float) -> int:
+    """A whole number of any type (also NumPy's) as an int."""
+    if isinstance(value, bool) or not minimum <= operator.index(value) <= maximum:
+        raise ValueError
+    return int(value)
+
+
+def _number(value: Any, minimum: float, maximum: float) -> float:
+    if isinstance(value, bool | str | bytes) or not minimum <= float(value) <= maximum:  # NaN is in no range
+        raise ValueError
+    return float(value) + 0.0  # -0.0 and 0.0 are one spec
+
+
+_CANONICAL: dict[str, Callable[[Any, Field], Any]] = {
+    "str": _checked_name,
+    "int": lambda value, field: _whole(value, field.minimum, field.maximum),
+    "float": lambda value, field: _number(value, field.minimum, field.maximum),
+    "choice": _checked_choice,
+    "filter": _checked_filter,
+    "position": _checked_position,
+}
+"""For the kind of each field, the function that checks a value and returns it in its canonical type."""

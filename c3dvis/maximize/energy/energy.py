@@ -66,7 +66,7 @@ class Energy(NamedTuple):
 
         Args:
             objective: as in `RenderSpec`.
-            diversity: the volumes are clips of one filter, each to be unlike the others.
+            diversity: the volumes are variants of one clip, and being alike is penalised.
         """
         space, time = bool(self.tv_space_weight), bool(self.tv_time_weight)
         return EnergyTerms(

@@ -76,7 +76,7 @@ def rivalry(after: tf.Tensor, filters: tf.Tensor, noise: tf.Tensor) -> tf.Tensor
     score = tf.math.log(tf.maximum((after - noise[0]) * noise[1], _SILENT))
     target = tf.reduce_sum(score * filters, -1)
     strongest = _TEMPERATURE * tf.reduce_logsumexp((score - 1e9 * filters) / _TEMPERATURE, -1)
-    # until the target responds above noise it is to rise, however strong its rivals are
+    # while the target responds no more than to noise, it is only maximised, however strong its rivals are
     compared = tf.cast(target > math.log(2 * _SILENT), tf.float32)
     return compared * tf.nn.relu(strongest - target + _MARGIN)
 

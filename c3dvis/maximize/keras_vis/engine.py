@@ -9,6 +9,7 @@ converted from network input to a clip.
 import time
 from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
+from dataclasses import dataclass, field
 from typing import Any
 
 import numpy as np
@@ -17,7 +18,7 @@ import tf_keras
 
 from c3dvis.errors import InvalidSpec, RenderFailed
 from c3dvis.maximize.engine_result import EngineResult
-from c3dvis.maximize.keras_vis.library import KerasVis, eagerly, load, session
+from c3dvis.maximize.keras_vis.library import eagerly, load, session
 from c3dvis.maximize.progress import OnProgress, Progress
 from c3dvis.networks.compute import keras_layers
 from c3dvis.networks.compute.network import Network
@@ -51,7 +52,7 @@ def maximize_with_keras_vis(
             "0, received 0 for all of them."
         )
     library = load()
-    callback = _ProgressCallback(network, spec, measure, on_progress, began, library)
+    callback = _ProgressCallback(network, spec, measure, on_progress, began)
     with _numpy_seeded(spec.seed):
         if spec.iterations:
             found = visualize(
@@ -72,16 +73,13 @@ def maximize_with_keras_vis(
 
 
 def visualize(
-    network: Network,
-    layer: str,
-    filter: int,  # noqa: A002
-    size: tuple[int, int, int],
-    **arguments: Any,
+    network: Network, layer: str, filter_index: int, size: tuple[int, int, int], **arguments: Any
 ) -> np.ndarray:
     """`vis.visualization.visualize_activation` on a c3dvis network.
 
     Args:
         layer: a name from `network.layers`.
+        filter_index: of the filter that is maximised.
         size: (frames, height, width).
         arguments: passed on to the library.
 
@@ -93,7 +91,7 @@ def visualize(
         model = tf_keras_model(network, layer, size)
         index = library.find_layer_idx(model, keras_layers.layer_name(layer))
         return library.visualize_activation(
-            model, index, filter, input_range=input_range(network.input_domain), **arguments
+            model, index, filter_index, input_range=input_range(network.input_domain), **arguments
         )
 
 
@@ -125,53 +123,41 @@ def tf_keras_model(network: Network, layer: str, size: tuple[int, int, int]) -> 
     return tf_keras.Model(clip, outputs[layer])
 
 
+@dataclass(eq=False)
 class _ProgressCallback:
     """A callback of keras-vis (`vis.callbacks.OptimizerCallback`) that reports progress.
 
     Attributes:
+        network, spec, measure, on_progress, began: as of `maximize_with_keras_vis`.
         history: as in `EngineResult`.
+        objective: at the latest step.
     """
 
-    def __init__(
-        self,
-        network: Network,
-        spec: RenderSpec,
-        measure: Any,
-        on_progress: OnProgress | None,
-        began: float,
-        library: KerasVis,
-    ) -> None:
-        self.history: list[dict[str, Any]] = []
-        self._network = network
-        self._spec = spec
-        self._measure = measure
-        self._on_progress = on_progress
-        self._began = began
-        self._library = library
-        self._objective = 0.0
+    network: Network
+    spec: RenderSpec
+    measure: Any
+    on_progress: OnProgress | None
+    began: float
+    history: list[dict[str, Any]] = field(default_factory=list)
+    objective: float = 0.0
 
     def callback(
-        self,
-        i: int,
-        named_losses: Iterable[tuple[str, float]],
-        overall_loss: float,
-        grads: np.ndarray,
-        wrt_value: np.ndarray,
+        self, i: int, named_losses: Iterable[tuple[str, float]], overall_loss: float, grads: Any, wrt_value: np.ndarray
     ) -> None:
         """Called by the library with the volume (1, T, H, W, 3) after `i` steps, before the next."""
         if i == 0 and not np.isfinite(overall_loss):
-            raise _overflowed(self._spec)  # the library fails if no step is the best one
-        weight = self._spec.activation_weight
+            raise _overflowed(self.spec)  # the library fails if no step is the best one
+        weight = self.spec.activation_weight
         if weight:
-            self._objective = float(-dict(named_losses)["ActivationMax Loss"] / weight) + 0.0
+            self.objective = float(-dict(named_losses)["ActivationMax Loss"] / weight) + 0.0
         if i % REPORT_EVERY:
             return
-        domain = self._network.input_domain
+        domain = self.network.input_domain
         with eagerly():
             if not weight:  # the library does not compute the activation
-                response = self._network.respond_to_input(wrt_value[0], self._spec.layer)
-                self._objective = float(response[..., self._spec.filters[0][0]].mean())
-            shown = self._library.deprocess_input(wrt_value[0], input_range(domain))
+                response = self.network.respond_to_input(wrt_value[0], self.spec.layer)
+                self.objective = float(response[..., self.spec.filters[0][0]].mean())
+            shown = load().deprocess_input(wrt_value[0], input_range(domain))
             self.report(i, domain.to_display(shown), measured=i % MEASURE_EVERY == 0)
 
     def on_end(self) -> None:
@@ -179,11 +165,11 @@ class _ProgressCallback:
 
     def report(self, step: int, clip: np.ndarray, measured: bool) -> None:
         """Append to the history and call `on_progress`, for a clip (T, H, W, 3) uint8."""
-        shown = self._measure(clip) if measured else None
-        seconds = time.perf_counter() - self._began
-        self.history.append({"step": step, "seconds": seconds, "objective": self._objective, "shown_activation": shown})
-        if self._on_progress:
-            self._on_progress(Progress(step, self._spec.iterations, seconds, self._objective, shown, clip))
+        shown = self.measure(clip) if measured else None
+        seconds = time.perf_counter() - self.began
+        self.history.append({"step": step, "seconds": seconds, "objective": self.objective, "shown_activation": shown})
+        if self.on_progress:
+            self.on_progress(Progress(step, self.spec.iterations, seconds, self.objective, shown, clip))
 
 
 @contextmanager

@@ -22,6 +22,7 @@ import warnings
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
+from functools import cache
 from types import ModuleType
 from typing import Any
 
@@ -31,7 +32,6 @@ import tensorflow as tf
 import tf_keras
 
 _lock = threading.Lock()
-_loaded: list["KerasVis"] = []
 
 
 @dataclass(frozen=True)
@@ -52,9 +52,7 @@ class KerasVis:
 def load() -> KerasVis:
     """The library, imported at the first call."""
     with _lock:
-        if not _loaded:
-            _loaded.append(_import())
-        return _loaded[0]
+        return _import()
 
 
 @contextmanager
@@ -77,6 +75,7 @@ def eagerly() -> Any:
     return tf.__internal__.eager_context.eager_mode()
 
 
+@cache
 def _import() -> KerasVis:
     # modules that need no stand-in are imported first, so that the mapping below holds only briefly
     for name in ("matplotlib.cm", "matplotlib.font_manager", "skimage.io", "skimage.transform"):
@@ -87,12 +86,7 @@ def _import() -> KerasVis:
         warnings.filterwarnings("ignore", "invalid escape sequence", SyntaxWarning)
         visualization = importlib.import_module("vis.visualization")
         utils = importlib.import_module("vis.utils.utils")
-    return KerasVis(
-        visualization.visualize_activation,
-        utils.deprocess_input,
-        utils.find_layer_idx,
-        utils.random_array,
-    )
+    return KerasVis(visualization.visualize_activation, utils.deprocess_input, utils.find_layer_idx, utils.random_array)
 
 
 @contextmanager

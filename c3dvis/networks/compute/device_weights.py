@@ -50,13 +50,12 @@ class DeviceWeights:
 
     def apply(self, op: Operation, inputs: Sequence[Any]) -> Any:
         """Output of an operation's Keras layer, without its activation function, to (symbolic) tensors."""
-        options: dict[str, Any] = {"dtype": self._precision}
         if not isinstance(op, Weighted):
-            return keras_layers.call(keras_layers.keras_layer(op, keras.layers, **options), op, inputs)
+            return keras_layers.call(keras_layers.keras_layer(op, keras.layers, dtype=self._precision), op, inputs)
 
         def layer() -> Any:
-            options["name"], options["trainable"] = keras_layers.layer_name(op.name), False
-            made = keras_layers.keras_layer(op, keras.layers, **options)
+            name = keras_layers.layer_name(op.name)
+            made = keras_layers.keras_layer(op, keras.layers, name=name, dtype=self._precision, trainable=False)
             made.build(tuple(inputs[0].shape))
             keras_layers.set_weights(made, op, *self._read(op.name))
             return made

@@ -69,7 +69,7 @@ def forward(architecture: Architecture, weights: DeviceWeights, clips: tf.Tensor
     before, after = tape.values[tape.before(layer)], tape.values[layer]
     if before is after:  # a gradient tape would count one tensor as both, and give each the whole gradient
         before = tf.identity(before)
-    # A merge with a ReLU is not marked, though it could be: its gradients would be rounded otherwise than before.
+    # A merge with a ReLU could count as rectified too, but that would change the rounding of clips.
     rectified = all(isinstance(op, ops.Weighted) and op.activation == RELU for op in needed if op.name in ends)
     return Response(before, after, rectified, lambda *grads: tape.backward(layer, *grads))
 

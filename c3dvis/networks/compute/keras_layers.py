@@ -53,16 +53,8 @@ def keras_layer(op: Operation, layers: Any, **options: Any) -> Any:
             return layers.Activation("linear", **options)
         case ops.Concat():
             return layers.Concatenate(**options)
-        case ops.Add():
-            return layers.Add(**options)
-        case ops.Average():
-            return layers.Average(**options)
-        case ops.Maximum():
-            return layers.Maximum(**options)
-        case ops.Multiply():
-            return layers.Multiply(**options)
-        case ops.Subtract():
-            return layers.Subtract(**options)
+        case ops.Merge():  # these classes are named like Keras's layers
+            return getattr(layers, type(op).__name__)(**options)
     raise NotImplementedError(f"{type(op).__name__} has no Keras layer. Add one here.")
 
 

@@ -147,8 +147,8 @@ class Operation:
 
 
 def _without_defaults(instance: Any) -> dict[str, Any]:
-    changed = {each.name: getattr(instance, each.name) for each in fields(instance)}
-    changed = {each.name: changed[each.name] for each in fields(instance) if changed[each.name] != each.default}
+    values = {each.name: getattr(instance, each.name) for each in fields(instance)}
+    changed = {each.name: values[each.name] for each in fields(instance) if values[each.name] != each.default}
     return {name: _without_defaults(value) if is_dataclass(value) else value for name, value in changed.items()}
 
 

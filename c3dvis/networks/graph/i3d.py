@@ -5,7 +5,7 @@ weights are read) and a ReLU, except for the last one, whose outputs are the cla
 """
 
 from c3dvis.networks.graph.architecture import Architecture
-from c3dvis.networks.graph.base_operation import RELU, Operation, Triple
+from c3dvis.networks.graph.base_operation import RELU, Operation
 from c3dvis.networks.graph.operations import AveragePool, Concat, Conv, MaxPool
 
 NUM_CLASSES = 400
@@ -46,25 +46,21 @@ def _mixed(name: str, source: str) -> list[Operation]:
 
 def architecture() -> Architecture:
     """Inception-I3D from the clip to the class scores before softmax."""
-
-    def pool(name: str, source: str, kernel: Triple, strides: Triple) -> MaxPool:
-        return MaxPool(name, (source,), kernel, strides)
-
     operations = [
         _conv("Conv3d_1a_7x7", "input", 64, 7, 2),
-        pool("MaxPool3d_2a_3x3", "Conv3d_1a_7x7", (1, 3, 3), (1, 2, 2)),
+        MaxPool("MaxPool3d_2a_3x3", ("Conv3d_1a_7x7",), (1, 3, 3), (1, 2, 2)),
         _conv("Conv3d_2b_1x1", "MaxPool3d_2a_3x3", 64, 1),
         _conv("Conv3d_2c_3x3", "Conv3d_2b_1x1", 192, 3),
-        pool("MaxPool3d_3a_3x3", "Conv3d_2c_3x3", (1, 3, 3), (1, 2, 2)),
+        MaxPool("MaxPool3d_3a_3x3", ("Conv3d_2c_3x3",), (1, 3, 3), (1, 2, 2)),
         *_mixed("Mixed_3b", "MaxPool3d_3a_3x3"),
         *_mixed("Mixed_3c", "Mixed_3b"),
-        pool("MaxPool3d_4a_3x3", "Mixed_3c", (3, 3, 3), (2, 2, 2)),
+        MaxPool("MaxPool3d_4a_3x3", ("Mixed_3c",), (3, 3, 3), (2, 2, 2)),
         *_mixed("Mixed_4b", "MaxPool3d_4a_3x3"),
         *_mixed("Mixed_4c", "Mixed_4b"),
         *_mixed("Mixed_4d", "Mixed_4c"),
         *_mixed("Mixed_4e", "Mixed_4d"),
         *_mixed("Mixed_4f", "Mixed_4e"),
-        pool("MaxPool3d_5a_2x2", "Mixed_4f", (2, 2, 2), (2, 2, 2)),
+        MaxPool("MaxPool3d_5a_2x2", ("Mixed_4f",), (2, 2, 2), (2, 2, 2)),
         *_mixed("Mixed_5b", "MaxPool3d_5a_2x2"),
         *_mixed("Mixed_5c", "Mixed_5b"),
         AveragePool("Logits/AvgPool3d_0a_7x7", ("Mixed_5c",), (2, 7, 7), padding="valid"),

@@ -68,9 +68,8 @@ class InputDomain:
     def shown_bounds(self) -> tuple[np.ndarray, np.ndarray]:
         """(low, high), each (3,) float32: network input of black and white in the channels shown red, green, blue."""
         low, high = np.array(self.low, np.float32), np.array(self.high, np.float32)
-        shown = np.minimum(
-            np.arange(3), self.channels - 1
-        )  # one channel is shown three times, two as red, green, green
+        # one channel is shown three times, two as red, green, green
+        shown = np.minimum(np.arange(3), self.channels - 1)
         return low[shown], high[shown]
 
     def from_unit(self, unit: Any, low: np.ndarray, high: np.ndarray, arrays: ArrayModule = NUMPY) -> Any:

@@ -19,6 +19,7 @@ import numpy as np
 from c3dvis.errors import InvalidSpec, WeightsDamaged
 from c3dvis.files import sha256_of, write_whole
 from c3dvis.networks import registry, user_networks
+from c3dvis.networks.graph.architecture import Architecture
 from c3dvis.networks.graph.input_domain import GREY, PLANES, InputDomain
 from c3dvis.networks.graph.operations import Weighted
 from c3dvis.networks.importers import keras_model
@@ -26,7 +27,7 @@ from c3dvis.networks.importers.keras_model import KerasModel
 from c3dvis.networks.network_info import NetworkInfo
 from c3dvis.networks.weights import provenance
 from c3dvis.networks.weights.formats import c3dvis_hdf5, hdf5
-from c3dvis.networks.weights.formats.stored_arrays import StoredArray, check_dtype, first_line
+from c3dvis.networks.weights.formats.stored_arrays import StoredArray, check_dtype, first_line, refuse_unreadable
 from c3dvis.networks.weights.work_folder import work_folder
 from c3dvis.settings import weights_dir
 from c3dvis.spec import RenderSpec
@@ -72,7 +73,7 @@ def add(
         title=title or f"{name}, added from {architecture.name}",
         licence=licence or "not stated by whoever added it",
         source=f"added on this machine from {architecture.name}",
-        architecture=keras_model.architecture(name, model),
+        architecture=Architecture(name, tuple(model.operations), model.channels),
         domain=_domain(model.channels, bounds, order),
         default_size=_size(model, size),
         weights_file=f"{name}.h5",
@@ -84,9 +85,8 @@ def add(
     except ValueError as error:
         raise WeightsDamaged(f"{architecture} describes a network that cannot be used: {error}.") from None
     info.output_shape(info.layers[0], *info.default_size)
-    RenderSpec(
-        network=name, layer=info.layers[0], **dict(zip(("frames", "height", "width"), info.default_size, strict=True))
-    )
+    frames, height, width = info.default_size
+    RenderSpec(network=name, layer=info.layers[0], frames=frames, height=height, width=width)  # checks the size
     file = weights or architecture
     with _hdf5(file) as path, work_folder(info.weights_path) as (work, install):
         values = _weights(file, path, model, info)
@@ -153,11 +153,8 @@ def _config(path: Path) -> dict[str, Any]:
 @contextmanager
 def _hdf5(path: Path) -> Iterator[Path]:
     """The HDF5 file with a model's weights; a .keras file contains it."""
-    try:
-        with path.open("rb") as file:
-            packed = file.read(2) == b"PK"
-    except OSError as error:
-        raise WeightsDamaged(f"{path} cannot be read: {error.strerror or error}.") from None
+    with refuse_unreadable(path), path.open("rb") as file:
+        packed = file.read(2) == b"PK"
     if not packed:
         yield path
         return

@@ -15,7 +15,6 @@ from typing import Any
 import numpy as np
 
 from c3dvis.errors import WeightsDamaged
-from c3dvis.networks.graph.architecture import Architecture
 from c3dvis.networks.graph.base_operation import Operation
 from c3dvis.networks.graph.operations import ActivationLayer, Conv, Dense, Merge, Scale, Weighted
 from c3dvis.networks.importers.keras_layer import Arrays, Pair, translate
@@ -97,10 +96,7 @@ class _Reader:
     def _sequential(self, config: Any, layers: list[Any], source: str | None, path: tuple[str, ...]) -> str:
         if source is None:
             source = "input"
-            shape = layers[0]["config"].get("batch_shape") or layers[0]["config"].get("batch_input_shape")
-            if shape is None and isinstance(config, dict):
-                shape = config.get("build_input_shape")
-            self._input(shape)
+            self._input(layers[0]["config"], config.get("build_input_shape") if isinstance(config, dict) else None)
         for layer in layers:
             if layer["class_name"] != "InputLayer":
                 source = self._layer(layer, [source], path)
@@ -119,7 +115,7 @@ class _Reader:
             name = layer["config"].get("name") or layer["name"]
             if name == starts[0]:
                 if source is None:
-                    self._input(layer["config"].get("batch_shape") or layer["config"].get("batch_input_shape"))
+                    self._input(layer["config"])
                 outputs[name] = source or "input"
                 self._count(path, "InputLayer")
                 continue
@@ -135,14 +131,13 @@ class _Reader:
                 layer, reads, key = waiting.pop(name)
                 outputs[name] = self._layer(layer, [outputs[each] for each in reads], path, key)
         last = outputs[ends[0]]
-        if source is None and not any(
-            last in op.inputs for op in self._model.operations
-        ):  # the network's output comes last
-            self._model.operations.sort(key=lambda op: op.name == last)
+        if source is None and not any(last in op.inputs for op in self._model.operations):
+            self._model.operations.sort(key=lambda op: op.name == last)  # the network's output comes last
         return last
 
-    def _input(self, shape: Any) -> None:
-        sizes = tuple(shape or ())
+    def _input(self, config: Mapping[str, Any], built_shape: Any = None) -> None:
+        """Read the input's shape from a layer's settings, or take that with which the model was built."""
+        sizes = tuple(config.get("batch_shape") or config.get("batch_input_shape") or built_shape or ())
         if len(sizes) != 5 or not isinstance(sizes[4], int) or not 1 <= sizes[4] <= 64:
             raise WeightsDamaged(
                 f"The model takes an input of shape {list(sizes)}: expected (batch, frames, height, width, channels), "
@@ -169,10 +164,8 @@ class _Reader:
             return self.model(layer, inputs[0], (*path, name, key))
         if config.get("data_format") == "channels_first":
             raise WeightsDamaged(f"The layer {name[:60]} has its channels first; expected channels last.")
-        if (layer.get("module") or "keras").split(".")[0] != "keras" or layer.get("registered_name") not in (
-            None,
-            kind,
-        ):
+        package = (layer.get("module") or "keras").split(".")[0]
+        if package != "keras" or layer.get("registered_name") not in (None, kind):
             raise WeightsDamaged(
                 f"The layer {name[:60]} is of a class of its own ({kind[:60]}), which would be code to run."
             )
@@ -193,11 +186,6 @@ class _Reader:
         if make := layer.make_pair:
             self._model.weights[name] = lambda arrays: make(arrays(name) if layer.roles else {})
         return layer.operations[-1].name
-
-
-def architecture(name: str, model: KerasModel) -> Architecture:
-    """The model as an architecture."""
-    return Architecture(name, tuple(model.operations), model.channels)
 
 
 def _fold(model: KerasModel) -> None:

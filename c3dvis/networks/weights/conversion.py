@@ -1,8 +1,6 @@
 """Inspects a weights file of any known format, and converts it to c3dvis's HDF5 format."""
 
-import json
 from pathlib import Path
-from typing import Any
 
 from c3dvis.errors import WeightsDamaged
 from c3dvis.files import sha256_of
@@ -37,7 +35,7 @@ def convert(
     dtype: str = "float32",
     trust: bool = False,
     on_progress: OnProgress | None = None,
-    origin: dict[str, Any] | None = None,
+    origin: dict[str, str] | None = None,
 ) -> WeightsReport:
     """Writes a weights file in c3dvis's format, and its provenance beside it.
 
@@ -63,16 +61,14 @@ def convert(
     weights = open_weights(path, architecture, size, trust)
     source = source_of(weights) | (origin or {})
     values_sha256 = c3dvis_hdf5.write(target, weights, source, dtype, on_progress)
-    as_text = {name: value if isinstance(value, str) else json.dumps(value) for name, value in source.items()}
     report = weights.report
     provenance.write(
-        target,
-        provenance.Provenance(sha256_of(target), values_sha256, report.parameters, report.missing, as_text),
+        target, provenance.Provenance(sha256_of(target), values_sha256, report.parameters, report.missing, source)
     )
     return report
 
 
-def source_of(weights: WeightsFile) -> dict[str, Any]:
+def source_of(weights: WeightsFile) -> dict[str, str]:
     """What to store about the file that weights come from; for a file in c3dvis's format, the source of that file."""
     report = weights.report
     if report.origin:

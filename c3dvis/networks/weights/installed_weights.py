@@ -10,6 +10,7 @@ from c3dvis.errors import WeightsDamaged, WeightsMissing
 from c3dvis.networks.network_info import NetworkInfo
 from c3dvis.networks.weights import provenance
 from c3dvis.networks.weights.formats import i3d_pickle
+from c3dvis.networks.weights.formats.stored_arrays import refuse_unreadable
 from c3dvis.networks.weights.sandbox import inspect_in_sandbox
 from c3dvis.networks.weights.weights_file import open_weights
 from c3dvis.networks.weights.work_folder import check_free_space, work_folder
@@ -24,7 +25,7 @@ def present(info: NetworkInfo) -> bool:
 
 
 def missing(info: NetworkInfo) -> str:
-    """The sentence that the weights are not here, and how to get them."""
+    """A sentence for the user: the weights are not on this machine, and how to get them."""
     return (
         f"The weights of {info.name} are not on this machine: expected {info.weights_path}. "
         f"Get them: {info.how_to_get}."
@@ -42,17 +43,15 @@ def read(info: NetworkInfo) -> Weights:
         raise WeightsMissing(missing(info))
     if info.weights_sha256:
         return i3d_pickle.read(info.weights_path, info.architecture)
-    try:
+    with refuse_unreadable(info.weights_path):
         _, is_described = provenance.digest(info.weights_path)
-    except OSError as error:
-        raise WeightsDamaged(f"{info.weights_path} cannot be read: {error.strerror or error}.") from None
     if not is_described:  # a user put it here, or it was damaged since: the sandbox reads it first
         inspect_in_sandbox(info.weights_path, info.architecture, info.default_size)
     return open_weights(info.weights_path, info.architecture, info.default_size)
 
 
 def receive(info: NetworkInfo, data: bytes) -> None:
-    """Installs a weights file that another machine sent, unless there is one by now.
+    """Installs a weights file that another machine sent, unless one was installed in the meantime.
 
     Args:
         info: the network.

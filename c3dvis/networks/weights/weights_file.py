@@ -21,7 +21,7 @@ from c3dvis.networks.graph.base_operation import Operation
 from c3dvis.networks.graph.operations import Conv, Dense, Dropout, Flatten, Weighted
 from c3dvis.networks.weights import layout_evidence
 from c3dvis.networks.weights.formats import caffe, hdf5, npz, torch_state_dict
-from c3dvis.networks.weights.formats.stored_arrays import Contents, StoredArray
+from c3dvis.networks.weights.formats.stored_arrays import Contents, StoredArray, refuse_unreadable
 from c3dvis.networks.weights.layer_matching import match_layers
 from c3dvis.networks.weights.layout import TENSORFLOW, Layout, infer, stored_orders, stored_shape
 from c3dvis.networks.weights.layout_evidence import LayoutFinding
@@ -89,13 +89,9 @@ class WeightsFile(Mapping[str, KernelAndBias]):
         self._architecture = architecture
         contents = read_contents(path)
         self._found = match_layers(path, contents, architecture, self._shapes)
-        findings: tuple[LayoutFinding, ...] = ()
-        self._layout = TENSORFLOW
         self.is_c3dvis_format = contents.attributes is not None
-        if not self.is_c3dvis_format:
-            self._layout = self._infer_layout(contents)
-            findings = self._check_layout(contents)
-        self.findings = findings
+        self._layout = TENSORFLOW if self.is_c3dvis_format else self._infer_layout(contents)
+        self.findings = () if self.is_c3dvis_format else self._check_layout(contents)
         self._form, self._attributes = contents.form, contents.attributes or {}
 
     @cached_property
@@ -222,11 +218,8 @@ def read_contents(path: Path) -> Contents:
     Raises:
         WeightsDamaged: the format is not known, or the file is damaged.
     """
-    try:
-        with path.open("rb") as file:
-            head = file.read(32)
-    except OSError as error:
-        raise WeightsDamaged(f"{path} cannot be read: {error.strerror or error}.") from None
+    with refuse_unreadable(path), path.open("rb") as file:
+        head = file.read(32)
     if not head:
         raise WeightsDamaged(f"{path} is empty; expected a weights file.")
     if head.lstrip()[:1] == b"<":

@@ -35,7 +35,7 @@ def fetch_address(
         make: writes it, from the downloaded file (first argument) to a new one (second).
         on_progress: receives the bytes done and in total (0 while unknown).
         sha256: hash of the downloaded file, if it is known.
-        settings: how to reach the server; None is what the environment says.
+        settings: how to reach the server; None takes the settings of the environment.
 
     Raises:
         FetchFailed: in one sentence, what went wrong and what to do.

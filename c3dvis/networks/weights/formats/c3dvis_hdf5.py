@@ -5,7 +5,6 @@ of its values, so that the same weights have the same fingerprint whatever forma
 """
 
 import hashlib
-import json
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
@@ -25,7 +24,7 @@ _MAX_FLOAT16 = 65504.0
 def write(
     path: Path,
     weights: Mapping[str, tuple[np.ndarray, np.ndarray]],
-    source: Mapping[str, Any],
+    source: Mapping[str, str],
     dtype: str = "float32",
     on_progress: OnProgress | None = None,
 ) -> str:
@@ -34,7 +33,7 @@ def write(
     Args:
         path: the file to write or to replace.
         weights: (kernel, bias) of each layer, in TensorFlow's layout.
-        source: short values about the file that the weights come from, stored as attributes `source_…`.
+        source: short texts about the file that the weights come from, stored as attributes `source_…`.
         dtype: `float32`, or `float16` for half the size and a relative error of a thousandth.
         on_progress: receives the layers done and in total.
 
@@ -50,8 +49,8 @@ def write(
         with h5py.File(path, "w", libver="v110") as file:
             file.attrs["format"] = hdf5.C3DVIS_FORMAT
             file.attrs["dtype"] = dtype
-            for name, value in source.items():
-                file.attrs[f"source_{name}"] = value if isinstance(value, str) else json.dumps(value)
+            for name, text in source.items():
+                file.attrs[f"source_{name}"] = text
             for done, name in enumerate(weights):
                 if on_progress:
                     on_progress(done, len(weights))
@@ -60,8 +59,7 @@ def write(
                         raise WeightsDamaged(f"{name} holds values beyond float16's ±65504. Write float32.")
                     stored = np.ascontiguousarray(values, dtype)
                     file.create_dataset(f"{name}/{role}", data=stored, track_times=False)
-                    digest.update(f"{name}/{role}{stored.shape}{stored.dtype}".encode())
-                    digest.update(stored.data)
+                    _add_to_digest(digest, f"{name}/{role}", stored)
             file.attrs["values_sha256"] = digest.hexdigest()
     except OSError as error:
         raise OutputFailed(f"{path} cannot be written: {first_line(error)}.") from None
@@ -76,16 +74,20 @@ def check_values(path: Path, names: Mapping[str, Any]) -> None:
     Raises:
         WeightsDamaged: the values changed since the file was written.
     """
-    attributes = hdf5.c3dvis_attributes(path)
+    contents = hdf5.contents(path)
+    arrays = {array.name: array for array in contents.arrays}
     digest = hashlib.sha256()
-    arrays = {array.name: array for array in hdf5.contents(path).arrays}
     for name in names:
-        for role in ("kernel", "bias"):
-            values = np.ascontiguousarray(arrays[f"{name}/{role}"].read())
-            digest.update(f"{name}/{role}{values.shape}{values.dtype}".encode())
-            digest.update(values.data)
-    if attributes.get("values_sha256") != digest.hexdigest():
+        for key in (f"{name}/kernel", f"{name}/bias"):
+            _add_to_digest(digest, key, np.ascontiguousarray(arrays[key].read()))
+    expected = (contents.attributes or {}).get("values_sha256")
+    if expected != digest.hexdigest():
         raise WeightsDamaged(
-            f"The values in {path} are not those it was written with: expected SHA-256 "
-            f"{attributes.get('values_sha256')}, received {digest.hexdigest()}. Convert the original file again."
+            f"The values in {path} are not those it was written with: expected SHA-256 {expected}, received "
+            f"{digest.hexdigest()}. Convert the original file again."
         )
+
+
+def _add_to_digest(digest: "hashlib._Hash", key: str, values: np.ndarray) -> None:
+    digest.update(f"{key}{values.shape}{values.dtype}".encode())
+    digest.update(values.data)

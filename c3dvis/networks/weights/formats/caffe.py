@@ -5,8 +5,7 @@ which are encoded like a little-endian float32 array: declared as bytes, they ar
 one. C3D's fork of Caffe has blobs of five axes (num, channels, length, height, width); Caffe itself has a shape.
 """
 
-from collections.abc import Callable
-from functools import cache
+from functools import cache, partial
 from pathlib import Path
 from typing import Any
 
@@ -15,20 +14,20 @@ from google.protobuf import descriptor_pb2, descriptor_pool, message_factory
 from google.protobuf.message import DecodeError
 
 from c3dvis.errors import WeightsDamaged
-from c3dvis.networks.weights.formats.stored_arrays import Contents, StoredArray, first_line
+from c3dvis.networks.weights.formats.stored_arrays import Contents, StoredArray, first_line, refuse_unreadable
 
-_ROLES = ("kernel", "bias")
 _MAX_FIELDS = 200_000
 # Numbers of the fields with nested messages: layers in a net, blobs in a layer, none in a blob.
 _NET, _LAYER, _BLOB = frozenset((2, 100)), frozenset((6, 7)), frozenset[int]()
 
 # name, field number, type, repeated
 _INT, _BYTES = 3, 12  # FieldDescriptorProto.Type: int64 and bytes
-_C3D_BLOB = (("num", 1, _INT, False), ("channels", 2, _INT, False), ("length", 3, _INT, False),
-             ("height", 4, _INT, False), ("width", 5, _INT, False), ("data", 6, _BYTES, True))  # fmt: skip
-_CAFFE_BLOB = (("num", 1, _INT, False), ("channels", 2, _INT, False), ("height", 3, _INT, False),
-               ("width", 4, _INT, False), ("data", 5, _BYTES, True),
-               ("shape", 7, ".{package}.Shape", False))  # fmt: skip
+_BLOBS = {
+    "c3d": (("num", 1, _INT, False), ("channels", 2, _INT, False), ("length", 3, _INT, False),
+            ("height", 4, _INT, False), ("width", 5, _INT, False), ("data", 6, _BYTES, True)),
+    "caffe": (("num", 1, _INT, False), ("channels", 2, _INT, False), ("height", 3, _INT, False),
+              ("width", 4, _INT, False), ("data", 5, _BYTES, True), ("shape", 7, ".{package}.Shape", False)),
+}  # fmt: skip
 
 
 @cache
@@ -36,16 +35,12 @@ def message_classes(dialect: str) -> dict[str, Any]:
     """Message classes `Net`, `Layer`, `NewLayer`, `Blob` and `Shape` of a dialect, `c3d` or `caffe`."""
     package = f"c3dvis.{dialect}"
     file = descriptor_pb2.FileDescriptorProto(name=f"c3dvis/{dialect}.proto", package=package, syntax="proto2")
-    blob = _C3D_BLOB if dialect == "c3d" else _CAFFE_BLOB
     messages = {
         "Shape": (("dim", 1, _INT, True),),
-        "Blob": blob,
+        "Blob": _BLOBS[dialect],
         "Layer": (("name", 4, _BYTES, False), ("blobs", 6, ".{package}.Blob", True)),
         "NewLayer": (("name", 1, _BYTES, False), ("blobs", 7, ".{package}.Blob", True)),
-        "Net": (
-            ("layers", 2, ".{package}.Layer", True),
-            ("layer", 100, ".{package}.NewLayer", True),
-        ),
+        "Net": (("layers", 2, ".{package}.Layer", True), ("layer", 100, ".{package}.NewLayer", True)),
     }
     for name, fields in messages.items():
         message = file.message_type.add(name=name)
@@ -78,14 +73,13 @@ def contents(path: Path) -> Contents:
 
 def _parse(path: Path, dialect: str) -> Any:
     net = message_classes(dialect)["Net"]()
-    try:
+    with refuse_unreadable(path):
         data = path.read_bytes()
+    try:
         _count_fields(data, 0, len(data), (_NET, _LAYER, _BLOB), [0])
         net.ParseFromString(data)
     except (DecodeError, ValueError) as error:
         raise WeightsDamaged(f"{path} is not a weights file of a known format: {first_line(error)}.") from None
-    except OSError as error:
-        raise WeightsDamaged(f"{path} cannot be read: {error.strerror or error}.") from None
     return net
 
 
@@ -140,7 +134,7 @@ def _varint(data: bytes, place: int, end: int) -> tuple[int, int]:
 
 def _arrays(path: Path, layer: Any, dialect: str) -> list[StoredArray]:
     made = []
-    for role, blob in zip(_ROLES, layer.blobs, strict=False):
+    for role, blob in zip(("kernel", "bias"), layer.blobs, strict=False):
         name = f"{layer.name.decode('utf-8', 'replace')}/{role}"
         count = sum(len(part) for part in blob.data) // 4
         shape = _shape(blob, dialect)
@@ -155,25 +149,19 @@ def _arrays(path: Path, layer: Any, dialect: str) -> list[StoredArray]:
                 f"{path} does not hold what it declares at {name[:80]}: expected {'×'.join(map(str, shape))} values, "
                 f"received {count:,}."
             )
-        made.append(StoredArray(name, shape, np.dtype("<f4"), _reader(path, name, blob, shape)))
+        made.append(StoredArray(name, shape, np.dtype("<f4"), partial(_read, path, name, blob, shape)))
     return made
 
 
 def _shape(blob: Any, dialect: str) -> tuple[int, ...]:
     if dialect == "caffe" and blob.shape.dim:
         return tuple(blob.shape.dim)
-    names = (
-        ("num", "channels", "length", "height", "width") if dialect == "c3d" else ("num", "channels", "height", "width")
-    )
-    return tuple(getattr(blob, name) for name in names)
+    return tuple(getattr(blob, name) for name, _, kind, _ in _BLOBS[dialect] if kind == _INT)
 
 
-def _reader(path: Path, name: str, blob: Any, shape: tuple[int, ...]) -> Callable[[], np.ndarray]:
-    def read() -> np.ndarray:
-        parts = list(blob.data)
-        data = parts[0] if len(parts) == 1 else b"".join(parts)
-        if len(data) % 4:
-            raise WeightsDamaged(f"{path} is cut in the middle of a value at {name[:80]}.")
-        return np.frombuffer(data, "<f4").reshape(shape)
-
-    return read
+def _read(path: Path, name: str, blob: Any, shape: tuple[int, ...]) -> np.ndarray:
+    parts = list(blob.data)
+    data = parts[0] if len(parts) == 1 else b"".join(parts)
+    if len(data) % 4:
+        raise WeightsDamaged(f"{path} is cut in the middle of a value at {name[:80]}.")
+    return np.frombuffer(data, "<f4").reshape(shape)

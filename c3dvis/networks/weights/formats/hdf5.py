@@ -13,8 +13,9 @@ saved model:
 """
 
 import re
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from contextlib import contextmanager
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -52,7 +53,8 @@ def contents(path: Path) -> Contents:
                     f"{path} has the format {c3dvis_format!r}; expected {C3DVIS_FORMAT!r}. Convert the original file "
                     "again, or use the version of c3dvis that wrote this one."
                 )
-            return Contents("c3dvis's own HDF5", tuple(_arrays(file, path)), False, attributes=_attributes(file))
+            attributes = {name: text for name in file.attrs if (text := _text(file, name)) is not None}
+            return Contents("c3dvis's own HDF5", tuple(_arrays(file, path)), False, attributes=attributes)
         arrays = tuple(_arrays(file, path))
     form, flipped = "HDF5 without names of Keras", None
     numbered = bool(arrays) and all(re.search(r"(^|/)layer_\d+/param_\d+$", a.name) for a in arrays)
@@ -73,16 +75,6 @@ def contents(path: Path) -> Contents:
     return Contents(form, arrays, flipped, numbered)
 
 
-def c3dvis_attributes(path: Path) -> dict[str, str]:
-    """The text attributes of a file in c3dvis's format; empty for another format.
-
-    Raises:
-        WeightsDamaged: the file is not HDF5.
-    """
-    with _opened(path) as file:
-        return _attributes(file) if _text(file, "format") == C3DVIS_FORMAT else {}
-
-
 def attribute(path: Path, name: str) -> str | None:
     """A text attribute of an HDF5 file, or None.
 
@@ -91,10 +83,6 @@ def attribute(path: Path, name: str) -> str | None:
     """
     with _opened(path) as file:
         return _text(file, name)
-
-
-def _attributes(file: h5py.File) -> dict[str, str]:
-    return {name: text for name in file.attrs if (text := _text(file, name)) is not None}
 
 
 @contextmanager
@@ -120,7 +108,7 @@ def _text(item: Any, name: str) -> str | None:
 
 
 def _arrays(file: h5py.File, path: Path) -> Iterator[StoredArray]:
-    for name, item in _datasets(file, path):
+    for name, item in _datasets(path, file, set()):
         parts = name.split("/")
         if parts[0] in ("optimizer", "optimizer_weights"):  # the state of an optimizer in a saved model
             continue
@@ -131,7 +119,8 @@ def _arrays(file: h5py.File, path: Path) -> Iterator[StoredArray]:
             called = name
         if problem := _problem(item):
             raise WeightsDamaged(f"{path} {problem.format(name=name)}; expected plain arrays alone.")
-        yield StoredArray(called, tuple(item.shape), item.dtype, _reader(path, name, tuple(item.shape), item.dtype))
+        shape = tuple(item.shape)
+        yield StoredArray(called, shape, item.dtype, partial(_read, path, name, shape, item.dtype))
 
 
 def _problem(item: h5py.Dataset) -> str | None:
@@ -151,41 +140,35 @@ def _problem(item: h5py.Dataset) -> str | None:
     return None
 
 
-def _reader(path: Path, name: str, shape: tuple[int, ...], dtype: np.dtype) -> Callable[[], np.ndarray]:
-    def read() -> np.ndarray:
-        with _opened(path) as file:
-            item = file[name]
-            if not isinstance(item, h5py.Dataset) or tuple(item.shape) != shape or item.dtype != dtype:
-                raise WeightsDamaged(f"{path} changed at {name} while it was read. Read it again.")
-            return np.asarray(item[()])
-
-    return read
+def _read(path: Path, name: str, shape: tuple[int, ...], dtype: np.dtype) -> np.ndarray:
+    with _opened(path) as file:
+        item = file[name]
+        if not isinstance(item, h5py.Dataset) or tuple(item.shape) != shape or item.dtype != dtype:
+            raise WeightsDamaged(f"{path} changed at {name} while it was read. Read it again.")
+        return np.asarray(item[()])
 
 
-def _datasets(file: h5py.File, path: Path) -> Iterator[tuple[str, h5py.Dataset]]:
-    """Every dataset with its path; links are refused."""
-    seen: set[int] = set()
-
-    def walk(group: h5py.Group, prefix: str, depth: int) -> Iterator[tuple[str, h5py.Dataset]]:
-        for name in group:
-            link = group.get(name, getlink=True)
-            if not isinstance(link, h5py.HardLink):
-                raise WeightsDamaged(f"{path} holds a link at {prefix}{name}; expected plain arrays alone.")
-            item = group[name]
-            address = h5o.get_info(item.id).addr
-            if address in seen:  # a second name of an object, or a group that contains itself
-                raise WeightsDamaged(
-                    f"{path} holds one object under two names, at {prefix}{name}; expected plain arrays alone."
-                )
-            seen.add(address)
-            if len(seen) > _MAX_OBJECTS or depth > _MAX_DEPTH:
-                raise WeightsDamaged(f"{path} holds more groups and arrays than any weights file.")
-            if isinstance(item, h5py.Dataset):
-                yield f"{prefix}{name}", item
-            elif isinstance(item, h5py.Group):
-                yield from walk(item, f"{prefix}{name}/", depth + 1)
-
-    yield from walk(file, "", 0)
+def _datasets(
+    path: Path, group: h5py.Group, seen: set[int], prefix: str = "", depth: int = 0
+) -> Iterator[tuple[str, h5py.Dataset]]:
+    """Every dataset with its path; links are refused. `seen` collects the addresses of the objects."""
+    for name in group:
+        link = group.get(name, getlink=True)
+        if not isinstance(link, h5py.HardLink):
+            raise WeightsDamaged(f"{path} holds a link at {prefix}{name}; expected plain arrays alone.")
+        item = group[name]
+        address = h5o.get_info(item.id).addr
+        if address in seen:  # a second name of an object, or a group that contains itself
+            raise WeightsDamaged(
+                f"{path} holds one object under two names, at {prefix}{name}; expected plain arrays alone."
+            )
+        seen.add(address)
+        if len(seen) > _MAX_OBJECTS or depth > _MAX_DEPTH:
+            raise WeightsDamaged(f"{path} holds more groups and arrays than any weights file.")
+        if isinstance(item, h5py.Dataset):
+            yield f"{prefix}{name}", item
+        elif isinstance(item, h5py.Group):
+            yield from _datasets(path, item, seen, f"{prefix}{name}/", depth + 1)
 
 
 def _class_number(array: StoredArray) -> tuple[str, int, int]:

@@ -15,6 +15,7 @@ import numpy as np
 from c3dvis.errors import WeightsDamaged
 from c3dvis.networks.graph.architecture import Architecture
 from c3dvis.networks.graph.operations import Conv
+from c3dvis.networks.weights.formats.stored_arrays import refuse_unreadable
 from c3dvis.networks.weights.published_files import PACKAGED_WEIGHTS
 
 BATCH_NORM_EPSILON = 1e-3
@@ -38,10 +39,8 @@ def read(path: Path, architecture: Architecture) -> dict[str, tuple[np.ndarray, 
         WeightsDamaged: the file cannot be read or is not the published one.
     """
     expected = PACKAGED_WEIGHTS["i3d-kinetics400"].sha256
-    try:
+    with refuse_unreadable(path):
         data = path.read_bytes()
-    except OSError as error:
-        raise WeightsDamaged(f"The weights file {path} cannot be read: {error.strerror}.") from None
     digest = hashlib.sha256(data).hexdigest()
     if digest != expected:
         raise WeightsDamaged(

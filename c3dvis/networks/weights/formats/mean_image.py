@@ -16,6 +16,7 @@ from google.protobuf.message import DecodeError
 
 from c3dvis.errors import WeightsDamaged
 from c3dvis.networks.weights.formats.caffe import message_classes
+from c3dvis.networks.weights.formats.stored_arrays import refuse_unreadable
 
 _MAX_BYTES = 64 << 20
 _MAX_CHANGE = 2.0
@@ -57,10 +58,11 @@ def read(path: Path, crop: Crop, order: str = "BGR") -> np.ndarray:
 
 
 def _array(path: Path) -> np.ndarray:
-    try:
+    with refuse_unreadable(path):
         if path.stat().st_size > _MAX_BYTES:
             raise WeightsDamaged(f"{path} is too large for a mean file: {path.stat().st_size:,} bytes.")
         data = path.read_bytes()
+    try:
         if data.startswith(b"\x93NUMPY"):
             array = np.load(path, allow_pickle=False, mmap_mode="r")  # a declared size beyond the file fails
             if array.dtype.kind not in "fiu":
@@ -69,9 +71,7 @@ def _array(path: Path) -> np.ndarray:
         blob = message_classes("c3d")["Blob"].FromString(data)
         shape = (blob.num, blob.channels, blob.length, blob.height, blob.width)
         return np.frombuffer(b"".join(blob.data), "<f4").reshape(shape)
-    except OSError as error:
-        raise WeightsDamaged(f"{path} cannot be read: {error.strerror or error}.") from None
-    except (ValueError, DecodeError, SyntaxError, EOFError) as error:
+    except (OSError, ValueError, DecodeError, SyntaxError, EOFError) as error:
         raise WeightsDamaged(f"{path} is not a mean file: expected .npy or Caffe's binaryproto ({error}).") from None
 
 

@@ -2,7 +2,7 @@
 
 import zipfile
 import zlib
-from collections.abc import Callable
+from functools import partial
 from pathlib import Path
 
 import numpy as np
@@ -38,9 +38,8 @@ def contents(path: Path) -> Contents:
                         f"{path} does not hold what it declares at {name[:80]}: expected {size:,} bytes, received "
                         f"{info.file_size - start:,}."
                     )
-                arrays.append(
-                    StoredArray(name.replace(".", "/"), shape, dtype, _reader(path, info, start, shape, dtype, fortran))
-                )
+                read = partial(_read, path, info, start, shape, dtype, fortran)
+                arrays.append(StoredArray(name.replace(".", "/"), shape, dtype, read))
     except _UNREADABLE as error:
         raise WeightsDamaged(f"{path} is not a readable .npz file: {first_line(error)}.") from None
     return Contents("NumPy .npz", tuple(arrays), None)
@@ -49,30 +48,25 @@ def contents(path: Path) -> Contents:
 def _header(archive: zipfile.ZipFile, info: zipfile.ZipInfo) -> tuple[tuple[int, ...], bool, np.dtype, int]:
     with archive.open(info) as stream:
         version = npy.read_magic(stream)  # type: ignore[arg-type]
-        if version == (1, 0):
-            shape, fortran, dtype = npy.read_array_header_1_0(stream, max_header_size=_MAX_HEADER)  # type: ignore[arg-type]
-        elif version == (2, 0):
-            shape, fortran, dtype = npy.read_array_header_2_0(stream, max_header_size=_MAX_HEADER)  # type: ignore[arg-type]
-        else:
+        if version not in ((1, 0), (2, 0)):
             raise ValueError(f"the array {info.filename[:80]} is of an unknown version {version}")
+        read_header = npy.read_array_header_1_0 if version == (1, 0) else npy.read_array_header_2_0
+        shape, fortran, dtype = read_header(stream, max_header_size=_MAX_HEADER)  # type: ignore[arg-type]
         if dtype.hasobject or dtype.itemsize == 0 or any(n < 0 for n in shape):
             raise ValueError(f"{info.filename[:80]} holds {dtype}, which is no plain array")
         return tuple(shape), fortran, dtype, stream.tell()
 
 
-def _reader(
+def _read(
     path: Path, info: zipfile.ZipInfo, start: int, shape: tuple[int, ...], dtype: np.dtype, fortran: bool
-) -> Callable[[], np.ndarray]:
-    def read() -> np.ndarray:
-        size = info.file_size - start
-        try:
-            with zipfile.ZipFile(path) as archive, archive.open(info) as stream:
-                stream.read(start)
-                data = stream.read(size + 1)
-        except _UNREADABLE as error:
-            raise WeightsDamaged(f"{path} cannot be read at {info.filename[:80]}: {first_line(error)}.") from None
-        if len(data) != size:
-            raise WeightsDamaged(f"{path} holds another length at {info.filename[:80]} than it declares.")
-        return np.frombuffer(data, dtype).reshape(shape, order="F" if fortran else "C")
-
-    return read
+) -> np.ndarray:
+    size = info.file_size - start
+    try:
+        with zipfile.ZipFile(path) as archive, archive.open(info) as stream:
+            stream.read(start)
+            data = stream.read(size + 1)
+    except _UNREADABLE as error:
+        raise WeightsDamaged(f"{path} cannot be read at {info.filename[:80]}: {first_line(error)}.") from None
+    if len(data) != size:
+        raise WeightsDamaged(f"{path} holds another length at {info.filename[:80]} than it declares.")
+    return np.frombuffer(data, dtype).reshape(shape, order="F" if fortran else "C")

@@ -130,16 +130,10 @@ class _Unpickler(pickle.Unpickler):
                 raise WeightsDamaged(f"it describes more than {_MAX_TENSORS:,} tensors")
             return Tensor(storage, offset, shape, stride)
 
-        def parameter(data: Any, *rest: Any) -> Any:
-            return data
-
-        def size(shape: Any = ()) -> tuple:
-            return tuple(shape)
-
         return {
             ("collections", "OrderedDict"): Ordered,
             ("torch._utils", "_rebuild_tensor"): tensor,
             ("torch._utils", "_rebuild_tensor_v2"): tensor,
-            ("torch._utils", "_rebuild_parameter"): parameter,
-            ("torch", "Size"): size,
+            ("torch._utils", "_rebuild_parameter"): lambda data, *rest: data,
+            ("torch", "Size"): lambda shape=(): tuple(shape),
         }

@@ -1,7 +1,9 @@
 """The contents of a weights file as every reader returns them: arrays by name and shape, read on demand."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
+from pathlib import Path
 
 import numpy as np
 
@@ -48,6 +50,15 @@ class Contents:
     flipped: bool | None
     numbered: bool = False
     attributes: dict[str, str] | None = None
+
+
+@contextmanager
+def refuse_unreadable(path: Path) -> Iterator[None]:
+    """Raises WeightsDamaged in place of an OSError, for a file that cannot be opened or read."""
+    try:
+        yield
+    except OSError as error:
+        raise WeightsDamaged(f"{path} cannot be read: {error.strerror or error}.") from None
 
 
 def check_dtype(path: object, name: str, dtype: np.dtype) -> None:

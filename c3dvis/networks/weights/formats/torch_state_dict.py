@@ -11,6 +11,7 @@ import struct
 import zipfile
 import zlib
 from collections.abc import Callable, Iterator, Mapping
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -19,7 +20,7 @@ import numpy as np
 from c3dvis.errors import WeightsDamaged
 from c3dvis.networks.weights.formats import restricted_unpickler
 from c3dvis.networks.weights.formats.restricted_unpickler import Storage, Tensor
-from c3dvis.networks.weights.formats.stored_arrays import Contents, StoredArray, first_line
+from c3dvis.networks.weights.formats.stored_arrays import Contents, StoredArray, first_line, refuse_unreadable
 
 _MAGIC = 0x1950A86A20F9469CFC6C
 _PROTOCOL = 1001
@@ -78,12 +79,9 @@ def zip_contents(path: Path) -> Contents:
 
 def old_contents(path: Path) -> Contents:
     """The tensors of a PyTorch file from before 1.6; see `zip_contents`."""
-    try:
-        with path.open("rb") as file:
-            head = file.read(restricted_unpickler.MAX_PICKLE)
-            total = file.seek(0, 2)
-    except OSError as error:
-        raise WeightsDamaged(f"{path} cannot be read: {error.strerror or error}.") from None
+    with refuse_unreadable(path), path.open("rb") as file:
+        head = file.read(restricted_unpickler.MAX_PICKLE)
+        total = file.seek(0, 2)
     parts, place = [], 0
     for _ in range(5):
         try:
@@ -95,7 +93,8 @@ def old_contents(path: Path) -> Contents:
     magic, protocol, _, tree, keys = (_load(path, part) for part in parts)
     if magic != _MAGIC or protocol != _PROTOCOL or not isinstance(keys, list):
         raise WeightsDamaged(f"{path} is not a PyTorch file: it begins with another magic number or protocol.")
-    wanted = {tensor.storage.key: tensor.storage for _, tensor in _walk(tree, "", 0) if _described(tensor)}
+    storages = (tensor.storage for _, tensor in _walk(tree, "", 0))
+    wanted = {storage.key: storage for storage in storages if isinstance(storage, Storage)}
     places: dict[str, int] = {}
     with path.open("rb") as file:
         for key in keys:
@@ -156,24 +155,24 @@ def _walk(tree: Any, prefix: str, depth: int) -> Iterator[tuple[str, Tensor]]:
             yield from _walk(value, f"{prefix}{name}.", depth + 1)
 
 
-def _described(tensor: Tensor) -> bool:
-    return isinstance(tensor.storage, Storage)
-
-
 def _tensors(path: Path, tree: Any, locate: Callable[[Storage], Callable[[], np.ndarray]]) -> Iterator[StoredArray]:
     for name, tensor in _walk(tree, "", 0):
-        if not _described(tensor) or not _sound(tensor):
+        if not _sound(tensor):
             raise WeightsDamaged(f"{path} describes the tensor {name[:80]} with objects of the wrong type.")
         if 0 in tensor.shape:
             continue
         read = locate(tensor.storage)
-        yield StoredArray(name.replace(".", "/"), tensor.shape, tensor.storage.dtype, _view(path, name, tensor, read))
+        yield StoredArray(
+            name.replace(".", "/"), tensor.shape, tensor.storage.dtype, partial(_view, path, name, tensor, read)
+        )
 
 
 def _sound(tensor: Tensor) -> bool:
     """Whether shape, strides and offset are integers that stay inside the storage."""
     shape, stride = tensor.shape, tensor.stride
-    if not isinstance(shape, tuple) or not isinstance(stride, tuple) or len(shape) != len(stride) or len(shape) > 8:
+    if not isinstance(tensor.storage, Storage) or not isinstance(shape, tuple) or not isinstance(stride, tuple):
+        return False
+    if len(shape) != len(stride) or len(shape) > 8:
         return False
     if any(type(n) is not int or n < 0 for n in (*shape, *stride, tensor.offset)):
         return False
@@ -181,12 +180,10 @@ def _sound(tensor: Tensor) -> bool:
     return 0 in shape or last < tensor.storage.count
 
 
-def _view(path: Path, name: str, tensor: Tensor, read: Callable[[], np.ndarray]) -> Callable[[], np.ndarray]:
-    def values() -> np.ndarray:
-        flat = read()
-        steps = tuple(step * flat.itemsize for step in tensor.stride)
-        if flat.size <= tensor.offset:
-            raise WeightsDamaged(f"{path} ends before the tensor {name[:80]}.")
-        return np.lib.stride_tricks.as_strided(flat[tensor.offset :], tensor.shape, steps, writeable=False)
-
-    return values
+def _view(path: Path, name: str, tensor: Tensor, read: Callable[[], np.ndarray]) -> np.ndarray:
+    """A tensor's values in the storage that `read` reads."""
+    flat = read()
+    steps = tuple(step * flat.itemsize for step in tensor.stride)
+    if flat.size <= tensor.offset:
+        raise WeightsDamaged(f"{path} ends before the tensor {name[:80]}.")
+    return np.lib.stride_tricks.as_strided(flat[tensor.offset :], tensor.shape, steps, writeable=False)

@@ -5,8 +5,8 @@ from importlib.metadata import PackageNotFoundError, version
 import streamlit as st
 
 import c3dvis
+from c3dvis.files import byte_size
 from c3dvis.queue import QueueStatus
-from c3dvis.ui.shared.byte_size import byte_size
 from c3dvis.ui.shared.error_boundary import error_boundary
 from c3dvis.ui.shared.server_resources import ServerResources
 

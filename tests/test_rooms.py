@@ -17,8 +17,8 @@ HEAVY = {"tensorflow": ("networks.compute", "maximize"), "streamlit": ("ui",), "
 
 def table() -> dict[str, set[str]]:
     """Each room of the page's table, and the rooms that it may import."""
-    rows = re.findall(r"^\| `c3dvis/([a-z_/]+?)/?(?:\.py)?` \|.*\|([^|]*)\|$", PAGE, re.MULTILINE)
-    return {name.replace("/", "."): set(re.findall(r"`([a-z_.]+)`", allowed)) for name, allowed in rows}
+    rows = re.findall(r"^\| `c3dvis/([a-z0-9_/]+?)/?(?:\.py)?` \|.*\|([^|]*)\|$", PAGE, re.MULTILINE)
+    return {name.replace("/", "."): set(re.findall(r"`([a-z0-9_.]+)`", allowed)) for name, allowed in rows}
 
 
 ROOMS = table()

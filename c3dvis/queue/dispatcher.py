@@ -125,10 +125,7 @@ class Dispatcher:
             self._loop.call_soon_threadsafe(function)
 
     def _run_loop(self) -> None:
-        with (
-            asyncio.Runner(loop_factory=lambda: self._loop) as runner,
-            contextlib.suppress(asyncio.CancelledError),
-        ):
+        with asyncio.Runner(loop_factory=lambda: self._loop) as runner, contextlib.suppress(asyncio.CancelledError):
             runner.run(self._main())
 
     async def _main(self) -> None:

@@ -79,7 +79,7 @@ class AtlasRenderer:
         store: ResultStore,
         make_queue: Callable[[], RenderQueue],
         on_result: Callable[[RenderResult], None],
-        on_progress: Callable[[AtlasProgress], None] = lambda progress: None,
+        on_progress: Callable[[AtlasProgress], None],
     ) -> None:
         self.progress = AtlasProgress(len(specs))
         self._specs = specs

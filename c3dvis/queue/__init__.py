@@ -3,8 +3,8 @@
 The modules in the order in which a render passes through them: `render_queue` accepts a spec and orders the waiting
 ones, `render_job` is what the caller gets, `dispatcher` sends jobs to free devices, `cluster` connects to the workers
 (this machine's own, or a remote Dask cluster), `worker_process` is such a process, `worker_tasks` is the code it runs,
-`preview` compresses unfinished clips on their way back, and `outbox` keeps results until the store has them.
-`queue_status` describes the queue and its workers.
+`preview_image` compresses unfinished clips on their way back, and `outbox` keeps results until the store has them.
+`queue_status` describes the queue and its workers, `worker_errors` words what goes wrong with them.
 
 Importing it loads neither TensorFlow nor Dask.
 """

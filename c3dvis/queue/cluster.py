@@ -136,10 +136,8 @@ def device_environments() -> list[dict[str, str]]:
     Without or with one NVIDIA GPU that is one worker and no variable. `CUDA_VISIBLE_DEVICES` is honoured.
     """
     chosen = os.environ.get("CUDA_VISIBLE_DEVICES")
-    devices = [name.strip() for name in chosen.split(",")] if chosen else _nvidia_devices() if chosen is None else []
-    if len(devices) < 2:
-        return [{}]
-    return [{"CUDA_VISIBLE_DEVICES": name} for name in devices]
+    devices = _nvidia_devices() if chosen is None else [name.strip() for name in chosen.split(",")]
+    return [{"CUDA_VISIBLE_DEVICES": name} for name in devices] if len(devices) > 1 else [{}]
 
 
 def _nvidia_devices() -> list[str]:

@@ -54,8 +54,7 @@ class BlobFolder:
 
     def find(self, key: str) -> Entry | None:
         """The entry of that key, or None, also when the folder cannot be read (logged)."""
-        found = self.find_all((key,))
-        return found[0] if found else None
+        return next(iter(self.find_all((key,))), None)
 
     def find_all(self, keys: Sequence[str]) -> list[Entry]:
         """Those of the keys' entries that exist; none when the folder cannot be read (logged)."""

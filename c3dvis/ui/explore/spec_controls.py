@@ -87,41 +87,33 @@ def _output_shapes(info: NetworkInfo) -> dict[str, tuple[int, ...]]:
 def _draw_target(last_valid: RenderSpec) -> None:
     """Draw the widgets of network, layer, filter and objective."""
     session = st.session_state
+    names, network, layer = registry.names(), session["c.network"], session["c.layer"]
     st.selectbox(
-        "Network",
-        registry.names(),
-        registry.names().index(session["c.network"]),
-        key="c.network",
-        format_func=registry.title,
-        on_change=_on_network,
+        "Network", names, names.index(network), key="c.network", format_func=registry.title, on_change=_on_network
     )
-    info = registry.describe(session["c.network"])
+    info = registry.describe(network)
     shapes = _output_shapes(info)
-    layer_strip(info, _clip_size(), session["c.layer"], key="strip", on_chosen=_on_strip)
-    layer = session["c.layer"]
+    layer_strip(info, _clip_size(), layer, key="strip", on_chosen=_on_strip)
     st.selectbox("Layer", info.layers, info.layers.index(layer), key="c.layer", on_change=_on_layer)
     st.caption(f"Output {shape_text(shapes[layer])}")
     _draw_filter(shapes[layer][-1])
     st.segmented_control(
         "Maximise",
         sorted({"filter", "neuron", last_valid.objective}),
-        key="c.objective",
-        format_func=lambda objective: OBJECTIVES[objective],
-        required=True,
+        key="c.objective", format_func=lambda objective: OBJECTIVES[objective], required=True,
         help=FIELDS["objective"].help,
-    )
+    )  # fmt: skip
     if session["c.objective"] == "neuron":
         _draw_position(shapes[layer])
 
 
 def _draw_filter(filters: int) -> None:
-    key = "c.filter"
-    value = st.session_state[key]
+    value = st.session_state["c.filter"]
     if isinstance(value, str):
-        st.text_input("Filters", value, key=key, help=FIELDS["filter"].help)
+        st.text_input("Filters", value, key="c.filter", help=FIELDS["filter"].help)
         return
     with st.container(horizontal=True, vertical_alignment="bottom", gap="small"):
-        st.number_input("Filter", 0, filters - 1, value, step=1, key=key, help=f"0 to {filters - 1}", width=128)
+        st.number_input("Filter", 0, filters - 1, value, step=1, key="c.filter", help=f"0 to {filters - 1}", width=128)
         for label, title, step in (("‹", "Previous filter", -1), ("›", "Next filter", 1)):
             st.button(label, key=f"filter{step}", help=title, on_click=_step_filter, args=(step, filters))
         st.button(
@@ -150,9 +142,7 @@ def _spec_of_widgets(last_valid: RenderSpec) -> RenderSpec:
         values["position"] = tuple(session[f"c.position.{axis}"] for axis in "thw")
     if values["engine"] == "keras-vis":  # the fields that keras-vis fixes have no widgets
         with_widget = {"iterations", "activation_weight", "lp_weight"}
-        for name, value in ENGINE_DEFAULTS["keras-vis"].items():
-            if name not in with_widget:
-                values[name] = value
+        values |= {name: value for name, value in ENGINE_DEFAULTS["keras-vis"].items() if name not in with_widget}
         values["tv_space_weight"] = values["tv_time_weight"] = session["c.tv_weight"]
     return RenderSpec(**values)
 

@@ -84,8 +84,8 @@ def seconds_left(resources: ServerResources, renders: LayerRenders) -> float | N
     """Estimated seconds until the active renders are done, from the duration of the latest; None if there are none."""
     layer = renders.specs[0].layer
     finished = (job for job in resources.queue.jobs() if job.state == "done" and job.spec.layer == layer)
-    durations_of_all = ((s.seconds / s.batch_size) for s in (job.snapshot() for job in finished) if s.seconds)
-    took = list(islice(durations_of_all, _PACE_RENDERS))
+    shares = (one.seconds / one.batch_size for one in (job.snapshot() for job in finished) if one.seconds)
+    took = list(islice(shares, _PACE_RENDERS))
     workers = max(1, sum(worker.ready for worker in resources.queue.status().workers))
     pace = sum(took) / len(took) if took else None
     return durations.seconds_left(pace, len(renders.active) / workers)

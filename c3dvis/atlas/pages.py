@@ -125,7 +125,7 @@ def absent_page(spec: RenderSpec, reason: str | None) -> str:
 
 
 def _neighbours(ordered: Sequence[Any], one: Any) -> tuple[Any, Any]:
-    """What stands before and after one of a sequence, or None."""
+    """The items before and after one item of a sequence; None where there is none."""
     at = ordered.index(one)
     return ordered[at - 1] if at else None, ordered[at + 1] if at + 1 < len(ordered) else None
 

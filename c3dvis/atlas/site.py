@@ -28,7 +28,7 @@ from c3dvis.spec import RenderSpec
 
 _ALWAYS = ("gif", "json")  # the pages show the GIF and offer the recipe
 _ASSETS = Path(__file__).parent
-_LEFTOVER_AGE = 60.0  # seconds after which a half-written file belongs to a process that was killed
+_LEFTOVER_AGE = 60.0  # seconds after which a half-written file is one that a killed process left
 
 
 class Site:

@@ -62,6 +62,7 @@ def run(arguments: argparse.Namespace, console: Console) -> int:
     for path in outputs:
         write_whole(path, encode_result(result, ENDINGS[_ending(path)], fps=fps))
         files.append({"path": str(path), "format": _ending(path)[1:], "bytes": path.stat().st_size})
+    provenance = result.provenance
     console.result(
         {
             "title": spec.title,
@@ -70,11 +71,11 @@ def run(arguments: argparse.Namespace, console: Console) -> int:
             "spec": spec.to_dict(),
             "metrics": result.metrics,
             "history": result.history,
-            "provenance": result.provenance,
+            "provenance": provenance,
             "files": files,
         },
         spec.title,
-        "taken from the store" if stored else "rendered in {seconds:.1f} s, {device}".format(**result.provenance),
+        "taken from the store" if stored else f"rendered in {provenance['seconds']:.1f} s, {provenance['device']}",
         *(f"  {name.replace('_', ' ')}: {_number(value)}" for name, value in result.metrics.items()),
         *(f"{entry['path']}: {entry['bytes']:,} bytes" for entry in files),
     )

@@ -125,7 +125,7 @@ def _worker_environment(device: dict[str, str]) -> dict[str, str]:
     # With one arena per thread, glibc would not return the memory that TensorFlow's threads free.
     environment = {"TF_CPP_MIN_LOG_LEVEL": "2", "MALLOC_ARENA_MAX": "2", **os.environ, **device}
     home = str(Path(c3dvis.__file__).parent.parent)
-    if home != sysconfig.get_path("purelib"):  # always on the path; at its front it would hide standard modules
+    if home != sysconfig.get_path("purelib"):  # on the path anyway; put first, it would hide standard modules
         environment["PYTHONPATH"] = os.pathsep.join(filter(None, [home, environment.get("PYTHONPATH")]))
     return environment
 

@@ -14,7 +14,7 @@ from diskcache.core import DBNAME
 from c3dvis.results.diskcache_entries import key_of
 
 UNINDEXED_AGE = 3600.0
-"""Seconds after which an entry file that is not in the index cannot belong to an unfinished write."""
+"""Age in seconds from which a file that is not in the index is no longer an unfinished write."""
 
 
 def quarantine(folder: Path) -> Path:

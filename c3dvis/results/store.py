@@ -285,5 +285,5 @@ class ResultStore:
 
 
 def _matches(result: RenderResult, key: str) -> bool:
-    """Whether the key belongs to the result in this version of the program; an older version may have stored it."""
+    """Whether this version of the program gives the result that key; an older version may have stored it."""
     return result.is_current and result.key == key

@@ -7,7 +7,7 @@ import streamlit as st
 from c3dvis.results.interpretation import TITLES, Metrics, interpret, number
 
 COMPARED_MEASURES = {name: title for name, title in TITLES.items() if name != "repetition"}
-"""Titles of the measures that stand in a table of several results."""
+"""Titles of the measures that a table of several results has."""
 
 
 def draw_measures(metrics: Metrics, filters: int) -> None:

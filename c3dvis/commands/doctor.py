@@ -22,7 +22,7 @@ from c3dvis.networks.weights import obtain
 from c3dvis.settings import cache_dir, scheduler_address
 from c3dvis.spec import RenderSpec
 
-_REINSTALL = "Run `python -m pip install -r requirements.txt`."
+_INSTALL = "Run `python -m pip install -r requirements.txt`."
 PYTHONS = ((3, 11), (3, 13))
 PACKAGES = (
     "av", "cachetools", "diskcache", "distributed", "h5py", "imageio", "jinja2", "keras", "keras-vis", "numpy",
@@ -92,14 +92,14 @@ def _packages() -> list[Check]:
             missing.append(name)
     if not missing:
         return [Check("packages", "ok", ", ".join(found))]
-    return [Check("packages", "problem", f"missing: {', '.join(missing)}", _REINSTALL)]
+    return [Check("packages", "problem", f"missing: {', '.join(missing)}", _INSTALL)]
 
 
 def _device(console: Console) -> list[Check]:
     try:
         console.load_tensorflow()
     except ImportError as error:
-        return [Check("device", "problem", f"TensorFlow does not load: {error}", _REINSTALL)]
+        return [Check("device", "problem", f"TensorFlow does not load: {error}", _INSTALL)]
     from c3dvis.networks.compute.device import describe_device
 
     device = describe_device()

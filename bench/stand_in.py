@@ -175,7 +175,7 @@ def render_specs(specs: Any, reporters: Any) -> list[Any]:
             fingerprint=fingerprint,
             algorithm=ALGORITHM_VERSION,
             provenance={
-                "device": "a stand-in", "seconds": seconds / len(specs), "together": len(specs),
+                "device": "a stand-in", "seconds": seconds / len(specs), "batch_size": len(specs),
                 "created": "2026-01-01T00:00:00+00:00",
             },
         )  # fmt: skip
@@ -198,7 +198,8 @@ def _noise(frames: int, height: int, width: int) -> np.ndarray:
 
 
 def _log(event: str, keys: list[str]) -> None:
-    lines = [json.dumps({"event": event, "key": key, "pid": os.getpid(), "together": len(keys)}) + "\n" for key in keys]
+    common = {"event": event, "pid": os.getpid(), "batch_size": len(keys)}
+    lines = [json.dumps(common | {"key": key}) + "\n" for key in keys]
     with Path(os.environ["STAND_IN_LOG"]).open("ab", buffering=0) as file:
         file.write("".join(lines).encode())  # one write: lines of several processes do not mix
 

@@ -1,4 +1,4 @@
-"""Writes files atomically, so that no reader finds half of a file, even if its writer was killed; hashes files."""
+"""Files: written atomically, so that no reader finds half of one; hashed; their sizes as text."""
 
 import hashlib
 import os
@@ -70,3 +70,8 @@ def sha256_of(path: Path, on_bytes: Callable[[int], None] | None = None) -> str:
             if on_bytes:
                 on_bytes(done)
     return digest.hexdigest()
+
+
+def byte_size(size: float) -> str:
+    """A number of bytes as text: `47.2 MB`, `1.25 GB`."""
+    return f"{size / 1e9:.2f} GB" if size >= 1e9 else f"{size / 1e6:.1f} MB"

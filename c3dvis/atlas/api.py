@@ -56,21 +56,14 @@ def build(
         StoreError: the store cannot be read.
     """
     site = Site(folder, plan, formats, fps)
-    latest = AtlasProgress(len(plan.specs))
-
-    def report(progress: AtlasProgress) -> None:
-        nonlocal latest
-        latest = progress
-        on_progress(progress)
-
     failures: list[FailedRender] = []
     try:
         with ResultStore(cache_dir()) as store:
-            renderer = AtlasRenderer(plan.specs, store, lambda: RenderQueue(store, patient=True), site.add, report)
+            renderer = AtlasRenderer(plan.specs, store, lambda: RenderQueue(store, patient=True), site.add, on_progress)
             failures = renderer.run()
     finally:
         site.finish(failures)  # after Ctrl-C too: the filters rendered so far can be looked at
-    return AtlasReport(folder, latest, site.written, tuple(failures))
+    return AtlasReport(folder, renderer.progress, site.written, tuple(failures))
 
 
 def visualize_all_activations_3d(

@@ -12,26 +12,12 @@ from c3dvis.atlas.plan import AtlasPlan
 from c3dvis.networks import registry
 from c3dvis.results import RenderResult
 from c3dvis.results.file_formats import FORMATS
-from c3dvis.results.interpretation import Metrics, dead_filter, interpret, number
+from c3dvis.results.interpretation import Metrics, activation_curve, dead_filter, interpret, number
 from c3dvis.spec import RenderSpec
 from c3dvis.spec.text import command, file_stem
 
 TABLE_COLUMNS = 4
 """Filters of each layer on the first page, as in the original project's table."""
-
-
-class FilterEntry(NamedTuple):
-    """What the first page and a layer's page show of a filter that has a page of its own.
-
-    Attributes:
-        stem: name of the filter's files without their ending.
-        dead: no stimulus was found that activates the filter.
-        metrics: of its result.
-    """
-
-    stem: str
-    dead: bool
-    metrics: Metrics
 
 
 class FrameSheet(NamedTuple):
@@ -55,11 +41,11 @@ def folder_of(layer: str) -> str:
     return layer.replace("/", ".")
 
 
-def index_page(plan: AtlasPlan, entries: Mapping[RenderSpec, FilterEntry], failed: Mapping[RenderSpec, str]) -> str:
+def index_page(plan: AtlasPlan, metrics: Mapping[RenderSpec, Metrics], failed: Mapping[RenderSpec, str]) -> str:
     """The first page: each layer × its first filters, the architecture, what did not succeed.
 
     Args:
-        entries: the filters that have a page.
+        metrics: of the results of the filters that have a page.
         failed: why a filter has no result, by spec.
     """
     base = plan.base
@@ -71,27 +57,26 @@ def index_page(plan: AtlasPlan, entries: Mapping[RenderSpec, FilterEntry], faile
         total=len(plan.specs),
         columns=max(min(TABLE_COLUMNS, len(specs)) for specs in plan.layers.values()),
         table_columns=TABLE_COLUMNS,
-        rows=plan.info.table(base.frames, base.height, base.width),
-        entries=entries,
+        rows=plan.info.table(*base.size),
+        metrics=metrics,
         failed=failed,
     )
 
 
 def layer_page(
-    plan: AtlasPlan, layer: str, entries: Mapping[RenderSpec, FilterEntry], failed: Mapping[RenderSpec, str]
+    plan: AtlasPlan, layer: str, metrics: Mapping[RenderSpec, Metrics], failed: Mapping[RenderSpec, str]
 ) -> str:
     """A layer's filters as a grid; arguments as for `index_page`."""
-    base, layers = plan.base, list(plan.layers)
-    previous, following = _neighbours(layers, layer)
+    previous, following = _neighbours(list(plan.layers), layer)
     return _render(
         "layer.html",
         info=plan.info,
         layer=layer,
         specs=plan.layers[layer],
-        shape=plan.info.output_shape(layer, base.frames, base.height, base.width),
+        shape=plan.info.output_shape(layer, *plan.base.size),
         previous=previous and (f"../{folder_of(previous)}/index.html", previous),
         next=following and (f"../{folder_of(following)}/index.html", following),
-        entries=entries,
+        metrics=metrics,
         failed={spec: reason for spec, reason in failed.items() if spec.layer == layer},
     )
 
@@ -108,7 +93,7 @@ def filter_page(
         sheet: what the player plays.
     """
     spec, info = result.spec, registry.describe(result.spec.network)
-    filters = info.output_shape(spec.layer, spec.frames, spec.height, spec.width)[3]
+    filters = info.output_shape(spec.layer, *spec.size)[3]
     previous, following = _neighbours(siblings, spec)
     origin = (f"{name} {result.provenance.get(name)}" for name in ("device", "created", "c3dvis", "tensorflow"))
     return _render(
@@ -140,15 +125,14 @@ def absent_page(spec: RenderSpec, reason: str | None) -> str:
 
 
 def _neighbours(ordered: Sequence[Any], one: Any) -> tuple[Any, Any]:
-    """What stands before and after one of a sequence, or None."""
+    """The items before and after one item of a sequence; None where there is none."""
     at = ordered.index(one)
     return ordered[at - 1] if at else None, ordered[at + 1] if at + 1 < len(ordered) else None
 
 
 def _curve(result: RenderResult) -> _Curve | None:
     """None unless the shown activation was measured at two steps."""
-    rows = [(row["step"], row["shown_activation"]) for row in result.history]
-    points = [(step, value) for step, value in rows if value is not None]
+    points = activation_curve(result.history)
     if len(points) < 2:
         return None
     last, top = max(step for step, _ in points) or 1, max(value for _, value in points) or 1.0

@@ -51,13 +51,13 @@ def make_plan(base: RenderSpec, layers: Sequence[str] | None = None, filters: st
     info = registry.describe(base.network)
     base = base.replace(objective="filter", position=None)
     if layers is None:
-        rows = info.table(base.frames, base.height, base.width)
+        rows = info.table(*base.size)
         layers = [row.name for row in rows if row.kind == "conv" and row.targetable and min(row.output_shape) > 0]
     for layer in layers:
         info.architecture.check_layer(layer)  # raises UnknownLayer
     planned: dict[str, tuple[RenderSpec, ...]] = {}
     for layer in sorted(set(layers), key=info.layers.index):
-        count = info.output_shape(layer, base.frames, base.height, base.width)[3]
+        count = info.output_shape(layer, *base.size)[3]
         specs = tuple(base.replace(layer=layer, filter=number) for number in parse_filters(filters, count))
         for spec in specs:
             info.check(spec)

@@ -10,10 +10,8 @@ from dataclasses import dataclass
 
 from c3dvis.durations import seconds_left, seconds_per_unit
 from c3dvis.errors import C3dvisError, InvalidSpec, QueueClosed, RenderFailed, UnknownLayer, WeightsMissing
-from c3dvis.networks.registry import describe
-from c3dvis.networks.weights import installed_weights
 from c3dvis.queue import RenderJob, RenderQueue
-from c3dvis.results import RenderResult, ResultStore
+from c3dvis.results import RenderResult, ResultStore, result_key
 from c3dvis.spec import RenderSpec
 
 ATTEMPTS = 3
@@ -70,6 +68,9 @@ class AtlasRenderer:
         make_queue: called once, with the first render: starting workers takes time and memory.
         on_result: called with every result, also those stored before, as soon as each is there.
         on_progress: called a few times a second.
+
+    Attributes:
+        progress: the one that `on_progress` received last.
     """
 
     def __init__(
@@ -78,8 +79,9 @@ class AtlasRenderer:
         store: ResultStore,
         make_queue: Callable[[], RenderQueue],
         on_result: Callable[[RenderResult], None],
-        on_progress: Callable[[AtlasProgress], None] = lambda progress: None,
+        on_progress: Callable[[AtlasProgress], None],
     ) -> None:
+        self.progress = AtlasProgress(len(specs))
         self._specs = specs
         self._store = store
         self._make_queue = make_queue
@@ -97,7 +99,7 @@ class AtlasRenderer:
         stored: deque[RenderSpec] = deque()
         waiting: deque[tuple[RenderSpec, int]] = deque()  # with the number of the attempt
         for spec in self._specs:
-            if spec.key(installed_weights.fingerprint(describe(spec.network))) in self._store:
+            if result_key(spec) in self._store:
                 stored.append(spec)
             else:
                 waiting.append((spec, 1))
@@ -167,14 +169,13 @@ class AtlasRenderer:
             self._reports.popleft()
         done = self._stored + self._rendered + len(self._failures)
         pace = seconds_per_unit([self._reports[0], (self._rendered, now)])
-        self._on_progress(
-            AtlasProgress(
-                total=len(self._specs),
-                stored=self._stored,
-                rendered=self._rendered,
-                failed=len(self._failures),
-                per_minute=60 / pace if pace else None,
-                seconds_left=seconds_left(pace, len(self._specs) - done),
-                problem=self._queue.status().problem if self._queue else None,
-            )
+        self.progress = AtlasProgress(
+            total=len(self._specs),
+            stored=self._stored,
+            rendered=self._rendered,
+            failed=len(self._failures),
+            per_minute=60 / pace if pace else None,
+            seconds_left=seconds_left(pace, len(self._specs) - done),
+            problem=self._queue.status().problem if self._queue else None,
         )
+        self._on_progress(self.progress)

@@ -23,11 +23,12 @@ from c3dvis.files import write_whole
 from c3dvis.media.png import sheet_grid
 from c3dvis.results import RenderResult
 from c3dvis.results.file_formats import FORMATS, encode_result
+from c3dvis.results.interpretation import Metrics
 from c3dvis.spec import RenderSpec
 
 _ALWAYS = ("gif", "json")  # the pages show the GIF and offer the recipe
 _ASSETS = Path(__file__).parent
-_LEFTOVER_AGE = 60.0  # seconds after which a half-written file belongs to a process that was killed
+_LEFTOVER_AGE = 60.0  # seconds after which a half-written file is one that a killed process left
 
 
 class Site:
@@ -53,7 +54,7 @@ class Site:
         self._plan = plan
         self._formats = tuple(name for name in FORMATS if name in {*formats, *_ALWAYS})
         self._fps = fps
-        self._entries: dict[RenderSpec, pages.FilterEntry] = {}
+        self._metrics: dict[RenderSpec, Metrics] = {}
         try:
             for layer in plan.layers:
                 (folder / pages.folder_of(layer)).mkdir(parents=True, exist_ok=True)
@@ -76,12 +77,11 @@ class Site:
         sheet = pages.FrameSheet(f"{stem}.frames.webp", sheet_grid(*result.clip.shape[:3]).columns, self._fps)
         digest = self._digest(result)
         page = pages.filter_page(result, digest, self._plan.layers[spec.layer], names, sheet).encode()
-        self._entries[spec] = pages.FilterEntry(stem, bool(result.metrics.get("dead")), result.metrics)
+        self._metrics[spec] = result.metrics
         target = folder / f"{stem}.html"
         written = _read(target)
-        if digest.encode() not in written or not all(
-            (folder / name).is_file() for name in (*names.values(), sheet.name)
-        ):
+        complete = all((folder / name).is_file() for name in (*names.values(), sheet.name))
+        if digest.encode() not in written or not complete:
             for fmt, name in names.items():
                 write_whole(folder / name, encode_result(result, fmt, fps=self._fps), durable=False)
             write_whole(folder / sheet.name, media.encode_frames(result.clip)[0], durable=False)
@@ -99,13 +99,13 @@ class Site:
             write_whole(self.folder / name, (_ASSETS / name).read_bytes(), durable=False)
         failed = {failure.spec: str(failure.error) for failure in failures}
         for spec in self._plan.specs:
-            if spec not in self._entries:
+            if spec not in self._metrics:
                 page = self.folder / pages.folder_of(spec.layer) / f"{spec.filter_text}.html"
                 write_whole(page, pages.absent_page(spec, failed.get(spec)).encode(), durable=False)
         for layer in self._plan.layers:
-            text = pages.layer_page(self._plan, layer, self._entries, failed)
+            text = pages.layer_page(self._plan, layer, self._metrics, failed)
             write_whole(self.folder / pages.folder_of(layer) / "index.html", text.encode(), durable=False)
-        text = pages.index_page(self._plan, self._entries, failed)
+        text = pages.index_page(self._plan, self._metrics, failed)
         write_whole(self.folder / "index.html", text.encode(), durable=False)
 
     def _digest(self, result: RenderResult) -> str:

@@ -2,10 +2,10 @@
 
 import argparse
 import shutil
-from pathlib import Path
 
 from c3dvis.commands.console import Console
 from c3dvis.errors import ResultDamaged
+from c3dvis.files import byte_size
 from c3dvis.queue.outbox import Outbox
 from c3dvis.results import ResultStore
 from c3dvis.settings import cache_dir
@@ -15,6 +15,7 @@ def info(arguments: argparse.Namespace, console: Console) -> int:
     """Prints where the store is, its size and its limit."""
     with ResultStore(cache_dir()) as store:
         stats = store.stats()
+    existing = next(folder for folder in (stats.path, *stats.path.parents) if folder.exists())
     values = {
         "path": str(stats.path),
         "count": stats.count,
@@ -22,12 +23,12 @@ def info(arguments: argparse.Namespace, console: Console) -> int:
         "starters": stats.starters,
         "damaged": stats.damaged,
         "size_limit": stats.size_limit,
-        "free": shutil.disk_usage(_nearest(stats.path)).free,
+        "free": shutil.disk_usage(existing).free,
     }
     console.result(
         values,
-        f"{stats.path}: {stats.count} results, {_size(stats.bytes)} of at most {_size(stats.size_limit)}; "
-        f"{_size(values['free'])} free on the disk.",
+        f"{stats.path}: {stats.count} results, {byte_size(stats.bytes)} of at most {byte_size(stats.size_limit)}; "
+        f"{byte_size(values['free'])} free on the disk.",
         f"{stats.starters} results come with c3dvis; {stats.damaged} damaged ones are set aside.",
     )
     return 0
@@ -57,16 +58,3 @@ def clear(arguments: argparse.Namespace, console: Console) -> int:
     folder = str(cache_dir().absolute())
     console.result({"removed": count, "path": folder}, f"Removed {count} results from {folder}.")
     return 0
-
-
-def _nearest(path: Path) -> Path:
-    """The folder, or its nearest parent that exists."""
-    return next(folder for folder in (path, *path.parents) if folder.exists())
-
-
-def _size(count: float) -> str:
-    for unit in ("bytes", "kB", "MB"):
-        if count < 1000:
-            return f"{count:.0f} {unit}"
-        count /= 1000
-    return f"{count:.1f} GB"

@@ -35,7 +35,7 @@ class Console:
         self.warnings: list[str] = []
         self._out = _stream_console(sys.stdout)
         # A second stream to the terminal, since `load_tensorflow` closes the usual one for a while.
-        self._err = _stream_console(_duplicate_stderr(sys.stderr) or sys.stderr)
+        self._err = _stream_console(_duplicate_stderr() or sys.stderr)
 
     def result(self, values: dict[str, Any], *lines: str | Table) -> None:
         """Print the command's result: `values` as JSON for programs, or `lines` for people. Call it once."""
@@ -75,7 +75,7 @@ class Console:
         Raises:
             ImportError: TensorFlow is not installed, or does not run on this machine.
         """
-        silenced = contextlib.nullcontext() if self.debug or not _is_stderr(sys.stderr) else _silenced_stderr()
+        silenced = contextlib.nullcontext() if self.debug or not _stderr_is_own() else _silenced_stderr()
         with silenced:
             from c3dvis.networks.compute.device import configure
 
@@ -152,19 +152,19 @@ def _stream_console(stream: TextIO) -> rich.console.Console:
     return console
 
 
-def _is_stderr(stream: TextIO) -> bool:
-    """Whether this is the process's standard error, and not a replacement such as a test's or a notebook's."""
+def _stderr_is_own() -> bool:
+    """Whether `sys.stderr` is the process's standard error, and not a replacement such as a test's or a notebook's."""
     try:
-        return stream.fileno() == 2
+        return sys.stderr.fileno() == 2
     except (OSError, ValueError, AttributeError):
         return False
 
 
-def _duplicate_stderr(stream: TextIO) -> TextIO | None:
-    """A second stream to the process's standard error; None if `stream` is not standard error."""
-    if not _is_stderr(stream):
+def _duplicate_stderr() -> TextIO | None:
+    """A second stream to the process's standard error; None if `sys.stderr` is another stream."""
+    if not _stderr_is_own():
         return None
-    return os.fdopen(os.dup(2), "w", buffering=1, encoding=stream.encoding, errors="backslashreplace")
+    return os.fdopen(os.dup(2), "w", buffering=1, encoding=sys.stderr.encoding, errors="backslashreplace")
 
 
 @contextmanager

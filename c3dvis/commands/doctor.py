@@ -16,11 +16,13 @@ import numpy as np
 
 from c3dvis.commands.console import Console
 from c3dvis.errors import C3dvisError, WeightsMissing
+from c3dvis.files import byte_size
 from c3dvis.networks import registry
 from c3dvis.networks.weights import obtain
 from c3dvis.settings import cache_dir, scheduler_address
 from c3dvis.spec import RenderSpec
 
+_INSTALL = "Run `python -m pip install -r requirements.txt`."
 PYTHONS = ((3, 11), (3, 13))
 PACKAGES = (
     "av", "cachetools", "diskcache", "distributed", "h5py", "imageio", "jinja2", "keras", "keras-vis", "numpy",
@@ -90,16 +92,14 @@ def _packages() -> list[Check]:
             missing.append(name)
     if not missing:
         return [Check("packages", "ok", ", ".join(found))]
-    advice = "Run `python -m pip install -r requirements.txt`."
-    return [Check("packages", "problem", f"missing: {', '.join(missing)}", advice)]
+    return [Check("packages", "problem", f"missing: {', '.join(missing)}", _INSTALL)]
 
 
 def _device(console: Console) -> list[Check]:
     try:
         console.load_tensorflow()
     except ImportError as error:
-        advice = "Run `python -m pip install -r requirements.txt`."
-        return [Check("device", "problem", f"TensorFlow does not load: {error}", advice)]
+        return [Check("device", "problem", f"TensorFlow does not load: {error}", _INSTALL)]
     from c3dvis.networks.compute.device import describe_device
 
     device = describe_device()
@@ -135,7 +135,7 @@ def _cache() -> list[Check]:
         advice = "Renders work and are not kept. Choose a folder that can be written with C3DVIS_CACHE_DIR."
         return [Check("cache", "problem", f"{folder} cannot be written: {error.strerror}", advice)]
     free = shutil.disk_usage(folder).free
-    detail = f"{folder}, {free / 1e9:.1f} GB free"
+    detail = f"{folder}, {byte_size(free)} free"
     if free < LOW_DISK:
         return [Check("cache", "note", detail, "Make room, or choose another folder with C3DVIS_CACHE_DIR.")]
     return [Check("cache", "ok", detail)]

@@ -33,14 +33,8 @@ def networks(arguments: argparse.Namespace, console: Console) -> int:
             }
         )
     rows = [
-        (
-            entry["name"],
-            entry["title"],
-            str(entry["layers"]),
-            "installed" if entry["weights_installed"] else "missing",
-            entry["licence"],
-        )
-        for entry in described
+        (n["name"], n["title"], str(n["layers"]), "installed" if n["weights_installed"] else "missing", n["licence"])
+        for n in described
     ]
     columns = ("network", "what it is", "layers", "weights", "licence of the weights")
     console.result({"networks": described}, table("", columns, rows, right=("layers",)))
@@ -69,12 +63,7 @@ def layers(arguments: argparse.Namespace, console: Console) -> int:
     ]
     title = f"{info.title}, clip of {size['frames']}×{size['height']}×{size['width']} (frames×height×width)"
     console.result(
-        {
-            "network": info.name,
-            **size,
-            "parameters": total,
-            "layers": [asdict(row) for row in rows],
-        },
+        {"network": info.name, **size, "parameters": total, "layers": [asdict(row) for row in rows]},
         table(title, ("layer", "kind", "output shape", "parameters", "sees (t×h×w)"), shown, right=("parameters",)),
         f"Total: {total:,} parameters. Layers marked · cannot be targeted.",
     )

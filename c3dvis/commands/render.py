@@ -3,7 +3,7 @@
 import argparse
 import os
 import sys
-from contextlib import suppress
+from contextlib import nullcontext, suppress
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -23,7 +23,8 @@ from c3dvis.spec import FIELDS, MOTION_PRESETS, PRESETS, RenderSpec, parse_field
 if TYPE_CHECKING:
     from c3dvis.maximize.progress import Progress
 
-ENDINGS = tuple(entry.extension for entry in FORMATS.values())
+ENDINGS = {entry.extension: name for name, entry in FORMATS.items()}
+"""The format of each file name ending."""
 
 
 class WrongArguments(C3dvisError):
@@ -42,21 +43,16 @@ def run(arguments: argparse.Namespace, console: Console) -> int:
     if arguments.no_cache and not outputs:
         raise WrongArguments("Nothing would be kept: expected -o FILE, or no --no-cache.")
 
-    store = None if arguments.no_cache else ResultStore(cache_dir())
-    try:
+    with nullcontext() if arguments.no_cache else ResultStore(cache_dir()) as store:
         result = store.get(spec) if store else None
         stored = result is not None
         if result is None:
             result = _render(spec, console)
-            if store:
-                try:
+            try:
+                if store:
                     store.put(result)
-                except (StoreError, ResultDamaged) as error:
-                    console.warning(str(error))
-    finally:
-        if store:
-            store.close()
-
+            except (StoreError, ResultDamaged) as error:
+                console.warning(str(error))
     if result.metrics.get("dead"):
         console.warning(
             f"{dead_filter(spec.title)} The picture shows where the search ended. "
@@ -64,7 +60,7 @@ def run(arguments: argparse.Namespace, console: Console) -> int:
         )
     files = []
     for path in outputs:
-        write_whole(path, encode_result(result, _format(path), fps=fps))
+        write_whole(path, encode_result(result, ENDINGS[_ending(path)], fps=fps))
         files.append({"path": str(path), "format": _ending(path)[1:], "bytes": path.stat().st_size})
     provenance = result.provenance
     console.result(
@@ -172,7 +168,3 @@ def _check_outputs(outputs: list[Path]) -> None:
 
 def _ending(path: Path) -> str:
     return path.suffix.lower()
-
-
-def _format(path: Path) -> str:
-    return next(name for name, entry in FORMATS.items() if entry.extension == _ending(path))

@@ -8,7 +8,7 @@ from pathlib import Path
 
 from c3dvis.commands.console import Console, table
 from c3dvis.errors import FetchFailed, OutputFailed, WeightsDamaged, WeightsMissing
-from c3dvis.files import move_into_place, sha256_of
+from c3dvis.files import byte_size, move_into_place, sha256_of
 from c3dvis.networks import registry
 from c3dvis.networks.registry import NetworkInfo
 from c3dvis.networks.weights import class_labels, obtain
@@ -101,7 +101,7 @@ def convert_command(arguments: argparse.Namespace, console: Console) -> int:
     console.result(
         {**asdict(report), "output": str(target), "output_bytes": size, "output_dtype": arguments.dtype},
         f"{arguments.file} ({report.form}) is now {target}: {report.parameters:,} parameters, {arguments.dtype}, "
-        f"{size / 1e6:.1f} MB.",
+        f"{byte_size(size)}.",
     )
     return 0
 
@@ -117,7 +117,7 @@ def _print(report: WeightsReport, info: NetworkInfo, console: Console) -> None:
         f"  layout      {report.layout}",
         f"  dtype       {report.dtype}",
         f"  parameters  {report.parameters:,} in {len(report.layers)} layers, every value finite",
-        f"  size        {report.size / 1e6:.1f} MB",
+        f"  size        {byte_size(report.size)}",
         f"  SHA-256     {report.sha256}",
         *(f"  {name.removeprefix('source_'):<11} {text}  (of its source)" for name, text in origin if text),
         *(f"{_MARKS[finding.verdict]} {finding.what}: {finding.detail}" for finding in report.findings),
@@ -143,5 +143,5 @@ def _print_installed(path: Path, info: NetworkInfo, console: Console) -> None:
             "source": info.source,
             "licence": info.licence,
         },
-        f"{info.name}: the weights are at {path} and sound ({size / 1e6:.1f} MB, sha256 {digest[:16]}…).",
+        f"{info.name}: the weights are at {path} and sound ({byte_size(size)}, sha256 {digest[:16]}…).",
     )

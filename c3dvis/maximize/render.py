@@ -111,7 +111,7 @@ def _result(
             "precision": found.precision,
             "seconds": seconds,
             "search_seconds": searched,
-            "together": batch_size,
+            "batch_size": batch_size,
             "created": datetime.now(UTC).isoformat(timespec="seconds"),
             "c3dvis": c3dvis.__version__,
             "tensorflow": importlib.metadata.version("tensorflow"),

@@ -34,9 +34,8 @@ def thumbnail(clip: np.ndarray, side: int) -> np.ndarray:
     factor = min(-(-max(height, width) // side), height, width)
     if factor <= 1:
         return clip
-    total = np.full(
-        (frames, height // factor, width // factor, 3), factor * factor // 2, np.uint32
-    )  # half the divisor, to round
+    half = factor * factor // 2  # of the divisor, so that the quotient is rounded
+    total = np.full((frames, height // factor, width // factor, 3), half, np.uint32)
     for row in range(factor):
         for column in range(factor):
             total += clip[:, row : height // factor * factor : factor, column : width // factor * factor : factor]

@@ -37,9 +37,7 @@ def encode_mp4(clip: np.ndarray, fps: float, title: str, comment: str) -> bytes:
             for index, picture in enumerate(clip):
                 large = np.ascontiguousarray(picture.repeat(scale, axis=0).repeat(scale, axis=1))
                 frame = av.VideoFrame.from_ndarray(large, format="rgb24").reformat(
-                    format="yuv420p",
-                    dst_colorspace=Colorspace.ITU709,
-                    dst_color_range=ColorRange.MPEG,
+                    format="yuv420p", dst_colorspace=Colorspace.ITU709, dst_color_range=ColorRange.MPEG
                 )
                 frame.pts, frame.time_base = index, 1 / rate
                 container.mux(stream.encode(frame))

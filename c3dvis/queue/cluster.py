@@ -125,7 +125,7 @@ def _worker_environment(device: dict[str, str]) -> dict[str, str]:
     # With one arena per thread, glibc would not return the memory that TensorFlow's threads free.
     environment = {"TF_CPP_MIN_LOG_LEVEL": "2", "MALLOC_ARENA_MAX": "2", **os.environ, **device}
     home = str(Path(c3dvis.__file__).parent.parent)
-    if home != sysconfig.get_path("purelib"):  # always on the path; at its front it would hide standard modules
+    if home != sysconfig.get_path("purelib"):  # on the path anyway; put first, it would hide standard modules
         environment["PYTHONPATH"] = os.pathsep.join(filter(None, [home, environment.get("PYTHONPATH")]))
     return environment
 
@@ -136,10 +136,8 @@ def device_environments() -> list[dict[str, str]]:
     Without or with one NVIDIA GPU that is one worker and no variable. `CUDA_VISIBLE_DEVICES` is honoured.
     """
     chosen = os.environ.get("CUDA_VISIBLE_DEVICES")
-    devices = [name.strip() for name in chosen.split(",")] if chosen else _nvidia_devices() if chosen is None else []
-    if len(devices) < 2:
-        return [{}]
-    return [{"CUDA_VISIBLE_DEVICES": name} for name in devices]
+    devices = _nvidia_devices() if chosen is None else [name.strip() for name in chosen.split(",")]
+    return [{"CUDA_VISIBLE_DEVICES": name} for name in devices] if len(devices) > 1 else [{}]
 
 
 def _nvidia_devices() -> list[str]:

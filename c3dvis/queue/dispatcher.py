@@ -125,10 +125,7 @@ class Dispatcher:
             self._loop.call_soon_threadsafe(function)
 
     def _run_loop(self) -> None:
-        with (
-            asyncio.Runner(loop_factory=lambda: self._loop) as runner,
-            contextlib.suppress(asyncio.CancelledError),
-        ):
+        with asyncio.Runner(loop_factory=lambda: self._loop) as runner, contextlib.suppress(asyncio.CancelledError):
             runner.run(self._main())
 
     async def _main(self) -> None:
@@ -210,7 +207,7 @@ class Dispatcher:
             batch.task.add_done_callback(functools.partial(self._remove_batch, batch))
 
     def _batch_size(self, jobs: Sequence[RenderJob], devices: int) -> int:
-        """How many of the jobs to render in one batch: as many as every worker gains from, but no device stays idle."""
+        """The number of jobs in the next batch: as many as every worker gains from, so few that no device is idle."""
         reports = [worker["metrics"].get(METRIC, {}) for worker in self.workers.values()]
         kinds = ("GPU", "CPU") if self._patient else ("GPU",)
         if len(jobs) == 1 or not all(report.get("kind") in kinds for report in reports):

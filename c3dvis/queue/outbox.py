@@ -48,17 +48,15 @@ class Outbox:
         """The result of that key with its seal checked; None if it is not kept here."""
         from c3dvis.results import RenderResult
 
-        path = self._folder / key
         try:
-            blob = path.read_bytes()
+            blob = (self._folder / key).read_bytes()
+            if RenderResult.from_bytes(blob).key == key:
+                return blob
         except FileNotFoundError:
             return None
         except OSError as error:
             logger.warning("A finished render cannot be read, and is rendered again: %s", error)
             return None
-        try:
-            if RenderResult.from_bytes(blob).key == key:
-                return blob
         except ResultDamaged as error:
             logger.warning("A finished render was damaged before it was stored, and is rendered again: %s", error)
         self.delete([key])

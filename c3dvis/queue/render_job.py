@@ -88,7 +88,7 @@ class RenderJob:
     Attributes:
         key: address of the result.
         spec: of the render.
-        number: of its request, counted by the queue.
+        number: jobs that are equally urgent are rendered in the order of their numbers.
         background: no user waits for it, so jobs that a user waits for go first.
         alone: it must not be rendered in a batch.
     """

@@ -77,7 +77,8 @@ class RenderQueue:
         info.check(spec)
         key = spec.key(installed_weights.fingerprint(info))
         with self._submitting:
-            job = self._under_way(key)
+            with self._lock:  # a finished job whose result the store refused still has it
+                job = self._active.get(key) or (self._finished.get(key) if key in self._unstored else None)
             if job:
                 if not background:
                     self._bring_forward(job)
@@ -152,11 +153,6 @@ class RenderQueue:
         for job in left:
             self._finish(job, "failed", QueueClosed("The program was closed before this render was finished."))
         atexit.unregister(self.close)
-
-    def _under_way(self, key: str) -> RenderJob | None:
-        """The job that a new request for this key gets instead of a new one."""
-        with self._lock:
-            return self._active.get(key) or (self._finished.get(key) if key in self._unstored else None)
 
     def _is_stored(self, key: str) -> bool:
         try:

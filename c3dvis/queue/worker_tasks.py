@@ -209,21 +209,18 @@ class ProgressReporter:
     def __call__(self, progress: "Progress") -> None:
         self._task.raise_if_cancelled()
         if progress.step:  # step 0 has a clip to show and no measures yet
-            shown = None if progress.shown_activation is None else float(progress.shown_activation)
-            seconds, objective = float(progress.seconds), float(progress.objective)
-            self._points.append([int(progress.step), seconds, objective, shown])
+            self._points.append([progress.step, progress.seconds, progress.objective, progress.shown_activation])
         now = time.monotonic()
-        with_preview = progress.preview is not None and now - self._preview_sent >= PREVIEW_EVERY * self._batch_size
+        preview = progress.preview if now - self._preview_sent >= PREVIEW_EVERY * self._batch_size else None
         recent = now - self._sent < PROGRESS_EVERY * self._batch_size
-        if not with_preview and recent and progress.step < progress.steps:
+        if preview is None and recent and progress.step < progress.steps:
             return
-        message: dict[str, Any] = {"kind": "progress", "steps": int(progress.steps), "points": self._points}
-        if with_preview and progress.preview is not None:
-            message["frames"], message["preview"] = preview_image.encode(progress.preview)
+        message: dict[str, Any] = {"kind": "progress", "steps": progress.steps, "points": self._points}
+        if preview is not None:
+            message["frames"], message["preview"] = preview_image.encode(preview)
             self._preview_sent = now
         self._task.send(index=self._index, **message)
-        self._points = []
-        self._sent = now
+        self._points, self._sent = [], now
 
 
 class WarmUp(WorkerPlugin):

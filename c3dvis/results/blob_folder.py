@@ -54,8 +54,7 @@ class BlobFolder:
 
     def find(self, key: str) -> Entry | None:
         """The entry of that key, or None, also when the folder cannot be read (logged)."""
-        found = self.find_all((key,))
-        return found[0] if found else None
+        return next(iter(self.find_all((key,))), None)
 
     def find_all(self, keys: Sequence[str]) -> list[Entry]:
         """Those of the keys' entries that exist; none when the folder cannot be read (logged)."""
@@ -126,12 +125,7 @@ class BlobFolder:
     def quarantine(self, entry: Entry, reason: object) -> None:
         """Move a damaged entry out of the index and the folder, unless another process has replaced it meanwhile."""
         _log.warning("The stored result %s is damaged and counts as not stored: %s", entry.key, reason)
-        with (
-            contextlib.suppress(*_WRITE_ERRORS, IndexDamaged),
-            self._lock,
-            self._writing() as cache,
-            cache.transact(),
-        ):
+        with contextlib.suppress(*_WRITE_ERRORS, IndexDamaged), self._lock, self._writing() as cache, cache.transact():
             if self._index.find(entry.key) == [entry]:
                 repair.quarantine_entry(self.path, entry.key, self.path / entry.name)
                 cache.delete(entry.key)

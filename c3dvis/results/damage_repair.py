@@ -6,7 +6,7 @@ An entry's file contains its key, so no result is lost if the index is damaged.
 import sqlite3
 import time
 from collections.abc import Iterable, Iterator
-from contextlib import closing, contextmanager
+from contextlib import closing, contextmanager, suppress
 from pathlib import Path
 
 from diskcache.core import DBNAME
@@ -14,7 +14,7 @@ from diskcache.core import DBNAME
 from c3dvis.results.diskcache_entries import key_of
 
 UNINDEXED_AGE = 3600.0
-"""Seconds after which an entry file that is not in the index cannot belong to an unfinished write."""
+"""Age in seconds from which a file that is not in the index is no longer an unfinished write."""
 
 
 def quarantine(folder: Path) -> Path:
@@ -31,10 +31,8 @@ def quarantine_entry(folder: Path, key: str, file: Path) -> None:
     """Move a damaged entry's file into the quarantine; nothing happens if the file no longer exists."""
     target = quarantine(folder) / f"{key}.h5"
     target.parent.mkdir(mode=0o700, exist_ok=True)
-    try:
+    with suppress(FileNotFoundError):
         file.replace(target)
-    except FileNotFoundError:
-        return
 
 
 def remove_from_quarantine(folder: Path, key: str) -> None:

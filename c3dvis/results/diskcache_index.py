@@ -3,6 +3,7 @@
 With this module, a store in a read-only folder or on a full disk can be read.
 """
 
+import json
 import sqlite3
 from contextlib import closing
 from pathlib import Path
@@ -12,8 +13,6 @@ from diskcache.core import DBNAME, MODE_BINARY
 
 from c3dvis.results import diskcache_entries
 from c3dvis.results.diskcache_entries import key_of
-
-_KEYS_PER_QUERY = 500  # SQLite takes 999 values
 
 
 class IndexDamaged(Exception):
@@ -45,11 +44,7 @@ class Index:
 
     def find(self, *keys: str) -> list[Entry]:
         """Those of the keys' entries that exist, by key; raises as `entries` does."""
-        found: list[Entry] = []
-        for start in range(0, len(keys), _KEYS_PER_QUERY):
-            part = keys[start : start + _KEYS_PER_QUERY]
-            found += self._select(f"AND key IN ({','.join('?' * len(part))})", part)
-        return found
+        return self._select("AND key IN (SELECT value FROM json_each(?))", (json.dumps(keys),))
 
     def totals(self) -> tuple[int, int]:
         """How many entries there are, and their bytes, without listing them; raises as `entries` does."""

@@ -3,8 +3,9 @@
 The thresholds only select the sentence; `c3dvis/maximize/quality.py` computes the measures.
 """
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
+from typing import Any
 
 Metrics = Mapping[str, float | int | bool | None]
 
@@ -77,6 +78,11 @@ _GRADES: dict[str, tuple[tuple[float, str, str], ...]] = {
 def interpret(metrics: Metrics, filters: int) -> list[Interpretation]:
     """The measures that are defined, in the order they are shown; `filters` is the number of filters of the layer."""
     return [found for name in TITLES if (found := _interpret(name, metrics, filters))]
+
+
+def activation_curve(history: Iterable[Mapping[str, Any]]) -> list[tuple[int, float]]:
+    """(step, shown activation) of the steps at which it was measured; `history` is as in `RenderResult`."""
+    return [(int(row["step"]), row["shown_activation"]) for row in history if row["shown_activation"] is not None]
 
 
 def dead_filter(name: str = "This filter") -> str:

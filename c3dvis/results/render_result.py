@@ -44,7 +44,7 @@ class RenderResult:
     provenance: dict[str, str | float | int]
 
     def __post_init__(self) -> None:
-        expected = (self.spec.frames, self.spec.height, self.spec.width, 3)
+        expected = (*self.spec.size, 3)
         if self.clip.shape != expected or self.clip.dtype != np.uint8:
             raise ValueError(
                 f"The clip does not fit its spec. Expected shape {expected} and dtype uint8. "
@@ -55,7 +55,7 @@ class RenderResult:
         object.__setattr__(self, "clip", clip)
         object.__setattr__(self, "metrics", {name: _plain(value) for name, value in self.metrics.items()})
         object.__setattr__(self, "history", [_row(row) for row in self.history])
-        object.__setattr__(self, "provenance", {n: _plain(v) for n, v in self.provenance.items()})
+        object.__setattr__(self, "provenance", {name: _plain(value) for name, value in self.provenance.items()})
 
     @property
     def key(self) -> str:
@@ -69,18 +69,12 @@ class RenderResult:
 
     def to_bytes(self) -> bytes:
         """One HDF5 file (see `c3dvis.results.result_file`); equal results give equal bytes."""
+        identity = {
+            "title": self.spec.title, "key": self.key, "fingerprint": self.fingerprint, "algorithm": self.algorithm,
+        }  # fmt: skip
+        history = [tuple(row[name] for name in result_file.HISTORY_COLUMNS) for row in self.history]
         return result_file.pack(
-            clip=self.clip,
-            spec_json=self.spec.to_json(),
-            history=[tuple(row[name] for name in result_file.HISTORY_COLUMNS) for row in self.history],
-            metrics=self.metrics,
-            provenance=self.provenance,
-            identity={
-                "title": self.spec.title,
-                "key": self.key,
-                "fingerprint": self.fingerprint,
-                "algorithm": self.algorithm,
-            },
+            result_file.Contents(self.clip, self.spec.to_json(), history, self.metrics, self.provenance, identity)
         )
 
     @classmethod

@@ -17,7 +17,6 @@ filters, or sizes that do not fit the spec are rejected.
 
 import hashlib
 import io
-from collections.abc import Mapping, Sequence
 from typing import Any, NamedTuple
 
 import h5py
@@ -46,7 +45,7 @@ _README = (
 
 
 class Contents(NamedTuple):
-    """The contents of a file; types and shapes are checked, their meaning is not."""
+    """The contents of a file. `unpack` checks their types and shapes, not their meaning."""
 
     clip: np.ndarray
     spec_json: str
@@ -56,29 +55,21 @@ class Contents(NamedTuple):
     identity: dict[str, Any]
 
 
-def pack(
-    *,
-    clip: np.ndarray,
-    spec_json: str,
-    history: Sequence[tuple[Any, ...]],
-    metrics: Mapping[str, Any],
-    provenance: Mapping[str, Any],
-    identity: Mapping[str, Any],
-) -> bytes:
-    """The file's bytes. Equal arguments give equal bytes: the file contains no time of writing."""
+def pack(contents: Contents) -> bytes:
+    """The file's bytes. Equal contents give equal bytes: the file contains no time of writing."""
+    clip = contents.clip
     file = io.BytesIO()
     with h5py.File(file, "w", userblock_size=_USER_BLOCK) as h5:
-        h5.attrs.update({"format": FORMAT, "format_version": FORMAT_VERSION, "readme": _README, **identity})
+        h5.attrs.update({"format": FORMAT, "format_version": FORMAT_VERSION, "readme": _README, **contents.identity})
         frames = h5.create_dataset("clip", data=clip, chunks=(1, *clip.shape[1:]), compression="gzip", shuffle=True)
         frames.attrs["axes"] = "frame, row, column, RGB"
         frames.attrs["sha256"] = hashlib.sha256(clip.tobytes()).hexdigest()
-        h5.create_dataset("spec", data=spec_json, dtype=h5py.string_dtype())
-        rows = [tuple(np.nan if cell is None else cell for cell in row) for row in history]
+        h5.create_dataset("spec", data=contents.spec_json, dtype=h5py.string_dtype())
+        rows = [tuple(np.nan if cell is None else cell for cell in row) for row in contents.history]
         h5.create_dataset("history", data=np.array(rows, dtype=_HISTORY))
-        for name, values in (("metrics", metrics), ("provenance", provenance)):
+        for name, values in (("metrics", contents.metrics), ("provenance", contents.provenance)):
             group = h5.create_group(name)
-            for key in sorted(values):
-                value = values[key]
+            for key, value in sorted(values.items()):
                 group.attrs[key] = h5py.Empty("<f8") if value is None else value
     body = file.getvalue()[_USER_BLOCK:]
     return _user_block(body) + body
@@ -136,7 +127,7 @@ def _read(h5: h5py.File) -> Contents:
     _check_members(h5)
     spec_json = _text(h5["spec"])
     spec = RenderSpec.from_json(spec_json)
-    clip = _dataset(h5, "clip", (spec.frames, spec.height, spec.width, 3), np.dtype(np.uint8))
+    clip = _dataset(h5, "clip", (*spec.size, 3), np.dtype(np.uint8))
     if hashlib.sha256(clip.tobytes()).hexdigest() != h5["clip"].attrs["sha256"]:
         raise ResultDamaged("The stored clip does not match the checksum that was stored with it.")
     length = len(h5["history"])  # pyright: ignore[reportArgumentType]

@@ -10,6 +10,7 @@ import sqlite3
 import threading
 from collections.abc import Sequence
 from dataclasses import dataclass
+from functools import cached_property
 from pathlib import Path
 
 import diskcache
@@ -54,6 +55,16 @@ class StoreStats:
     path: Path
 
 
+def result_key(spec: RenderSpec) -> str:
+    """The key of a spec's result for the weights on this machine.
+
+    Raises:
+        UnknownNetwork: no network has that name.
+        WeightsMissing: the key depends on a weights file that is not on this machine.
+    """
+    return spec.key(installed_weights.fingerprint(describe(spec.network)))
+
+
 class ResultStore:
     """A folder of results by key: a hash over spec, network and algorithm.
 
@@ -76,7 +87,6 @@ class ResultStore:
             )
         self._folder = BlobFolder(Path(path).absolute() / "results", size_limit)
         self._starter = starter
-        self._starter_keys: set[str] | None = None  # None until the folder is listed
         self._thumbnails = ThumbnailFile(self._folder.path / FILE_NAME)
         self._starter_thumbnails: dict[str, Thumbnail] = {}
         self._lock = threading.Lock()
@@ -89,10 +99,9 @@ class ResultStore:
             UnknownNetwork: no network has that name.
         """
         try:
-            fingerprint = installed_weights.fingerprint(describe(spec.network))
+            return self.get_key(result_key(spec))
         except WeightsMissing:
             return self._counted(None)
-        return self.get_key(spec.key(fingerprint))
 
     def get_key(self, key: str) -> RenderResult | None:
         """The result of that key (64 hex digits), or None."""
@@ -127,19 +136,17 @@ class ResultStore:
         Args:
             images: with the thumbnails' images; False reads the measures alone, to sort a whole layer.
         """
-        asked = [key for key in keys if _KEY.fullmatch(key)]
-        stored = [entry.key for entry in self._folder.find_all(asked)]
+        stored = [entry.key for entry in self._folder.find_all(keys)]
         found = self._thumbnails.get(stored, images=images)
         missing = [key for key in stored if key not in found]
         made = [make_thumbnail(result) for key in missing if (result := self._stored(key))]
         self._thumbnails.put(made)
         found.update((thumbnail.key, thumbnail) for thumbnail in made)
-        for key in asked:
-            if key not in found and self._is_starter(key):
-                if key not in self._starter_thumbnails and (result := self._starter_result(key)):
-                    self._starter_thumbnails[key] = make_thumbnail(result)
-                if key in self._starter_thumbnails:
-                    found[key] = self._starter_thumbnails[key]
+        for key in self._starter_keys.intersection(keys) - found.keys():
+            if key not in self._starter_thumbnails and (result := self._starter_result(key)):
+                self._starter_thumbnails[key] = make_thumbnail(result)
+            if key in self._starter_thumbnails:
+                found[key] = self._starter_thumbnails[key]
         return found
 
     def keys(self) -> list[str]:
@@ -148,18 +155,15 @@ class ResultStore:
         Raises:
             StoreError: the folder cannot be read.
         """
-        return sorted({*(entry.key for entry in self._folder.entries()), *self._listed_starters()})
+        return sorted({*(entry.key for entry in self._folder.entries()), *self._starter_keys})
 
     def __contains__(self, key: object) -> bool:
         """Whether there is an entry of that key; unlike `get_key`, without opening it."""
-        if not isinstance(key, str) or not _KEY.fullmatch(key):
-            return False
-        return self._folder.find(key) is not None or self._is_starter(key)
+        return isinstance(key, str) and (self._folder.find(key) is not None or key in self._starter_keys)
 
     def present(self, keys: Sequence[str]) -> set[str]:
         """Those of the keys that are stored, in one query, without opening the results."""
-        stored = {entry.key for entry in self._folder.find_all([key for key in keys if _KEY.fullmatch(key)])}
-        return stored.union(key for key in keys if key not in stored and _KEY.fullmatch(key) and self._is_starter(key))
+        return {entry.key for entry in self._folder.find_all(keys)} | self._starter_keys.intersection(keys)
 
     def stats(self) -> StoreStats:
         """Size, limit, hits and misses.
@@ -171,7 +175,7 @@ class ResultStore:
         return StoreStats(
             count=count,
             bytes=size,
-            starters=len(self._listed_starters()),
+            starters=len(self._starter_keys),
             damaged=len(self._folder.quarantined_keys()),
             hits=self._hits,
             misses=self._misses,
@@ -193,7 +197,7 @@ class ResultStore:
             self._folder.repair()
         keys = [entry.key for entry in self._folder.entries()]
         damaged = {key for key in keys if self._is_damaged(key)}
-        damaged.update(key for key in self._listed_starters() if self._load_starter(key) is None)
+        damaged.update(key for key in self._starter_keys if self._load_starter(key) is None)
         return sorted(damaged.union(self._folder.quarantined_keys()))
 
     def clear(self) -> int:
@@ -242,8 +246,7 @@ class ResultStore:
 
     def _load(self, key: str) -> tuple[Entry, RenderResult] | None:
         """The entry of that key; a damaged one is quarantined before the ResultDamaged is raised."""
-        found = self._folder.read(key)
-        if found is None:
+        if (found := self._folder.read(key)) is None:
             return None
         entry, data = found
         try:
@@ -275,16 +278,12 @@ class ResultStore:
             _log.warning("The starter result %s cannot be used: %s", path, error)
             return None
 
-    def _is_starter(self, key: str) -> bool:
-        return key in self._listed_starters()
-
-    def _listed_starters(self) -> set[str]:
-        if self._starter_keys is None:
-            files = self._starter.glob("*.h5") if self._starter else ()
-            self._starter_keys = {path.stem for path in files if _KEY.fullmatch(path.stem)}
-        return self._starter_keys
+    @cached_property
+    def _starter_keys(self) -> set[str]:
+        files = self._starter.glob("*.h5") if self._starter else ()
+        return {path.stem for path in files if _KEY.fullmatch(path.stem)}
 
 
 def _matches(result: RenderResult, key: str) -> bool:
-    """Whether the key belongs to the result in this version of the program; an older version may have stored it."""
+    """Whether this version of the program gives the result that key; an older version may have stored it."""
     return result.is_current and result.key == key

@@ -23,7 +23,6 @@ FILE_NAME = "summaries.db"
 """Name of the file; it and the table `summary` keep the names that they have in existing caches."""
 
 _QUALITY = 75
-_KEYS_PER_QUERY = 500  # SQLite takes 999 values
 _TIMEOUT = 10.0  # seconds to wait for another process that is writing
 _log = logging.getLogger(__name__)
 
@@ -73,14 +72,12 @@ class ThumbnailFile:
         image = "thumbnail" if images else "x''"
         try:
             with closing(self._connect()) as connection:
-                for start in range(0, len(keys), _KEYS_PER_QUERY):
-                    part = keys[start : start + _KEYS_PER_QUERY]
-                    query = (
-                        f"SELECT key, metrics, frames, height, width, columns, {image} FROM summary "
-                        f"WHERE key IN ({','.join('?' * len(part))})"
-                    )
-                    for row in connection.execute(query, part):
-                        found[row[0]] = Thumbnail(row[0], json.loads(row[1]), (row[2], row[3], row[4]), row[5], row[6])
+                query = (
+                    f"SELECT key, metrics, frames, height, width, columns, {image} FROM summary "
+                    "WHERE key IN (SELECT value FROM json_each(?))"
+                )
+                for key, metrics, *shape, columns, sheet in connection.execute(query, (json.dumps(keys),)):
+                    found[key] = Thumbnail(key, json.loads(metrics), tuple(shape), columns, sheet)
         except (sqlite3.Error, ValueError) as error:
             _log.warning("The thumbnails in %s cannot be read, and are made again: %s", self.file, error)
             return {}
@@ -106,20 +103,17 @@ class ThumbnailFile:
             return
         with self._lock:
             try:
-                self._write(statement, rows)
+                with closing(self._connect()) as connection, connection:
+                    connection.execute(
+                        "CREATE TABLE IF NOT EXISTS summary (key TEXT PRIMARY KEY, metrics TEXT NOT NULL, "
+                        "frames INTEGER, height INTEGER, width INTEGER, columns INTEGER, thumbnail BLOB)"
+                    )
+                    connection.executemany(statement, rows)
             except sqlite3.OperationalError as error:  # a full disk, a read-only folder
                 _log.warning("Thumbnails were not stored in %s: %s", self.file, error)
             except sqlite3.DatabaseError as error:
                 _log.warning("The thumbnails in %s are damaged, and are made again: %s", self.file, error)
                 self._delete_file()
-
-    def _write(self, statement: str, rows: list[tuple[Any, ...]]) -> None:
-        with closing(self._connect()) as connection, connection:
-            connection.execute(
-                "CREATE TABLE IF NOT EXISTS summary (key TEXT PRIMARY KEY, metrics TEXT NOT NULL, frames INTEGER, "
-                "height INTEGER, width INTEGER, columns INTEGER, thumbnail BLOB)"
-            )
-            connection.executemany(statement, rows)
 
     def _connect(self) -> sqlite3.Connection:
         connection = sqlite3.connect(self.file, timeout=_TIMEOUT)

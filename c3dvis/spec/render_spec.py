@@ -152,6 +152,11 @@ class RenderSpec:
         return f"{self.layer} · {self.target} · {self.network}"
 
     @property
+    def size(self) -> tuple[int, int, int]:
+        """Frames, height and width of the clip."""
+        return self.frames, self.height, self.width
+
+    @property
     def target(self) -> str:
         """What is maximised, without layer and network: `filter 6`, `neuron of filter 6`, `class 3`, `whole layer`."""
         name = TARGETS[self.objective]

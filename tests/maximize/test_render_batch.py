@@ -41,7 +41,7 @@ def assert_as_alone(specs: list[c3dvis.RenderSpec]) -> list[RenderResult]:
     exact = describe_device()["kind"] == "CPU" and results[0].provenance["precision"] == "bfloat16"
     for one, other in zip(alone, results, strict=True):
         assert other.spec == one.spec
-        assert other.provenance["together"] == len(specs)
+        assert other.provenance["batch_size"] == len(specs)
         if exact:
             np.testing.assert_array_equal(other.clip, one.clip)
             assert other.metrics == one.metrics

@@ -64,7 +64,7 @@ def submit(queue: RenderQueue, numbers: range) -> list[RenderJob]:
 def logged(log: Path, event: str) -> list[tuple[str, int]]:
     """(key, renders in its batch) of each render that started, or that ended."""
     lines = [json.loads(line) for line in log.read_text().splitlines()]
-    return [(line["key"], line["together"]) for line in lines if line["event"] == event]
+    return [(line["key"], line["batch_size"]) for line in lines if line["event"] == event]
 
 
 def test_what_nobody_waits_for_goes_in_batches(queue: RenderQueue, log: Path, hold: Path) -> None:
@@ -172,7 +172,7 @@ def test_a_batch_that_kills_its_workers_is_tried_one_by_one(
     for job in jobs:
         assert job.wait(PATIENCE), (job.snapshot(), queue.status())
         assert job.state == "done", job.snapshot()
-    assert {together for _, together in logged(log, "end")} == {1}
+    assert {batch_size for _, batch_size in logged(log, "end")} == {1}
     assert [job.snapshot().attempt for job in jobs[1:]] == [5] * 4
 
 
@@ -192,7 +192,7 @@ def test_on_a_cpu_the_atlas_does_and_a_page_does_not(weights: Path, tmp_path: Pa
                     assert job.wait(PATIENCE), (job.snapshot(), queue.status())
                 results = [job.result() for job in jobs]
                 queue.close()
-            counts = {result.provenance["together"] for result in results if result}
+            counts = {result.provenance["batch_size"] for result in results if result}
             assert counts == {min(4, expected) if patient or device["kind"] == "GPU" else 1}
             if device["precision"] == "bfloat16" and device["kind"] == "CPU":
                 for spec, result in zip(specs, results, strict=True):

@@ -8,7 +8,7 @@ import streamlit as st
 from c3dvis.networks import registry
 from c3dvis.queue import JobSnapshot
 from c3dvis.results import RenderResult
-from c3dvis.results.interpretation import dead_filter
+from c3dvis.results.interpretation import activation_curve, dead_filter
 from c3dvis.spec import RenderSpec
 from c3dvis.ui.components.curve import step_curve
 from c3dvis.ui.components.player import player_message, volume_player
@@ -69,22 +69,20 @@ def _panel(resources: ServerResources, state: ExploreState, was_active: bool, pl
 
 
 def _draw_player(spec: RenderSpec, result: RenderResult | None, snapshot: JobSnapshot | None) -> None:
-    shape = (spec.frames, spec.height, spec.width)
     active = bool(snapshot and not snapshot.finished)
+    clip, placeholder = None, ""
     if result and result.metrics.get("dead"):
-        message = player_message(
-            None, clip_key="dead", label=spec.title, shape=shape, placeholder="A dead filter: no picture."
-        )
+        clip_key, placeholder = "dead", "A dead filter: no picture."
     elif result:
-        message = player_message(result.clip, clip_key=result.key, label=spec.title)
+        clip, clip_key = result.clip, result.key
     elif snapshot and active and snapshot.preview is not None:
-        clip_key = f"preview.{snapshot.attempt}.{snapshot.step}"
-        message = player_message(snapshot.preview, clip_key=clip_key, label=spec.title, shape=shape, live=True)
+        clip, clip_key = snapshot.preview, f"preview.{snapshot.attempt}.{snapshot.step}"
     else:
-        text = "The picture forms here in a moment." if active else "There is no picture of this yet."
-        message = player_message(
-            None, clip_key=f"empty.{active}", label=spec.title, shape=shape, live=active, placeholder=text
-        )
+        clip_key = f"empty.{active}"
+        placeholder = "The picture forms here in a moment." if active else "There is no picture of this yet."
+    message = player_message(
+        clip, clip_key=clip_key, label=spec.title, shape=spec.size, live=active, placeholder=placeholder
+    )
     volume_player(message, key="player")
 
 
@@ -107,18 +105,14 @@ def _draw_active(resources: ServerResources, state: ExploreState, snapshot: JobS
 
 def _draw_result(result: RenderResult, snapshot: JobSnapshot | None) -> None:
     spec = result.spec
-    size = (spec.frames, spec.height, spec.width)
-    filters = registry.describe(spec.network).output_shape(spec.layer, *size)[3]
+    filters = registry.describe(spec.network).output_shape(spec.layer, *spec.size)[3]
     if snapshot and snapshot.warning:
         st.warning(snapshot.warning, icon=":material/warning:")
     if result.metrics.get("dead"):
         _draw_dead(spec, filters)
         return
     draw_measures(result.metrics, filters)
-    measured = (row for row in result.history if row["shown_activation"] is not None)
-    points = [(row["step"], row["shown_activation"]) for row in measured]
-    if len(points) > 1:
-        step_curve(points, max(1, spec.iterations), "Activation over the steps", key="curve")
+    step_curve(activation_curve(result.history), max(1, spec.iterations), "Activation over the steps", key="curve")
     made = result.provenance
     took = f" in {made['seconds']:.1f} s" if isinstance(made.get("seconds"), float) else ""
     st.caption(f"Rendered{took} on {made.get('device', 'a device that was not recorded')}.")

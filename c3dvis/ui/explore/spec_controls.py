@@ -22,24 +22,19 @@ from c3dvis.ui.explore.render_settings import draw_engine_and_size, draw_presets
 _LAST_VALID = "controls.spec"  # session key of the last valid spec of the controls
 
 
-def widget_key(field: str) -> str:
-    """Session key of a field's widget."""
-    return f"c.{field}"
-
-
 def load_spec(spec: RenderSpec) -> None:
     """Set every widget to the values of a spec; must be called before they are drawn, or in a callback."""
     session = st.session_state
     session[_LAST_VALID] = spec
     for name, value in spec.to_dict().items():
-        session[widget_key(name)] = value
-    session[widget_key("filter")] = spec.filter if isinstance(spec.filter, int) else spec.filter_text
-    session[widget_key("centre")] = spec.position is None
-    session[widget_key("tv_weight")] = spec.tv_space_weight
+        session[f"c.{name}"] = value
+    session["c.filter"] = spec.filter if isinstance(spec.filter, int) else spec.filter_text
+    session["c.centre"] = spec.position is None
+    session["c.tv_weight"] = spec.tv_space_weight
     info = registry.describe(spec.network)
-    t, h, w, _ = info.output_shape(spec.layer, spec.frames, spec.height, spec.width)
+    t, h, w, _ = info.output_shape(spec.layer, *spec.size)
     for axis, value in zip("thw", spec.position or (t // 2, h // 2, w // 2), strict=True):
-        session[widget_key(f"position.{axis}")] = value
+        session[f"c.position.{axis}"] = value
 
 
 def read_spec() -> tuple[RenderSpec, str | None]:
@@ -50,17 +45,17 @@ def read_spec() -> tuple[RenderSpec, str | None]:
     """
     session = st.session_state
     last_valid: RenderSpec = session[_LAST_VALID]
-    if widget_key("network") not in session:  # Streamlit dropped the values when another page was shown
+    if "c.network" not in session:  # Streamlit dropped the values when another page was shown
         load_spec(last_valid)
     for name in ("engine", "objective"):  # without a value if the last run was interrupted before it drew them
-        if session.get(widget_key(name)) is None:
-            session[widget_key(name)] = getattr(last_valid, name)
-    info = registry.describe(session[widget_key("network")])
-    shape = _output_shapes(info)[session[widget_key("layer")]]
-    if isinstance(session[widget_key("filter")], int):
-        session[widget_key("filter")] = min(session[widget_key("filter")], shape[-1] - 1)
+        if session.get(f"c.{name}") is None:
+            session[f"c.{name}"] = getattr(last_valid, name)
+    info = registry.describe(session["c.network"])
+    shape = _output_shapes(info)[session["c.layer"]]
+    if isinstance(session["c.filter"], int):
+        session["c.filter"] = min(session["c.filter"], shape[-1] - 1)
     for axis, size in zip("thw", shape[:3] if len(shape) == 4 else (), strict=False):
-        key = widget_key(f"position.{axis}")
+        key = f"c.position.{axis}"
         session[key] = max(0, min(session.get(key, size // 2), size - 1))
     try:
         spec = _spec_of_widgets(last_valid)
@@ -75,12 +70,12 @@ def draw_controls() -> None:
     """Draw the widgets."""
     _draw_target(st.session_state[_LAST_VALID])
     draw_presets(lambda: st.session_state[_LAST_VALID], load_spec)
-    draw_weights(st.session_state[widget_key("engine")])
+    draw_weights(st.session_state["c.engine"])
     draw_engine_and_size(_on_engine)
 
 
 def _clip_size() -> tuple[int, int, int]:
-    frames, height, width = (st.session_state[widget_key(name)] for name in ("frames", "height", "width"))
+    frames, height, width = (st.session_state[f"c.{name}"] for name in ("frames", "height", "width"))
     return frames, height, width
 
 
@@ -92,41 +87,33 @@ def _output_shapes(info: NetworkInfo) -> dict[str, tuple[int, ...]]:
 def _draw_target(last_valid: RenderSpec) -> None:
     """Draw the widgets of network, layer, filter and objective."""
     session = st.session_state
+    names, network, layer = registry.names(), session["c.network"], session["c.layer"]
     st.selectbox(
-        "Network",
-        registry.names(),
-        registry.names().index(session[widget_key("network")]),
-        key=widget_key("network"),
-        format_func=registry.title,
-        on_change=_on_network,
+        "Network", names, names.index(network), key="c.network", format_func=registry.title, on_change=_on_network
     )
-    info = registry.describe(session[widget_key("network")])
+    info = registry.describe(network)
     shapes = _output_shapes(info)
-    layer_strip(info, _clip_size(), session[widget_key("layer")], key="strip", on_chosen=_on_strip)
-    layer = session[widget_key("layer")]
-    st.selectbox("Layer", info.layers, info.layers.index(layer), key=widget_key("layer"), on_change=_on_layer)
+    layer_strip(info, _clip_size(), layer, key="strip", on_chosen=_on_strip)
+    st.selectbox("Layer", info.layers, info.layers.index(layer), key="c.layer", on_change=_on_layer)
     st.caption(f"Output {shape_text(shapes[layer])}")
     _draw_filter(shapes[layer][-1])
     st.segmented_control(
         "Maximise",
         sorted({"filter", "neuron", last_valid.objective}),
-        key=widget_key("objective"),
-        format_func=lambda objective: OBJECTIVES[objective],
-        required=True,
+        key="c.objective", format_func=lambda objective: OBJECTIVES[objective], required=True,
         help=FIELDS["objective"].help,
-    )
-    if session[widget_key("objective")] == "neuron":
+    )  # fmt: skip
+    if session["c.objective"] == "neuron":
         _draw_position(shapes[layer])
 
 
 def _draw_filter(filters: int) -> None:
-    key = widget_key("filter")
-    value = st.session_state[key]
+    value = st.session_state["c.filter"]
     if isinstance(value, str):
-        st.text_input("Filters", value, key=key, help=FIELDS["filter"].help)
+        st.text_input("Filters", value, key="c.filter", help=FIELDS["filter"].help)
         return
     with st.container(horizontal=True, vertical_alignment="bottom", gap="small"):
-        st.number_input("Filter", 0, filters - 1, value, step=1, key=key, help=f"0 to {filters - 1}", width=128)
+        st.number_input("Filter", 0, filters - 1, value, step=1, key="c.filter", help=f"0 to {filters - 1}", width=128)
         for label, title, step in (("‹", "Previous filter", -1), ("›", "Next filter", 1)):
             st.button(label, key=f"filter{step}", help=title, on_click=_step_filter, args=(step, filters))
         st.button(
@@ -136,46 +123,44 @@ def _draw_filter(filters: int) -> None:
 
 def _draw_position(shape: tuple[int, ...]) -> None:
     session = st.session_state
-    st.toggle("At the centre of the layer", session[widget_key("centre")], key=widget_key("centre"))
-    if session[widget_key("centre")] or len(shape) != 4 or min(shape) < 1:
+    st.toggle("At the centre of the layer", session["c.centre"], key="c.centre")
+    if session["c.centre"] or len(shape) != 4 or min(shape) < 1:
         return
     with st.container(horizontal=True, gap="small"):
         for axis, size in zip("thw", shape[:3], strict=True):
-            key = widget_key(f"position.{axis}")
+            key = f"c.position.{axis}"
             st.number_input(f"{axis}, 0 to {size - 1}", 0, size - 1, session[key], step=1, key=key, width=82)
 
 
 def _spec_of_widgets(last_valid: RenderSpec) -> RenderSpec:
     session = st.session_state
-    values = {name: session.get(widget_key(name), getattr(last_valid, name)) for name in FIELDS}
+    values = {name: session.get(f"c.{name}", getattr(last_valid, name)) for name in FIELDS}
     if isinstance(values["filter"], str):
         values["filter"] = parse_field("filter", values["filter"])
     values["position"] = None
-    if values["objective"] == "neuron" and not session.get(widget_key("centre"), True):
-        values["position"] = tuple(session[widget_key(f"position.{axis}")] for axis in "thw")
+    if values["objective"] == "neuron" and not session.get("c.centre", True):
+        values["position"] = tuple(session[f"c.position.{axis}"] for axis in "thw")
     if values["engine"] == "keras-vis":  # the fields that keras-vis fixes have no widgets
         with_widget = {"iterations", "activation_weight", "lp_weight"}
-        for name, value in ENGINE_DEFAULTS["keras-vis"].items():
-            if name not in with_widget:
-                values[name] = value
-        values["tv_space_weight"] = values["tv_time_weight"] = session[widget_key("tv_weight")]
+        values |= {name: value for name, value in ENGINE_DEFAULTS["keras-vis"].items() if name not in with_widget}
+        values["tv_space_weight"] = values["tv_time_weight"] = session["c.tv_weight"]
     return RenderSpec(**values)
 
 
 def _on_strip() -> None:
     chosen = st.session_state["strip"].chosen
-    if chosen in registry.describe(st.session_state[widget_key("network")]).layers:
-        st.session_state[widget_key("layer")] = chosen
+    if chosen in registry.describe(st.session_state["c.network"]).layers:
+        st.session_state["c.layer"] = chosen
         _on_layer()
 
 
 def _on_layer() -> None:
     """Choose the neuron at the centre, since another layer has other positions."""
-    st.session_state[widget_key("centre")] = True
+    st.session_state["c.centre"] = True
 
 
 def _on_network() -> None:
-    info = registry.describe(st.session_state[widget_key("network")])
+    info = registry.describe(st.session_state["c.network"])
     frames, height, width = info.default_size
     last_valid: RenderSpec = st.session_state[_LAST_VALID]
     moved = last_valid.replace(
@@ -185,7 +170,7 @@ def _on_network() -> None:
 
 
 def _on_engine() -> None:
-    engine = st.session_state.get(widget_key("engine"))
+    engine = st.session_state.get("c.engine")
     if engine is None:  # the visitor left the page before the choice reached the server
         return
     last_valid: RenderSpec = st.session_state[_LAST_VALID]
@@ -198,8 +183,8 @@ def _on_engine() -> None:
 
 
 def _step_filter(step: int, filters: int) -> None:
-    st.session_state[widget_key("filter")] = (st.session_state[widget_key("filter")] + step) % filters
+    st.session_state["c.filter"] = (st.session_state["c.filter"] + step) % filters
 
 
 def _random_filter(filters: int) -> None:
-    st.session_state[widget_key("filter")] = secrets.randbelow(filters)
+    st.session_state["c.filter"] = secrets.randbelow(filters)

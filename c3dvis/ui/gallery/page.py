@@ -44,7 +44,7 @@ def _draw_head(resources: ServerResources, state: GalleryState) -> None:
     base = state.base
     st.markdown(f"### {base.layer}")
     info = registry.describe(base.network)
-    shape = info.output_shape(base.layer, base.frames, base.height, base.width)
+    shape = info.output_shape(base.layer, *base.size)
     st.caption(f"{info.title}, output {shape_text(shape)}, engine {base.engine}, seed {base.seed}")
     state.draw_link_problems()
     draw_weights_notice(resources, base.network)
@@ -53,7 +53,6 @@ def _draw_head(resources: ServerResources, state: GalleryState) -> None:
 def _draw_sidebar(state: GalleryState) -> None:
     base, session = state.base, st.session_state
     info = registry.describe(base.network)
-    size = (base.frames, base.height, base.width)
     session["g.network"], session["g.layer"] = base.network, base.layer
     session["g.sort"], session["g.show"] = state.sort, state.show
 
@@ -78,7 +77,7 @@ def _draw_sidebar(state: GalleryState) -> None:
         st.selectbox(
             "Show", list(SHOW_TITLES), key="g.show", format_func=lambda show: SHOW_TITLES[show], on_change=set_order
         )
-    layer_strip(info, size, base.layer, key="g.strip", on_chosen=set_layer_of_strip)
+    layer_strip(info, base.size, base.layer, key="g.strip", on_chosen=set_layer_of_strip)
     changed = differences(RenderSpec(network=base.network, layer=base.layer, filter=base.filter), base)
     if changed:
         st.caption(f"Rendered with: {', '.join(changed)}")
@@ -132,9 +131,8 @@ def _draw_renders(resources: ServerResources, state: GalleryState, renders: Laye
     if renders.failed:
         parts.append(f"{len(renders.failed)} failed")
     if renders.active:
-        left = time_left(seconds_left(resources, renders))
-        parts += [f"{len(renders.active)} under way", *([left] if left else [])]
-        st.progress(min(1.0, len(renders.stored) / total), text=", ".join(parts))
+        parts += [f"{len(renders.active)} under way", time_left(seconds_left(resources, renders))]
+        st.progress(min(1.0, len(renders.stored) / total), text=", ".join(filter(None, parts)))
     else:
         st.caption(", ".join(parts))
     missing = [n for n in range(total) if n not in renders.stored and n not in renders.active]

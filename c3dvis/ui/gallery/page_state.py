@@ -38,7 +38,7 @@ class GalleryState(PageState):
     def specs(self) -> tuple[RenderSpec, ...]:
         """The spec of every filter of the layer, by filter number."""
         info, base = registry.describe(self.base.network), self.base
-        return _filter_specs(base, info.output_shape(base.layer, base.frames, base.height, base.width)[3])
+        return _filter_specs(base, info.output_shape(base.layer, *base.size)[3])
 
     def query(self) -> dict[str, str]:
         """The query of the address."""

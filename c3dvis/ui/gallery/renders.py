@@ -5,6 +5,7 @@ All of it is read from the store and the queue whenever the page runs, so that e
 
 from dataclasses import dataclass
 from functools import lru_cache
+from itertools import islice
 
 from c3dvis import durations
 from c3dvis.errors import WeightsMissing
@@ -83,13 +84,8 @@ def seconds_left(resources: ServerResources, renders: LayerRenders) -> float | N
     """Estimated seconds until the active renders are done, from the duration of the latest; None if there are none."""
     layer = renders.specs[0].layer
     finished = (job for job in resources.queue.jobs() if job.state == "done" and job.spec.layer == layer)
-    took: list[float] = []
-    for job in finished:
-        snapshot = job.snapshot()
-        if snapshot.seconds:
-            took.append(snapshot.seconds / snapshot.batch_size)
-        if len(took) == _PACE_RENDERS:
-            break
+    shares = (one.seconds / one.batch_size for one in (job.snapshot() for job in finished) if one.seconds)
+    took = list(islice(shares, _PACE_RENDERS))
     workers = max(1, sum(worker.ready for worker in resources.queue.status().workers))
     pace = sum(took) / len(took) if took else None
     return durations.seconds_left(pace, len(renders.active) / workers)

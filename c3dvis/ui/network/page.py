@@ -10,13 +10,13 @@ from pathlib import Path
 import streamlit as st
 
 from c3dvis.errors import C3dvisError
+from c3dvis.files import byte_size
 from c3dvis.networks import c3d_options, registry
 from c3dvis.networks.registry import NetworkInfo
 from c3dvis.networks.weights import installed_weights, obtain, provenance
 from c3dvis.networks.weights.published_files import WEIGHTS_AT_URLS
 from c3dvis.spec import RenderSpec
 from c3dvis.ui.shared import navigation
-from c3dvis.ui.shared.byte_size import byte_size
 from c3dvis.ui.shared.error_boundary import error_boundary
 from c3dvis.ui.shared.markdown_table import markdown_table
 from c3dvis.ui.shared.server_resources import ServerResources, server_resources

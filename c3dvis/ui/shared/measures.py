@@ -7,9 +7,7 @@ import streamlit as st
 from c3dvis.results.interpretation import TITLES, Metrics, interpret, number
 
 COMPARED_MEASURES = {name: title for name, title in TITLES.items() if name != "repetition"}
-"""Titles of the measures that stand in a table of several results."""
-
-_JUDGED = ("good", "fair", "poor")
+"""Titles of the measures that a table of several results has."""
 
 
 def draw_measures(metrics: Metrics, filters: int) -> None:
@@ -21,12 +19,12 @@ def draw_measures(metrics: Metrics, filters: int) -> None:
     """
     rows = []
     for reading in interpret(metrics, filters):
-        judged = reading.tone in _JUDGED
-        mark = f'<i role="img" title="{reading.tone}" aria-label="{reading.tone}: "></i>' if judged else ""
+        tone = reading.tone
+        mark = "" if tone == "plain" else f'<i role="img" title="{tone}" aria-label="{tone}: "></i>'
         rows.append(
             f'<dt data-measure="{reading.name}"><span>{escape(reading.title)}</span>'
             f"<b>{escape(reading.value)}</b></dt>"
-            f'<dd class="{reading.tone}">{mark}{escape(reading.sentence)}</dd>'
+            f'<dd class="{tone}">{mark}{escape(reading.sentence)}</dd>'
         )
     st.html(f'<dl class="c3d-measures">{"".join(rows)}</dl>')
 

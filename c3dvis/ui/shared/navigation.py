@@ -13,8 +13,6 @@ from typing import NoReturn
 
 import streamlit as st
 
-from c3dvis.errors import C3dvisError
-
 Query = dict[str, list[str]]
 """The parameters of an address, each with all its values."""
 
@@ -114,18 +112,11 @@ def register_pages(pages: Mapping[str, object]) -> None:
 
 
 def switch_page(page: str, query: Mapping[str, str | Sequence[str]]) -> NoReturn:
-    """Go to another page and have it load a query; must not be called from a callback.
-
-    Raises:
-        C3dvisError: there is no page of that title.
-    """
-    pages = st.session_state.get(_PAGES, {})
-    if page not in pages:
-        raise C3dvisError(f"There is no page {page!r}; expected one of {', '.join(pages)}.")
+    """Go to another page, by its title, and have it load a query; must not be called from a callback."""
     # Passed on in the session: st.switch_page would first write the query into the address of the page that is left,
     # and the browser's Back button would lead to that.
     st.session_state[_PENDING_QUERY] = _all_values(query)
-    st.switch_page(pages[page])
+    st.switch_page(st.session_state[_PAGES][page])
 
 
 def _all_values(query: Mapping[str, str | Sequence[str]]) -> Query:

@@ -6,6 +6,7 @@ import streamlit as st
 
 from c3dvis.durations import time_left
 from c3dvis.queue import JobSnapshot
+from c3dvis.results.interpretation import activation_curve
 from c3dvis.ui.components.curve import step_curve
 
 
@@ -44,18 +45,14 @@ def draw_progress(
         on_cancel: called when Cancel is pressed.
         watched_by_others: a Cancel was refused because others watch the render; the next one stops it for everyone.
     """
-    fraction = snapshot.step / snapshot.steps if snapshot.steps and snapshot.step else 0.0
-    st.progress(min(1.0, fraction), text=progress_text(snapshot, queue_state))
+    st.progress(min(1.0, snapshot.step / max(1, snapshot.steps)), text=progress_text(snapshot, queue_state))
     if watched_by_others:
         st.info("Another page is watching this render too.", icon=":material/group:")
     label = "Cancel for everyone" if watched_by_others else "Cancel"
     st.button(label, key="cancel", icon=":material/close:", on_click=on_cancel)
     if snapshot.warning:
         st.warning(snapshot.warning, icon=":material/warning:")
-    rows = [(int(row["step"] or 0), row["shown_activation"]) for row in snapshot.curve]
-    points = [(step, value) for step, value in rows if value is not None]
-    if len(points) > 1:
-        step_curve(points, snapshot.steps, "Activation so far", key="curve")
+    step_curve(activation_curve(snapshot.curve), snapshot.steps, "Activation so far", key="curve")
 
 
 def _position_text(position: int) -> str:

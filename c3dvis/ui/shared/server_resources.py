@@ -7,10 +7,8 @@ import streamlit as st
 from cachetools import LRUCache
 
 from c3dvis.errors import C3dvisError, WeightsMissing
-from c3dvis.networks import registry
-from c3dvis.networks.weights import installed_weights
 from c3dvis.queue import RenderJob, RenderQueue
-from c3dvis.results import RenderResult, ResultStore
+from c3dvis.results import RenderResult, ResultStore, result_key
 from c3dvis.settings import cache_dir
 from c3dvis.spec import RenderSpec
 from c3dvis.ui.shared.weights_fetch import WeightsFetch
@@ -41,7 +39,7 @@ class ServerResources:
     def key(self, spec: RenderSpec) -> str | None:
         """The key of a spec's result; None if the network's weights, which are part of the key, are missing."""
         try:
-            return spec.key(installed_weights.fingerprint(registry.describe(spec.network)))
+            return result_key(spec)
         except WeightsMissing:
             return None
 
@@ -106,11 +104,7 @@ class ServerResources:
             self._fetches[network] = WeightsFetch.start(network)
 
 
-def _close(resources: ServerResources) -> None:
-    resources.close()
-
-
-server_resources: Callable[[], ServerResources] = st.cache_resource(show_spinner=False, on_release=_close)(
-    ServerResources
-)
+server_resources: Callable[[], ServerResources] = st.cache_resource(
+    show_spinner=False, on_release=ServerResources.close
+)(ServerResources)
 """The one `ServerResources` of this server process, created at the first call."""

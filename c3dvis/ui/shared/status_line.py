@@ -5,8 +5,7 @@ from importlib.metadata import PackageNotFoundError, version
 import streamlit as st
 
 import c3dvis
-from c3dvis.queue import QueueStatus
-from c3dvis.ui.shared.byte_size import byte_size
+from c3dvis.files import byte_size
 from c3dvis.ui.shared.error_boundary import error_boundary
 from c3dvis.ui.shared.server_resources import ServerResources
 
@@ -37,9 +36,10 @@ def _status_line(resources: ServerResources) -> None:
     queue = resources.queue.status()
     stored = resources.store.stats()
     renders = f"{queue.running} running, {queue.queued} waiting" if queue.running or queue.queued else "queue empty"
+    devices = sorted({worker.device for worker in queue.workers if worker.device})
     parts = [
         f":{_STATE_COLOURS.get(queue.state, 'orange')}[●] Worker {STATE_TEXT[queue.state]}",
-        _device_names(queue),
+        ", ".join(devices) or "device not known yet",
         renders,
         f"{stored.count + stored.starters} stored, {byte_size(stored.bytes)}",
         f"c3dvis {c3dvis.__version__}, TensorFlow {package_version('tensorflow')}",
@@ -47,8 +47,3 @@ def _status_line(resources: ServerResources) -> None:
     st.caption(" · ".join(parts))
     if queue.problem:
         st.caption(f":red[{queue.problem}]")
-
-
-def _device_names(queue: QueueStatus) -> str:
-    devices = sorted({worker.device for worker in queue.workers if worker.device})
-    return ", ".join(devices) or "device not known yet"

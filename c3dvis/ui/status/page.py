@@ -5,8 +5,8 @@ import platform
 import streamlit as st
 
 import c3dvis
+from c3dvis.files import byte_size
 from c3dvis.ui.shared import navigation
-from c3dvis.ui.shared.byte_size import byte_size
 from c3dvis.ui.shared.error_boundary import error_boundary
 from c3dvis.ui.shared.markdown_table import markdown_table
 from c3dvis.ui.shared.render_progress import progress_text

@@ -1,14 +1,14 @@
 """The curve: one value, such as the activation, over the optimiser's steps."""
 
-from collections.abc import Iterable
+from collections.abc import Sequence
 
 from c3dvis.ui.components.mount import mount
 
 _MAX_POINTS = 240  # more points than this cannot be told apart at the size of the drawing
 
 
-def step_curve(points: Iterable[tuple[int, float]], steps: int, label: str, *, key: str) -> None:
-    """Draw a curve through the points.
+def step_curve(points: Sequence[tuple[int, float]], steps: int, label: str, *, key: str) -> None:
+    """Draw a curve through the points; nothing for fewer than two.
 
     Args:
         points: (step, value) pairs, in the order of the steps.
@@ -16,7 +16,8 @@ def step_curve(points: Iterable[tuple[int, float]], steps: int, label: str, *, k
         label: heading of the drawing.
         key: Streamlit key.
     """
-    drawn = list(points)
-    if len(drawn) > _MAX_POINTS:
-        drawn = [drawn[i * (len(drawn) - 1) // (_MAX_POINTS - 1)] for i in range(_MAX_POINTS)]
-    mount("curve", {"points": drawn, "steps": steps, "label": label}, key=key)
+    if len(points) < 2:
+        return
+    if len(points) > _MAX_POINTS:
+        points = [points[i * (len(points) - 1) // (_MAX_POINTS - 1)] for i in range(_MAX_POINTS)]
+    mount("curve", {"points": points, "steps": steps, "label": label}, key=key)

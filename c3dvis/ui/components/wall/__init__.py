@@ -74,20 +74,12 @@ def wall_message(cells: Sequence[Cell], *, label: str, side: int, scrub: bool) -
     offset = 0
     cell_headers: list[dict[str, Any]] = []
     for cell in cells:
-        cell_header: dict[str, Any] = {
-            "name": cell.name, "title": cell.title, "caption": cell.caption, "state": cell.state, "link": cell.link,
-        }  # fmt: skip
+        pixels = None
         if cell.pixels:
-            end = offset + len(cell.pixels.data)
-            cell_header["pixels"] = {
-                "key": cell.pixels.key,
-                "shape": cell.pixels.shape,
-                "columns": cell.pixels.columns,
-                "from": offset,
-                "to": end,
-            }
-            offset = end
-        cell_headers.append(cell_header)
+            pixels = {name: value for name, value in vars(cell.pixels).items() if name != "data"}
+            pixels |= {"from": offset, "to": offset + len(cell.pixels.data)}
+            offset = pixels["to"]
+        cell_headers.append(vars(cell) | {"pixels": pixels})
     header = {"label": label, "side": side, "scrub": scrub, "cells": cell_headers}
     return binary_message(MAGIC, header, b"".join(cell.pixels.data for cell in cells if cell.pixels))
 

@@ -73,7 +73,7 @@ class BatchItem:
         return self.outcome
 
     def noise(self) -> np.ndarray | None:
-        """(2, filters) for `objectives.rivalry`; None if the energy has no rivalry term."""
+        """(2, filters) for `rivalry.rivalry`; None if the energy has no rivalry term."""
         spec = self.spec
         if not spec.selectivity_weight or spec.objective == "layer" or not isinstance(spec.filter, int):
             return None

@@ -11,9 +11,9 @@ from dataclasses import dataclass, fields, replace
 from typing import Any
 
 from c3dvis.errors import InvalidSpec
+from c3dvis.spec.defaults_and_presets import ENGINE_DEFAULTS
 from c3dvis.spec.field_titles import TARGETS
 from c3dvis.spec.fields import FIELDS
-from c3dvis.spec.presets import ENGINE_DEFAULTS
 from c3dvis.spec.values import checked, invalid, parse_field, shortened
 
 ALGORITHM_VERSION = 6

@@ -3,8 +3,8 @@
 import shlex
 from urllib.parse import urlencode
 
+from c3dvis.spec.defaults_and_presets import ENGINE_DEFAULTS
 from c3dvis.spec.field_titles import field_title
-from c3dvis.spec.presets import ENGINE_DEFAULTS
 from c3dvis.spec.render_spec import RenderSpec
 
 

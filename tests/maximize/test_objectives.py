@@ -7,7 +7,9 @@ import pytest
 import tensorflow as tf
 
 import c3dvis
-from c3dvis.maximize.energy.objectives import diversity_penalty, filter_weights, mean_square, rivalry, weighted_response
+from c3dvis.maximize.energy.diversity import diversity_penalty
+from c3dvis.maximize.energy.objectives import filter_weights, mean_square, weighted_response
+from c3dvis.maximize.energy.rivalry import rivalry
 from c3dvis.maximize.render import render_batch
 from c3dvis.results import RenderResult
 from tests.maximize.small_c3d import PRECISIONS

@@ -19,9 +19,11 @@ from typing import Any, NamedTuple
 
 import tensorflow as tf
 
+from c3dvis.maximize.energy.diversity import diversity_penalty
 from c3dvis.maximize.energy.layer_response import LayerResponse
-from c3dvis.maximize.energy.objectives import diversity_penalty, mean_square, rivalry, weighted_response
+from c3dvis.maximize.energy.objectives import mean_square, weighted_response
 from c3dvis.maximize.energy.regularizers import lp_norm, variation
+from c3dvis.maximize.energy.rivalry import rivalry
 
 
 class Energy(NamedTuple):
@@ -33,7 +35,7 @@ class Energy(NamedTuple):
     Attributes:
         positions: (t, h, w) float32 weights of the layer's positions, which sum to 1.
         filters: (count, filters) float32 weights of the layer's filters.
-        noise: (2, filters) float32, see `objectives.rivalry`.
+        noise: (2, filters) float32, see `rivalry.rivalry`.
         activation_weight, selectivity_weight, lp_weight, lp_p, tv_space_weight, tv_time_weight, tv_beta: as in
             `RenderSpec`.
         leak: slope of the objective where a pre-activation is below zero.

@@ -14,10 +14,10 @@ from c3dvis.networks import registry
 from c3dvis.networks.nearest_spec import default_layer, fit
 from c3dvis.networks.registry import NetworkInfo
 from c3dvis.spec import FIELDS, RenderSpec, parse_field
+from c3dvis.spec.defaults_and_presets import ENGINE_DEFAULTS
 from c3dvis.spec.field_titles import OBJECTIVES
-from c3dvis.spec.presets import ENGINE_DEFAULTS
 from c3dvis.ui.components.layer_strip import layer_strip, shape_text
-from c3dvis.ui.explore.render_settings import draw_engine_and_size, draw_presets, draw_weights
+from c3dvis.ui.explore.sliders_and_presets import draw_engine_and_size, draw_presets, draw_weights
 
 _LAST_VALID = "controls.spec"  # session key of the last valid spec of the controls
 

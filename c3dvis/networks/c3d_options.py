@@ -51,7 +51,7 @@ def stored(network: str) -> tuple[Options, Path | None, int]:
     except FileNotFoundError as error:
         if error.filename and Path(error.filename).name == _MEAN:
             raise WeightsDamaged(
-                f"{folder / _MEAN} is missing, and {path} says that it is used. Set it again: "
+                f"{folder / _MEAN} is missing, but {path} refers to it. Set it again: "
                 f"c3dvis networks set {network} --mean FILE, or --mean default."
             ) from None
         return Options(), None, 0

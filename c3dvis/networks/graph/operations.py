@@ -5,6 +5,7 @@ A new kind is added here and in `compute/keras_layers.py`; where Keras models co
 """
 
 import math
+from abc import ABC, abstractmethod
 from collections.abc import Sequence
 from dataclasses import dataclass
 from fractions import Fraction
@@ -16,7 +17,7 @@ _NO_MARGINS: Margins = ((0, 0), (0, 0), (0, 0))
 
 
 @dataclass(frozen=True)
-class Weighted(Operation):
+class Weighted(Operation, ABC):
     """An operation with a kernel and a bias.
 
     Args:
@@ -28,9 +29,9 @@ class Weighted(Operation):
     kernel_axes: ClassVar[str]
     """Axes of the kernel: T, H, W, I (input channels) and O (output channels)."""
 
+    @abstractmethod
     def kernel_shape(self, input_channels: int) -> Shape:
         """Shape of the kernel; the bias is (filters,)."""
-        raise NotImplementedError
 
     def parameters(self, input_channels: int) -> int:
         return math.prod(self.kernel_shape(input_channels)) + self.filters

@@ -31,6 +31,6 @@ def error_boundary(page: str) -> Iterator[None]:
         _log.exception("The %s page failed", page)
         st.error(
             f"The page met an unexpected {type(error).__name__} and stopped here. Reload it; if that does "
-            "not help, the server's log says more.",
+            "not help, the server's log has the details.",
             icon=":material/error:",
         )

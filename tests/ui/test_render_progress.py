@@ -1,6 +1,7 @@
 """The sentence on the progress of a render."""
 
 import pytest
+from streamlit.testing.v1 import AppTest
 
 from c3dvis.queue import JobSnapshot
 from c3dvis.ui.shared.render_progress import progress_text
@@ -32,3 +33,30 @@ def snapshot(**changes: object) -> JobSnapshot:
 )
 def test_progress_of_a_job_in_one_sentence(changes: dict[str, object], worker: str, expected: str) -> None:
     assert progress_text(snapshot(**changes), worker) == expected
+
+
+def test_a_press_on_cancel_that_arrives_twice_does_not_cancel_for_everyone() -> None:
+    """The confirmation is another button, so that the second arrival of the first press finds nothing to press."""
+
+    def page() -> None:
+        import streamlit as st
+
+        from c3dvis.ui.shared.render_progress import draw_progress
+        from tests.ui.test_render_progress import snapshot
+
+        refused = st.session_state.get("refused", False)
+
+        def cancel() -> None:
+            st.session_state["stopped"] = refused
+            st.session_state["refused"] = True
+
+        draw_progress(snapshot(), "ready", cancel, refused)
+
+    app = AppTest.from_function(page, default_timeout=600).run()
+    first = app.button(key="cancel").click()
+    first.run()
+    assert [button.label for button in app.button] == ["Cancel for everyone"]
+    first.click().run()
+    assert app.session_state["stopped"] is False
+    app.button(key="cancel for everyone").click().run()
+    assert app.session_state["stopped"] is True

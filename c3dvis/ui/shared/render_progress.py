@@ -49,7 +49,10 @@ def draw_progress(
     if watched_by_others:
         st.info("Another page is watching this render too.", icon=":material/group:")
     label = "Cancel for everyone" if watched_by_others else "Cancel"
-    st.button(label, key="cancel", icon=":material/close:", on_click=on_cancel)
+    # A key of its own: a press on Cancel that the browser sends twice must not confirm the cancel for everyone.
+    st.button(
+        label, key="cancel for everyone" if watched_by_others else "cancel", icon=":material/close:", on_click=on_cancel
+    )
     if snapshot.warning:
         st.warning(snapshot.warning, icon=":material/warning:")
     step_curve(activation_curve(snapshot.curve), snapshot.steps, "Activation so far", key="curve")

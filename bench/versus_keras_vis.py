@@ -24,7 +24,10 @@ import c3dvis
 from c3dvis.maximize.progress import Progress
 from c3dvis.maximize.quality import Quality
 
-MEASURES = ("shown_activation", "gain", "selectivity", "robustness", "motion", "coherence", "repetition")
+MEASURES = (
+    "shown_activation", "strength", "contrast", "clipped", "twin_gain", "gain", "selectivity", "robustness", "motion",
+    "coherence", "repetition",
+)  # fmt: skip
 
 
 def render_one(spec_json: str, path: Path) -> None:

@@ -15,6 +15,7 @@ from scipy import ndimage
 
 from c3dvis.maximize.energy.layer_response import filter_means
 from c3dvis.maximize.energy.objectives import filter_weights, position_weights
+from c3dvis.maximize.phase_twins import at_contrast, clipped_share, phase_twins
 from c3dvis.media.gif import quantize
 from c3dvis.networks.compute.network import Network
 from c3dvis.spec import RenderSpec
@@ -64,17 +65,18 @@ class Quality:
         """
         response = self._response(clip)
         shown = float(self._target(response)[0])
-        robustness, motion = self._ratios(clip, shown)
         noise = self._target(self.noise_responses())
         average, deviation = float(noise.mean()), float(noise.std())
         return {
             "shown_activation": shown,
+            "strength": float(self._target(self._responses([at_contrast(clip)], "float32"))[0]),
+            "contrast": float(clip.std(dtype=np.float64)),
+            "clipped": clipped_share(clip),
             "noise_activation": average,
             "noise_deviation": deviation,
             "gain": shown / average if average > 0 else None,
             "selectivity": self._selectivity(response[0]),
-            "robustness": robustness,
-            "motion": motion,
+            **self._ratios(clip, shown),
             "coherence": coherence(clip),
             "repetition": repetition(clip, canvas[1:] if canvas else None),
             "dead": self._dead(clip, shown),
@@ -133,14 +135,24 @@ class Quality:
         score = (response - average) * scale
         return int((score > score[self._spec.filter]).sum()) + 1 if scale[self._spec.filter] else None
 
-    def _ratios(self, clip: np.ndarray, shown: float) -> tuple[float | None, float | None]:
-        """Robustness, against the disturbed clip, and motion, against the best single frame held still."""
+    def _ratios(self, clip: np.ndarray, shown: float) -> dict[str, Metric]:
+        """The measures that compare the response to the clip with that to changed clips.
+
+        Robustness is against disturbances of the clip, the twin gain against its phase-scrambled twins, motion against
+        its best frame held still. The first two need a clip with a response.
+        """
         stills = [np.repeat(frame[np.newaxis], len(clip), axis=0) for frame in clip]
-        disturbed = self._disturbed(clip) if shown > 0 else []
-        value, *others = map(float, self._target(self._responses([clip, *disturbed, *stills], self._precision)))
-        best = max(others[len(disturbed) :])
-        robustness = float(np.mean(others[: len(disturbed)])) / value if disturbed and value > 0 else None
-        return robustness, value / best if best > 0 else None
+        disturbed, twins = (self._disturbed(clip), list(phase_twins(clip))) if shown > 0 else ([], [])
+        found = self._target(self._responses([clip, *disturbed, *twins, *stills], self._precision))
+        value, of_disturbed, of_twins, of_stills = np.split(found, np.cumsum([1, len(disturbed), len(twins)]))
+        response, best = float(value[0]), float(of_stills.max())
+        twin = float(of_twins.mean()) if twins else None
+        return {
+            "twin_activation": twin,
+            "twin_gain": response / twin if twin is not None and twin > 0 else None,
+            "robustness": float(of_disturbed.mean()) / response if disturbed and response > 0 else None,
+            "motion": response / best if best > 0 else None,
+        }
 
     def _disturbed(self, clip: np.ndarray) -> list[np.ndarray]:
         indices, palette = quantize(clip)

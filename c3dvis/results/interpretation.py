@@ -3,6 +3,7 @@
 The thresholds only select the sentence; `c3dvis/maximize/quality.py` computes the measures.
 """
 
+import math
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
 from typing import Any
@@ -11,7 +12,10 @@ Metrics = Mapping[str, float | int | bool | None]
 
 TITLES = {
     "shown_activation": "Shown activation",
-    "gain": "Gain",
+    "twin_gain": "Gain",
+    "strength": "Strength at contrast 40",
+    "contrast": "Contrast",
+    "gain": "Gain over noise",
     "selectivity": "Selectivity",
     "robustness": "Robustness",
     "motion": "Motion",
@@ -43,13 +47,18 @@ class Interpretation:
         return TITLES[self.name]
 
 
+FAINT, OVEREXPOSED = 20, 70
+"""Standard deviations, of 255, below and above which a clip is no longer like natural video (52 to 66)."""
+MOST_CLIPPED = 0.06
+"""Largest share of clipped values of a clip that is like natural video (0.01 to 0.05)."""
+
 _ROBUST = "Kept after shift, scaling, blur or GIF: "
 _ANY = float("-inf")
 _GRADES: dict[str, tuple[tuple[float, str, str], ...]] = {
-    "gain": (
-        (5, "good", "Far above the response to noise."),
-        (1.5, "fair", "Not far above the response to noise; more steps may help."),
-        (_ANY, "poor", "No higher than for noise: this picture shows little about the filter."),
+    "twin_gain": (
+        (5, "good", "The filter responds to the shapes: {twins}."),
+        (1.5, "fair", "The filter responds partly to the shapes; more steps may help. {Twins}."),
+        (_ANY, "poor", "The filter does not respond to shapes of this picture: {twins}."),
     ),
     "robustness": (
         (0.8, "good", _ROBUST + "it responds to shapes."),
@@ -99,17 +108,43 @@ def number(value: float) -> str:
 
 def _interpret(name: str, metrics: Metrics, filters: int) -> Interpretation | None:
     value = metrics.get(name)
+    if name in ("twin_gain", "gain") and value is None:
+        value = _unbounded(metrics, "twin_activation" if name == "twin_gain" else "noise_activation")
     if value is None:
-        if name == "gain" and metrics.get("noise_activation") == 0:
-            sentence = "It does not respond to noise at all, only to the picture."
-            return Interpretation(name, "∞", sentence, "good")
         return None
-    if name == "shown_activation":
-        return _shown_activation(value, metrics)
-    if name == "selectivity":
-        return _selectivity(int(value), filters)
+    match name:
+        case "shown_activation":
+            return _shown_activation(value, metrics)
+        case "strength":
+            sentence = "Mean response when the clip is brought to a standard deviation of 40, to compare pictures."
+            return Interpretation(name, number(value), sentence, "plain")
+        case "contrast":
+            return _contrast(value, metrics.get("clipped") or 0.0)
+        case "gain":
+            sentence = "Compared with white noise, which excites most filters little."
+            return Interpretation(name, _times(value), sentence, "plain")
+        case "selectivity":
+            return _selectivity(int(value), filters)
     tone, sentence = next((tone, sentence) for least, tone, sentence in _GRADES[name] if value >= least)
+    twins = "clips with its colours and spectrum, but random phases, get " + number(metrics.get("twin_activation") or 0)
+    sentence = sentence.format(twins=twins, Twins=twins[0].upper() + twins[1:])
     return Interpretation(name, _VALUES[name](value), sentence, tone)
+
+
+def _unbounded(metrics: Metrics, reference: str) -> float | None:
+    """Infinity for a ratio whose reference is no response at all, if the clip has a response; else None."""
+    excited = (metrics.get("shown_activation") or 0) > 0
+    return math.inf if excited and metrics.get(reference) == 0 else None
+
+
+def _contrast(deviation: float, clipped: float) -> Interpretation:
+    value = f"{deviation:.0f}, {100 * clipped:.0f} % clipped"
+    natural = "Natural video has a standard deviation of 52 to 66, and 1 to 5 % of its values clipped."
+    if deviation < FAINT:
+        return Interpretation("contrast", value, f"Faint. {natural}", "fair")
+    if deviation > OVEREXPOSED or clipped > MOST_CLIPPED:
+        return Interpretation("contrast", value, f"Overexposed. {natural}", "fair")
+    return Interpretation("contrast", value, natural, "good")
 
 
 def _shown_activation(value: float, metrics: Metrics) -> Interpretation:
@@ -132,11 +167,11 @@ def _selectivity(rank: int, filters: int) -> Interpretation:
 
 
 def _times(value: float) -> str:
-    return f"×{number(value)}"
+    return "∞" if math.isinf(value) else f"×{number(value)}"
 
 
 _VALUES: dict[str, Callable[[float], str]] = {
-    "gain": _times,
+    "twin_gain": _times,
     "robustness": lambda value: f"{100 * value:.0f} %",
     "motion": _times,
     "coherence": "{:.2f}".format,

@@ -127,7 +127,7 @@ def test_the_first_page_is_the_original_table_with_lazy_pictures(folder: Path) -
 
 def test_a_filters_page_says_what_it_is_worth_and_how_to_repeat_it(folder: Path) -> None:
     text = (folder / BRANCH.replace("/", ".") / "1.html").read_text()
-    assert "<dt>Gain <b>×16.8</b></dt>" in text
+    assert "<dt>Gain <b>×7.00</b></dt>" in text
     assert f"c3dvis render --network i3d-kinetics400 --layer {BRANCH} --filter 1" in text
     assert 'rel="prev" href="0.html"' in text
     assert 'rel="next" href="2.html"' in text
@@ -176,7 +176,7 @@ def test_nothing_is_written_twice_and_what_changed_is(
         first.add(result)
     again = Site(tmp_path, plan)
     (tmp_path / "Conv3d_1a_7x7" / "1.gif").unlink()
-    other = made_result(plan.specs[2], gain=2.0)
+    other = made_result(plan.specs[2], twin_gain=2.0)
     for result in (*results[:2], other):
         again.add(result)
     assert (first.written, again.written) == (3, 2)

@@ -6,6 +6,7 @@ import numpy as np
 import pytest
 
 import c3dvis
+from c3dvis.maximize.phase_twins import at_contrast, phase_twins
 from c3dvis.maximize.quality import Quality, coherence, repetition, rescaled, shifted
 from c3dvis.networks.compute.network import Network
 from tests.maximize.small_c3d import SIZE, small_c3d
@@ -95,7 +96,9 @@ def test_a_rendered_filter_beats_noise_in_every_measure(weights):
     assert metrics["robustness"] > 0.7
     assert metrics["selectivity"] <= 30
     assert metrics["coherence"] > 0.3
-    assert result.clip.std() > 10
+    assert metrics["contrast"] == pytest.approx(result.clip.std())
+    assert metrics["contrast"] > 10
+    assert metrics["twin_gain"] > 1.3
     assert result.history[-1]["shown_activation"] == pytest.approx(metrics["shown_activation"], rel=1e-5)
     assert [row["step"] for row in result.history] == [1, 2, 3, 4, 5, 6, 14, 19, 24]
 
@@ -113,3 +116,35 @@ def test_a_filter_that_nothing_wakes_is_said_to_be_dead():
         metrics = Quality(silenced, spec).measure(clip)
         assert metrics["dead"] is dead
         assert (metrics["gain"] is None) is dead
+
+
+FLAT = np.full((8, 64, 64, 3), (90, 128, 150), np.uint8)
+BLURRED = smooth_noise((8, 64, 64))
+
+
+@pytest.mark.parametrize("clip", [FLAT, BLURRED, NOISE], ids=["flat", "blurred", "noise"])
+def test_a_clip_without_shapes_has_no_gain(quality, clip):
+    """Whatever it gets for its colours and smoothness, its twins get too."""
+    metrics = quality.measure(clip)
+    assert metrics["shown_activation"] > 0
+    assert 0.75 < metrics["twin_gain"] < 1.3
+    assert metrics["twin_activation"] == pytest.approx(metrics["shown_activation"] / metrics["twin_gain"], rel=1e-3)
+
+
+def test_neither_a_start_nor_a_scrambled_picture_has_a_gain(weights):
+    spec = c3dvis.RenderSpec(layer="Mixed_3b", filter=57, iterations=144, frames=8, height=64, width=64)
+    picture = c3dvis.render(spec)
+    quality = Quality(c3dvis.load_network(spec.network), spec)
+    start = c3dvis.render(spec.replace(iterations=0))
+    scrambled = [quality.measure(twin) for twin in phase_twins(picture.clip, seeds=(100, 101, 102))]
+    gains: list[Any] = [metrics["twin_gain"] for metrics in (picture.metrics, start.metrics, *scrambled)]
+    assert gains[0] > 3
+    assert max(gains[1:]) < 1.3
+
+
+def test_strength_is_the_same_whatever_the_contrast(quality):
+    """Of one picture at several contrasts, as long as nothing is clipped."""
+    values: list[Any] = [quality.measure(at_contrast(BLURRED, deviation)) for deviation in (15, 25, 35)]
+    assert max(v["shown_activation"] for v in values) > 1.05 * min(v["shown_activation"] for v in values)
+    strengths = [v["strength"] for v in values]
+    assert max(strengths) < 1.02 * min(strengths)

@@ -28,7 +28,7 @@ def test_every_starter_is_whole_current_and_a_real_picture():
         assert result.is_current
         assert np.unique(result.clip).size > 200
         assert result.metrics["dead"] is False
-    # A weak filter may be among many, and a gain is undefined where noise excites nothing: most are to be good ones.
-    gains = [np.inf if result.metrics["gain"] is None else float(result.metrics["gain"]) for result in results]
+    # A weak filter may be among many, and a gain is undefined where no twin excites it: most are to be good ones.
+    gains = [np.inf if result.metrics["twin_gain"] is None else result.metrics["twin_gain"] for result in results]
     assert np.median(gains) > 5
     assert np.median([float(result.metrics["robustness"] or 0) for result in results]) > 0.85

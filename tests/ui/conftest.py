@@ -29,6 +29,7 @@ def made_result(spec: RenderSpec, **metrics: float | int | bool | None) -> Rende
     clip = np.stack([127.5 + 120 * channel for channel in channels], axis=-1).astype(np.uint8)
     measured = {
         "shown_activation": 8.4, "noise_activation": 0.5, "noise_deviation": 0.1, "gain": 16.8,
+        "strength": 5.1, "contrast": 60.0, "clipped": 0.02, "twin_activation": 1.2, "twin_gain": 7.0,
         "selectivity": 1, "robustness": 0.93, "motion": 1.6, "coherence": 0.8, "repetition": 0.1, "dead": False,
     }  # fmt: skip
     history = [

@@ -173,7 +173,7 @@ def test_a_broken_link_says_what_it_lost(open_page: OpenPage) -> None:
 
 
 def test_a_dead_filter_is_said_in_words_with_its_neighbours(open_page: OpenPage, stored: Stored) -> None:
-    stored(RenderSpec(filter=0, seed=77), dead=True, gain=None)
+    stored(RenderSpec(filter=0, seed=77), dead=True, twin_gain=None)
     page = open_page(filter="0", seed="77")
     assert "Filter 0 of Mixed_4d is dead" in text(page)
     assert player_header(page)["placeholder"] == "A dead filter: no picture."

@@ -34,7 +34,7 @@ def _filled(weights: object) -> None:
     with ResultStore(os.environ["C3DVIS_CACHE_DIR"]) as store:
         for number in range(STORED):
             spec = BASE.replace(filter=number)
-            store.put(made_result(spec, gain=gain(number), selectivity=STORED - number, dead=number in DEAD))
+            store.put(made_result(spec, twin_gain=gain(number), selectivity=STORED - number, dead=number in DEAD))
 
 
 @pytest.fixture

@@ -28,7 +28,7 @@ def server(tmp_path_factory: pytest.TempPathFactory, weights: Path, hold: Path) 
     folder = tmp_path_factory.mktemp("walls")
     with ResultStore(folder / "cache") as store:
         for number in range(48):
-            store.put(made_result(RenderSpec(layer=LAYER, filter=number), gain=float(number)))
+            store.put(made_result(RenderSpec(layer=LAYER, filter=number), twin_gain=float(number)))
     with Cluster(1, seconds=0.1, hold=hold) as cluster:
         running = Server(folder / "cache", folder / "log.txt", weights, C3DVIS_SCHEDULER=cluster.address)
         yield running

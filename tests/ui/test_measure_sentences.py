@@ -10,15 +10,17 @@ def read(**metrics: float | int | bool | None) -> dict[str, Interpretation]:
 
 
 def test_a_good_picture_is_called_good() -> None:
-    said = read(gain=20.0, selectivity=1, robustness=0.95, coherence=0.9, repetition=0.05)
+    said = read(twin_gain=20.0, twin_activation=0.4, contrast=55.0, clipped=0.01, selectivity=1, robustness=0.95,
+                coherence=0.9, repetition=0.05)  # fmt: skip
     assert {reading.tone for reading in said.values()} == {"good"}
-    assert said["gain"].value == "×20.0"
+    assert said["twin_gain"].value == "×20.0"
+    assert "get 0.400" in said["twin_gain"].sentence
     assert said["selectivity"].value == "1 of 512"
     assert said["robustness"].value == "95 %"
 
 
 def test_a_picture_that_lives_on_noise_is_called_poor() -> None:
-    said = read(gain=1.0, selectivity=300, robustness=0.2, coherence=0.05, repetition=0.9)
+    said = read(twin_gain=1.0, selectivity=300, robustness=0.2, coherence=0.05, repetition=0.9)
     assert {reading.tone for reading in said.values()} == {"poor"}
     assert "299 other filters" in said["selectivity"].sentence
 
@@ -27,9 +29,26 @@ def test_one_filter_ahead_is_said_in_the_singular() -> None:
     assert read(selectivity=2)["selectivity"].sentence.startswith("One other filter of the layer responds")
 
 
-def test_undefined_measures_are_left_out_but_silence_to_noise_is_said() -> None:
-    assert read(gain=None, noise_activation=0.3) == {}
-    assert read(gain=None, noise_activation=0)["gain"].value == "∞"
+@pytest.mark.parametrize(("gain", "reference"), [("gain", "noise_activation"), ("twin_gain", "twin_activation")])
+def test_undefined_measures_are_left_out_but_silence_to_noise_and_twins_is_said(gain: str, reference: str) -> None:
+    assert gain not in read(shown_activation=2.0, **{gain: None, reference: 0.3})
+    assert read(shown_activation=2.0, **{gain: None, reference: 0})[gain].value == "∞"
+    assert gain not in read(shown_activation=0.0, **{gain: None, reference: 0})  # no praise for no response
+
+
+def test_the_response_to_white_noise_earns_no_praise() -> None:
+    assert read(gain=500.0)["gain"].tone == "plain"
+
+
+@pytest.mark.parametrize(
+    ("deviation", "clipped", "tone", "word"),
+    [(58, 0.02, "good", "Natural"), (82, 0.02, "fair", "Overexposed"), (58, 0.2, "fair", "Overexposed"),
+     (8, 0.0, "fair", "Faint")],
+)  # fmt: skip
+def test_contrast_is_held_against_natural_video(deviation: float, clipped: float, tone: str, word: str) -> None:
+    said = read(contrast=deviation, clipped=clipped)["contrast"]
+    assert said.tone == tone
+    assert said.sentence.startswith(word)
 
 
 @pytest.mark.parametrize(("motion", "word"), [(1.8, "needs the movement"), (1.0, "adds little"), (0.5, "stillness")])

@@ -33,7 +33,7 @@ def _sort_key(metrics: Metrics | None, sort: str) -> float:
         return float("inf")
     if metrics.get("dead"):
         return 1e30
-    value = metrics.get(sort)
-    if value is None:  # the gain is undefined where noise does not excite the filter at all, which is the best case
-        return -1e30 if sort == "gain" and metrics.get("noise_activation") == 0 else 1e29
+    value = metrics.get("twin_gain" if sort == "gain" else sort)
+    if value is None:  # the gain is undefined if no twin excites the filter at all, which is the best case
+        return -1e30 if sort == "gain" and metrics.get("twin_activation") == 0 else 1e29
     return float(value) if sort == "selectivity" else -float(value)

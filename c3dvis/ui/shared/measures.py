@@ -36,11 +36,13 @@ def measure_text(metrics: Metrics, name: str) -> str:
         return "–"
     if name == "selectivity":
         return f"rank {int(value)}"
-    return f"×{number(value)}" if name in ("gain", "motion") else number(value)
+    if name == "contrast":
+        return f"{value:.0f}"
+    return f"×{number(value)}" if name in ("twin_gain", "gain", "motion") else number(value)
 
 
 def measure_caption(metrics: Metrics, name: str = "gain") -> str:
     """A caption for a clip: the value of the selectivity or motion if `name` is one of them, else of the gain."""
-    name = name if name in ("selectivity", "motion") else "gain"
+    name, title = (name, name) if name in ("selectivity", "motion") else ("twin_gain", "gain")
     value = measure_text(metrics, name)
-    return "" if value == "–" else value if name == "selectivity" else f"{name} {value}"
+    return "" if value == "–" else value if name == "selectivity" else f"{title} {value}"

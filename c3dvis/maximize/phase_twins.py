@@ -16,7 +16,8 @@ EQUAL_CONTRAST = 40
 """Standard deviation, of 255, at which clips of different contrast are compared."""
 
 _AXES = (0, 1, 2)
-_ROUNDS, _TOLERANCE = 12, 0.1  # of the deviation's correction; the tolerance in levels of 255
+_BINS = 2048  # of the histogram by which a twin's contrast is corrected
+_ROUNDS, _TOLERANCE = 30, 0.05  # of that correction; the tolerance in levels of 255
 
 
 def phase_twins(clip: np.ndarray, seeds: Sequence[int] = TWIN_SEEDS) -> Iterator[np.ndarray]:
@@ -62,17 +63,28 @@ def _random_phases(size: tuple[int, int, int], seed: int) -> np.ndarray:
 
 def _with_moments(values: np.ndarray, mean: np.ndarray, deviation: np.ndarray) -> np.ndarray:
     """`values` as bytes, scaled and shifted so that each channel has a mean and a standard deviation."""
-    own = values.std(axis=_AXES, dtype=np.float64)
-    unit = (values - values.mean(axis=_AXES)) / np.where(own > 0, own, 1).astype(np.float32)
-    scale, offset = deviation.copy(), mean.copy()
+    scale, offset = (np.empty(values.shape[-1], np.float32) for _ in range(2))
+    for channel, (wanted, spread) in enumerate(zip(mean, deviation, strict=True)):
+        counts, edges = np.histogram(values[..., channel], _BINS)
+        scale[channel], offset[channel] = _scale_and_offset((edges[1:] + edges[:-1]) / 2, counts, wanted, spread)
+    return _bytes(values * scale + offset)
+
+
+def _scale_and_offset(centres: np.ndarray, counts: np.ndarray, mean: float, deviation: float) -> tuple[float, float]:
+    """The linear map after which values, given by their histogram, have these moments once clipped to bytes."""
+    share = counts / counts.sum()
+    own = np.sqrt(share @ np.square(centres - share @ centres))
+    scale = deviation / own if own > 0 else 0.0
+    offset = mean - scale * (share @ centres)
     for _ in range(_ROUNDS):  # clipping lowers the contrast, so it is raised until it is right
-        twin = _bytes(unit * scale.astype(np.float32) + offset.astype(np.float32))
-        off, now = mean - twin.mean(axis=_AXES), twin.std(axis=_AXES)
-        if max(np.abs(off).max(), np.abs(deviation - now).max()) < _TOLERANCE:
+        clipped = np.clip(scale * centres + offset, 0, 255)
+        now = share @ clipped
+        spread = np.sqrt(share @ np.square(clipped - now))
+        if max(abs(mean - now), abs(deviation - spread)) < _TOLERANCE:
             break
-        scale *= np.clip(np.divide(deviation, now, out=np.ones_like(now), where=now > 0), 0.5, 2)
-        offset += off
-    return twin
+        scale *= float(np.clip(deviation / spread, 0.5, 2)) if spread > 0 else 1.0
+        offset += mean - now
+    return scale, offset
 
 
 def _bytes(values: np.ndarray) -> np.ndarray:

@@ -12,7 +12,7 @@ from PIL import GifImagePlugin, Image
 from c3dvis.media.frame_delays import delays
 
 MAX_COLOURS = 256
-_SAMPLE = 1 << 15  # pixels from which the palette is learned
+_SAMPLE = 1 << 14  # pixels from which the palette is learned
 # Browsers ignore a delay under 20 ms and use 100 ms.
 _SHORTEST_DELAY = 2
 _LONGEST_DELAY = 65535
@@ -22,9 +22,9 @@ def quantize(clip: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
     """Reduce a clip to at most 256 colours, the same ones in every frame.
 
     A clip with at most 256 colours is kept exactly. Otherwise Pillow learns the palette, a median cut refined by
-    k-means, from about 33,000 pixels of all frames, and every pixel gets its nearest colour. Over the nine starter
-    clips that gives a PSNR of 29.9 dB; k-means over all pixels gives 30.0 dB in four times the time, a median cut
-    alone 28.1 dB. There is no dithering: its grain would move from frame to frame.
+    k-means, from about 16,000 pixels of all frames, and every pixel gets its nearest colour. Over the nine starter
+    clips that gives a PSNR of 29.65 dB in 0.11 s; twice as many pixels give 29.9 dB in 0.47 s, and a median cut alone
+    28.1 dB. There is no dithering: its grain would move from frame to frame.
 
     Args:
         clip: (T, H, W, 3) uint8 RGB.

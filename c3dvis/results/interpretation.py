@@ -5,7 +5,7 @@ The thresholds only select the sentence; `c3dvis/maximize/quality.py` computes t
 
 import math
 from collections.abc import Callable, Iterable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 Metrics = Mapping[str, float | int | bool | None]
@@ -47,7 +47,9 @@ class Interpretation:
         return TITLES[self.name]
 
 
-FAINT, OVEREXPOSED = 20, 70
+LEAST_GAIN = 1.5
+"""Gain over the twins below which the filter does not respond to shapes of the clip."""
+FAINT, OVEREXPOSED = 35, 70
 """Standard deviations, of 255, below and above which a clip is no longer like natural video (52 to 66)."""
 MOST_CLIPPED = 0.06
 """Largest share of clipped values of a clip that is like natural video (0.01 to 0.05)."""
@@ -57,7 +59,7 @@ _ANY = float("-inf")
 _GRADES: dict[str, tuple[tuple[float, str, str], ...]] = {
     "twin_gain": (
         (5, "good", "The filter responds to the shapes: {twins}."),
-        (1.5, "fair", "The filter responds partly to the shapes; more steps may help. {Twins}."),
+        (LEAST_GAIN, "fair", "The filter responds partly to the shapes; more steps may help. {Twins}."),
         (_ANY, "poor", "The filter does not respond to shapes of this picture: {twins}."),
     ),
     "robustness": (
@@ -86,7 +88,11 @@ _GRADES: dict[str, tuple[tuple[float, str, str], ...]] = {
 
 def interpret(metrics: Metrics, filters: int) -> list[Interpretation]:
     """The measures that are defined, in the order they are shown; `filters` is the number of filters of the layer."""
-    return [found for name in TITLES if (found := _interpret(name, metrics, filters))]
+    found = [each for name in TITLES if (each := _interpret(name, metrics, filters))]
+    if _shows_shapes(metrics):
+        return found
+    # A flat clip is steady and robust too: without shapes that the filter responds to, nothing is good about it.
+    return [replace(each, tone="plain") if each.tone == "good" else each for each in found]
 
 
 def activation_curve(history: Iterable[Mapping[str, Any]]) -> list[tuple[int, float]]:
@@ -129,6 +135,16 @@ def _interpret(name: str, metrics: Metrics, filters: int) -> Interpretation | No
     twins = "clips with its colours and spectrum, but random phases, get " + number(metrics.get("twin_activation") or 0)
     sentence = sentence.format(twins=twins, Twins=twins[0].upper() + twins[1:])
     return Interpretation(name, _VALUES[name](value), sentence, tone)
+
+
+def _shows_shapes(metrics: Metrics) -> bool:
+    """Whether the filter responds to the clip's shapes, by its gain over the twins; True if it was not measured."""
+    if "twin_gain" not in metrics:
+        return True
+    gain = metrics["twin_gain"]
+    if gain is None:
+        gain = _unbounded(metrics, "twin_activation")
+    return gain is not None and gain >= LEAST_GAIN
 
 
 def _unbounded(metrics: Metrics, reference: str) -> float | None:

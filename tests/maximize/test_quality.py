@@ -9,6 +9,7 @@ import c3dvis
 from c3dvis.maximize.phase_twins import at_contrast, phase_twins
 from c3dvis.maximize.quality import Quality, coherence, repetition, rescaled, shifted
 from c3dvis.networks.compute.network import Network
+from c3dvis.results.interpretation import interpret
 from tests.maximize.small_c3d import SIZE, small_c3d
 
 NOISE = np.random.RandomState(0).randint(0, 256, (8, 64, 64, 3), np.uint8)
@@ -129,6 +130,7 @@ def test_a_clip_without_shapes_has_no_gain(quality, clip):
     assert metrics["shown_activation"] > 0
     assert 0.75 < metrics["twin_gain"] < 1.3
     assert metrics["twin_activation"] == pytest.approx(metrics["shown_activation"] / metrics["twin_gain"], rel=1e-3)
+    assert "good" not in {each.tone for each in interpret(metrics, filters=192)}  # a flat clip is steady, and no more
 
 
 def test_neither_a_start_nor_a_scrambled_picture_has_a_gain(weights):

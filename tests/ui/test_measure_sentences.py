@@ -54,3 +54,11 @@ def test_contrast_is_held_against_natural_video(deviation: float, clipped: float
 @pytest.mark.parametrize(("motion", "word"), [(1.8, "needs the movement"), (1.0, "adds little"), (0.5, "stillness")])
 def test_motion_is_distinguished_from_stillness(motion: float, word: str) -> None:
     assert word in read(motion=motion)["motion"].sentence
+
+
+@pytest.mark.parametrize("gain", [None, 0.9, 1.4])
+def test_a_picture_without_shapes_gets_no_praise_for_anything_else(gain: float | None) -> None:
+    said = read(shown_activation=0.0 if gain is None else 2.0, twin_gain=gain, twin_activation=1.5, contrast=55.0,
+                clipped=0.01, selectivity=1, robustness=1.0, coherence=1.0, repetition=0.0)  # fmt: skip
+    assert len(said) >= 6
+    assert "good" not in {reading.tone for reading in said.values()}

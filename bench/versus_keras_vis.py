@@ -10,24 +10,26 @@ left, c3dvis right). `c3dvis/maximize/quality.py` defines the measures.
 
 import argparse
 import json
-import math
-import resource
-import subprocess
 import sys
-import tempfile
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 
+ROOT = Path(__file__).resolve().parent.parent
+sys.path.insert(0, str(ROOT))
+
 import c3dvis
+from bench.side_by_side import (
+    MEASURES,
+    geometric_mean,
+    peak_memory,
+    render_in_process,
+    write_contact_sheet,
+    write_render,
+)
 from c3dvis.maximize.progress import Progress
 from c3dvis.maximize.quality import Quality
-
-MEASURES = (
-    "shown_activation", "strength", "contrast", "clipped", "twin_gain", "gain", "selectivity", "robustness", "motion",
-    "coherence", "repetition",
-)  # fmt: skip
 
 
 def render_one(spec_json: str, path: Path) -> None:
@@ -36,7 +38,7 @@ def render_one(spec_json: str, path: Path) -> None:
     network = c3dvis.load_network(spec.network)
     seen: list[Progress] = []
     result = c3dvis.render(spec, seen.append)
-    peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024
+    peak = peak_memory()
     quality = Quality(network, spec)
     clips = [
         (progress.seconds, progress.preview) for progress in seen if progress.step and progress.preview is not None
@@ -51,19 +53,7 @@ def render_one(spec_json: str, path: Path) -> None:
         "device": result.provenance["device"],
         "history": [[seconds, quality.shown_activation(clip)] for seconds, clip in clips],
     }
-    np.savez_compressed(path, clip=result.clip, figures=json.dumps(figures))
-
-
-def in_a_process(spec: c3dvis.RenderSpec) -> tuple[np.ndarray, dict[str, Any]]:
-    """Clip and figures of one render in a new process."""
-    with tempfile.TemporaryDirectory() as folder:
-        path = Path(folder) / "one.npz"
-        command = [sys.executable, __file__, "--one", spec.to_json(), "-o", str(path)]
-        done = subprocess.run(command, stderr=subprocess.PIPE, text=True)
-        if done.returncode:
-            sys.exit(f"The render of {spec.title} failed:\n{done.stderr[-2000:]}")
-        with np.load(path) as file:
-            return file["clip"], json.loads(str(file["figures"]))
+    write_render(path, result.clip, figures)
 
 
 def seconds_to_reach(history: list[list[float]], wanted: float) -> float | None:
@@ -73,10 +63,9 @@ def seconds_to_reach(history: list[list[float]], wanted: float) -> float | None:
 
 def compare(network: str, layer: str, index: int, changes: dict[str, Any]) -> tuple[list[np.ndarray], dict[str, Any]]:
     """Render one filter with both engines. Returns the two clips and a row of the table."""
-    theirs_clip, theirs = in_a_process(
-        c3dvis.RenderSpec(network=network, layer=layer, filter=index, engine="keras-vis", **changes)
-    )
-    ours_clip, ours = in_a_process(c3dvis.RenderSpec(network=network, layer=layer, filter=index, **changes))
+    target: dict[str, Any] = {"network": network, "layer": layer, "filter": index, **changes}
+    theirs_clip, theirs = render_in_process(__file__, c3dvis.RenderSpec(engine="keras-vis", **target).to_json())
+    ours_clip, ours = render_in_process(__file__, c3dvis.RenderSpec(**target).to_json())
     reached = seconds_to_reach(ours["history"], theirs["shown_activation"])
     in_our_time = [shown for seconds, shown in theirs["history"] if seconds <= ours["search_seconds"]]
     row = {
@@ -90,26 +79,6 @@ def compare(network: str, layer: str, index: int, changes: dict[str, Any]) -> tu
         "keras-vis": theirs,
     }
     return [theirs_clip, ours_clip], row
-
-
-def contact_sheet(pairs: list[list[np.ndarray]]) -> np.ndarray:
-    """(rows, columns, 3) uint8: per filter one row of three frames and the x–t slice of each clip, keras-vis left."""
-    rows = []
-    for pair in pairs:
-        cells = []
-        for clip in pair:
-            frames, height = clip.shape[:2]
-            shown = [clip[i] for i in (frames // 4, frames // 2, 3 * frames // 4)]
-            cut = np.repeat(clip[:, height // 2], -(-height // frames), axis=0)[:height]
-            cells += [*shown, cut, np.full((height, 8, 3), 255, np.uint8)]
-        rows.append(np.concatenate(cells[:-1], axis=1))
-    return np.concatenate(rows)
-
-
-def geometric_mean(values: list[float | None]) -> float | None:
-    """Geometric mean of the values that are not None or 0."""
-    there = [value for value in values if value]
-    return math.exp(sum(math.log(value) for value in there) / len(there)) if there else None
 
 
 def main() -> None:
@@ -151,9 +120,7 @@ def main() -> None:
     }
     print(json.dumps(summary, indent=1))
     (args.output / "versus.json").write_text(json.dumps({"summary": summary, "filters": rows}, indent=1))
-    import imageio.v3 as iio
-
-    iio.imwrite(args.output / "versus.png", contact_sheet(pairs))
+    write_contact_sheet(args.output / "versus.png", pairs)
 
 
 def _line(row: dict[str, Any]) -> str:

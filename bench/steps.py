@@ -19,6 +19,7 @@ import argparse
 import json
 import resource
 import statistics
+import sys
 import time
 from collections.abc import Callable
 from functools import partial
@@ -28,9 +29,11 @@ from typing import Any
 import numpy as np
 import tensorflow as tf
 
+ROOT = Path(__file__).resolve().parent.parent
+sys.path.insert(0, str(ROOT))
+
+from bench.step_inputs import energy_of
 from c3dvis.maximize import fast_engine
-from c3dvis.maximize.energy.energy import Energy
-from c3dvis.maximize.energy.objectives import LEAK, position_weights
 from c3dvis.maximize.loop import CompiledSteps
 from c3dvis.maximize.optimizers import Adam
 from c3dvis.maximize.quality import Quality
@@ -74,7 +77,6 @@ def seconds(call: Callable[[], Any]) -> float:
 
 def measure(network: Network, layer: str, size: Size, precision: str, count: int) -> dict[str, float]:
     """Medians of the two passes and of a step, and the step's first call, in seconds for the whole batch."""
-    shape = network.info.output_shape(layer, *size)
     forward = partial(network.forward, layer=layer)
     clips = tf.random.stateless_uniform((count, *size, network.architecture.channels), (0, 1), -1, 1)
 
@@ -95,21 +97,10 @@ def measure(network: Network, layer: str, size: Size, precision: str, count: int
         upstream: Any = tape.gradient(value, response.after)
         return tf.cast(response.backward(None, upstream), tf.float32)
 
-    spec = RenderSpec()
-    energy = Energy(
-        positions=position_weights(spec, shape),
-        filters=np.eye(shape[3], dtype=np.float32)[[0] * count],
-        noise=np.ones((2, shape[3]), np.float32),
-        activation_weight=spec.activation_weight,
-        selectivity_weight=spec.selectivity_weight,
-        lp_weight=spec.lp_weight,
-        lp_p=spec.lp_p,
-        tv_space_weight=spec.tv_space_weight,
-        tv_time_weight=spec.tv_time_weight,
-        tv_beta=spec.tv_beta,
-        leak=LEAK,
-    )
-    volume = FourierVolume(size, longest_wave(spec.replace(network=network.name, layer=layer), network.info))
+    frames, height, width = size
+    spec = RenderSpec(network=network.name, layer=layer, frames=frames, height=height, width=width)
+    energy = energy_of(network, spec, [0] * count)
+    volume = FourierVolume(size, longest_wave(spec, network.info))
     compiled = CompiledSteps(forward, network.input_domain, volume, Adam(), precision, energy.terms(), count)
     parameters = tf.constant(np.stack([volume.start(seed) for seed in range(count)]))
     tensors, steps = energy.tensors(), 4

@@ -23,18 +23,25 @@ from tests.networks.layouts import convolutions
 from tests.networks.test_user_networks import save
 
 ROOT = Path(__file__).resolve().parent.parent
-SCRIPTS = [*sorted((ROOT / "bench").glob("*.py")), *sorted((ROOT / "docs").glob("*.py")), ROOT / "tests" / "browser.py"]
+SCRIPTS = [
+    *sorted((ROOT / "bench").rglob("*.py")),
+    *sorted((ROOT / "docs").glob("*.py")),
+    ROOT / "tests" / "browser.py",
+]
 PROGRAMS = ("python", "python3", "c3dvis", "dask", "docker", "make", "kubectl", "pip")
 
 SMALL: dict[str, str] = {
+    "bench/gpu/export_step.py": "--layer Conv3d_2c_3x3 --size 8x32x32 --batches 1,2 --precision float32",
     "bench/memory.py": "--renders 1 --iterations 1",
     "bench/scaling.py": "--workers 1 --per-worker 2 --seconds 0.02 --real-workers '' --results 30",
     "bench/steps.py": "--layers conv2 --sizes 4x16x16 --precisions float32 --counts 1,2",
     "bench/versus_keras_vis.py": "--layers Conv3d_1a_7x7 --filters 3 --iterations 2 -o bench-out",
+    "bench/versus_peers.py": "--layers Conv3d_1a_7x7 --draw 1 --steps 2 --iterations 2 --size 8x32x32",
     "tests/browser.py": "",
 }
 """Scripts, and the numbers with which they are run here."""
 ELSEWHERE = {
+    "bench/gpu/run_step.py": "tests/test_gpu_step.py, all but JAX, on which the project does not depend",
     "bench/kills.py": "tests/test_kills.py",
     "bench/stand_in.py": "every test with a cluster",
     "bench/weights.py": "tests/networks/test_layouts.py: it writes 2 GB, and its numbers cannot be smaller",

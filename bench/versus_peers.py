@@ -240,6 +240,16 @@ def table(rows: Sequence[Row], methods: Sequence[str]) -> str:
     return "".join(f"| {' | '.join(line)} |\n" for line in lines)
 
 
+def report(run: dict[str, Any], methods: Sequence[str]) -> str:
+    """Markdown: the table of a run, and once the run is over its targets."""
+    text = table(run["filters"], methods)
+    if not run.get("targets"):
+        return text
+    text += "\nTargets" + (f" (they do not count: {'; '.join(run['caveats'])})" if run["caveats"] else "") + ":\n\n"
+    words = {True: "reached", False: "missed", None: "not known"}
+    return text + "".join(f"- {words[each['reached']]}: {each['name']} ({each['found']})\n" for each in run["targets"])
+
+
 def _mean(name: str, values: Sequence[float]) -> float | None:
     if not values:
         return None
@@ -315,15 +325,10 @@ def main() -> None:
                 sheet.append(clips)
             _write(args.output, run, methods, sheet)
     run["load_average_after"] = os.getloadavg()
-    why_not = caveats(rows, methods, args.steps, bool(changes))
-    run["caveats"] = why_not
+    run["caveats"] = caveats(rows, methods, args.steps, bool(changes))
     run["targets"] = [target._asdict() for target in targets(rows)] if "ours" in methods else []
     _write(args.output, run, methods, sheet)
-    print(table(rows, methods))
-    print("Targets" + (f" (they do not count: {'; '.join(why_not)})" if why_not else ""))
-    for target in run["targets"]:
-        verdict = {True: "reached", False: "MISSED", None: "–"}[target["reached"]]
-        print(f"{verdict:8s} {target['name']}: {target['found']}")
+    print(report(run, methods))
 
 
 def _line(row: Row, methods: Sequence[str]) -> str:
@@ -337,7 +342,7 @@ def _write(folder: Path, run: dict[str, Any], methods: Sequence[str], sheet: Seq
     """Write what has been measured so far."""
     (folder / "peers.json").write_text(json.dumps(run, indent=1))
     if run["filters"]:
-        (folder / "peers.md").write_text(table(run["filters"], methods))
+        (folder / "peers.md").write_text(report(run, methods))
         names = [f"{row['layer']} {row['filter']}" for row in run["filters"]]
         write_contact_sheet(folder / "peers.png", sheet, methods, names)
 

@@ -226,9 +226,7 @@ def main() -> None:
         card = None  # the limits are those of bfloat16
     print(f"{device.device_kind} ({device.platform}), JAX {jax.__version__}: XLA's kernels, not TensorFlow's runtime")
     print(f"{about['layer']} of {about['network']}, {'×'.join(map(str, about['size']))}, {about['precision']}")
-    print(
-        "batch  compile s   steps/s  volume steps/s  TFLOP/s  of peak  limit by peak, by bandwidth  distance (TensorFlow)"
-    )
+    print("batch  compile s   steps/s  volume steps/s  TFLOP/s  of peak  limit by peak, by bandwidth  distance (TF's)")
     rows = []
     for count in batches:
         row = measure(export, count, args.steps)

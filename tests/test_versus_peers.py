@@ -16,7 +16,7 @@ import c3dvis
 from bench import peer_method, side_by_side, versus_peers
 from c3dvis.maximize.quality import Quality
 from c3dvis.maximize.volume.parametrization import COLOUR_CORRELATION
-from tests.maximize.small_c3d import SIZE, domain_to, small_c3d
+from tests.maximize.small_c3d import SIZE, small_c3d
 
 LAYER, FILTER = "conv3a", 2
 
@@ -51,7 +51,7 @@ def test_views_are_drawn_within_the_methods_reach() -> None:
 
 
 def test_a_step_is_adams_on_the_negative_mean_response() -> None:
-    network = small_c3d(domain=domain_to(1.0), scale=1.5)
+    network = small_c3d()
     generator = np.random.default_rng(1)
     start = generator.normal(0, 0.5, (*SIZE, 3)).astype(np.float32)
     view = peer_method.random_view(generator, SIZE)
@@ -61,17 +61,18 @@ def test_a_step_is_adams_on_the_negative_mean_response() -> None:
         tape.watch(voxels)
         shown = tf.sigmoid(tf.einsum("thwc,dc->thwd", voxels, COLOUR_CORRELATION))
         shown = tf.einsum("ih,thwc,jw->tijc", view[1], tf.roll(shown, view[0], 0), view[2])
-        _, after = model((2 * shown - 1)[tf.newaxis], training=False)
+        before, after = model((256 * shown - 128)[tf.newaxis], training=False)
         loss = -tf.reduce_mean(after[..., FILTER])
     gradient: Any = tape.gradient(loss, voxels)
-    assert float(loss) < 0
+    assert 0.05 < np.mean(before[..., FILTER] < 0) < 0.9  # the ReLU matters
     step = peer_method.compiled_step(network, LAYER, SIZE, "float32")
     zero, arguments = tf.zeros_like(start), (tf.constant(1), tf.constant(FILTER), tuple(map(tf.constant, view)))
     found, (mean, square), value = step(tf.constant(start), (zero, zero), *arguments)
     assert float(value) == pytest.approx(float(loss), rel=1e-5)
-    np.testing.assert_allclose(mean, 0.1 * gradient, atol=1e-7)
-    np.testing.assert_allclose(square, 0.001 * gradient**2, atol=1e-10)
-    large = np.abs(gradient) > 1e-5
+    most = np.abs(gradient).max()
+    np.testing.assert_allclose(mean / most, 0.1 * gradient / most, atol=1e-5)
+    np.testing.assert_allclose(square / most**2, 0.001 * (gradient / most) ** 2, atol=1e-7)
+    large = np.abs(gradient) > 0.01 * most
     np.testing.assert_allclose((found - start)[large], -0.05 * np.sign(gradient)[large], rtol=0.01)
 
 

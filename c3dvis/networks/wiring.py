@@ -20,6 +20,8 @@ from c3dvis.networks.network_info import NetworkInfo
 from c3dvis.networks.weights import installed_weights
 from c3dvis.networks.weights.installed_weights import Weights
 
+__all__ = ["ChannelSource", "NoKernel", "Wiring", "WiringInput", "wiring"]
+
 _KEPT = 64
 
 

@@ -6,8 +6,9 @@ from c3dvis.networks import registry
 from c3dvis.spec import RenderSpec
 from c3dvis.spec.text import differences
 from c3dvis.ui.explore import spec_controls
-from c3dvis.ui.explore.page_state import ExploreState, current_state, request_render, take_render_request
+from c3dvis.ui.explore.page_state import TAB, ExploreState, current_state, request_render, take_render_request
 from c3dvis.ui.explore.result_panel import draw_result_panel
+from c3dvis.ui.explore.wiring_panel import draw_wiring_panel
 from c3dvis.ui.shared.error_boundary import error_boundary
 from c3dvis.ui.shared.server_resources import ServerResources, server_resources
 from c3dvis.ui.shared.status_line import draw_status_line
@@ -25,7 +26,13 @@ def page() -> None:
         spec, problem = spec_controls.read_spec()
         _update_focus(resources, state, spec)
         _draw_head(resources, state, problem)
-        draw_result_panel(resources, state)
+        picture, wires = st.tabs(["Picture", "Wiring"], key=TAB, on_change="rerun")
+        if picture.open:
+            with picture:
+                draw_result_panel(resources, state)
+        if wires.open:
+            with wires:
+                draw_wiring_panel(resources, state)
         draw_status_line(resources)
         with st.sidebar:  # last, so that the browser gets the clip before these many widgets
             _draw_sidebar(spec, problem)

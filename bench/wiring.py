@@ -86,7 +86,8 @@ class Switches:
         """What inputs add to the response before the activation function."""
         part = tf.gather(self._read, list(inputs), axis=-1)
         kernel = tf.constant(self.wiring.kernel[..., list(inputs), np.newaxis])
-        return tf.nn.conv3d(part, kernel, (1, *self._op.strides, 1), self._op.padding.upper())
+        padding: Any = self._op.padding.upper()
+        return tf.nn.conv3d(part, kernel, (1, *self._op.strides, 1), padding)
 
     def _mean(self, before: Any) -> float:
         return float(tf.reduce_mean(before if self._op.activation is None else tf.nn.relu(before)))

@@ -194,7 +194,7 @@ def test_dense_layers_and_transposed_convolutions() -> None:
     shapes = network.architecture.shapes(8, 32, 32)
     found = found_in(network, "fc6", 5)
     assert found.kernel.shape == shapes["pool5"]
-    assert {each.source.layer for each in found.inputs} == {"conv3b"}
+    assert [(each.source.layer, each.source.filter) for each in found.inputs] == [("conv3b", n) for n in range(8)]
     values = tf.Variable(tf.random.stateless_normal((1, *shapes["pool5"]), (0, 1)))
     with tf.GradientTape() as tape:
         result = before(network, "fc6", {"pool5": values})[0, 5]

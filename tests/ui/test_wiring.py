@@ -13,6 +13,7 @@ from c3dvis.networks import registry
 from c3dvis.networks.wiring import wiring
 from c3dvis.results import RenderResult
 from c3dvis.spec import RenderSpec
+from c3dvis.ui.shared import navigation
 
 OpenPage = Callable[..., AppTest]
 Stored = Callable[..., RenderResult]
@@ -46,6 +47,29 @@ def test_the_wiring_is_read_only_in_its_tab(open_page: OpenPage) -> None:
     assert not page.exception
     assert "Excited by these filters" in walls(page)
     assert page.query_params == {"layer": "Mixed_3b", "filter": "5", "tab": "wiring"}
+
+
+def test_the_wiring_follows_the_controls_without_a_render(open_page: OpenPage) -> None:
+    page = open_page(layer="Mixed_3b", filter="5", tab="wiring")
+    page.button(key="filter1").click().run()
+    assert "### Mixed_3b · filter 6" in page.markdown[0].value
+    assert page.query_params == {"layer": "Mixed_3b", "filter": "6", "tab": "wiring"}
+    first = wiring(registry.describe("i3d-kinetics400"), "Mixed_3b", 6).exciting(1)[0].source
+    assert walls(page)["Excited by these filters"][0][0]["title"].startswith(f"Filter {first.filter} ")
+
+
+def test_back_leads_to_the_tab_of_that_address(open_page: OpenPage, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(navigation, "_LAG", -1.0)  # a press on Back is told from an address that comes late by its time
+    page = open_page(layer="Mixed_3b", filter="5", tab="wiring")
+    page.session_state["explore tab"] = "Picture"
+    page.run()
+    assert page.query_params == {"layer": "Mixed_3b", "filter": "5"}
+    for tab, shown in (("wiring", True), (None, False)):
+        page.query_params.clear()
+        page.query_params.update({"layer": "Mixed_3b", "filter": "6"} | ({"tab": tab} if tab else {}))
+        page.run()
+        assert ("Excited by these filters" in walls(page)) == shown
+        assert "### Mixed_3b · filter 6" in page.markdown[0].value
 
 
 def test_the_listed_filters_are_those_of_the_network(open_page: OpenPage, stored: Stored) -> None:

@@ -51,11 +51,16 @@ def _draw_sidebar(spec: RenderSpec, problem: str | None) -> None:
 
 
 def _update_focus(resources: ServerResources, state: ExploreState, spec: RenderSpec) -> None:
-    """Show the spec of the controls: on Render, or at once if it is stored or its render is under way."""
+    """Show the spec of the controls: on Render, or at once if it is stored or its render is under way.
+
+    The wiring needs no render, and always shows it at once.
+    """
     if take_render_request():
         state.submit(resources, spec)
-    elif spec != state.controls_spec and (resources.result(spec) or resources.is_active(spec)):
-        state.set_focus(spec)
+    elif spec != state.controls_spec:
+        wiring_is_open = st.session_state.get(TAB) == "Wiring"
+        if wiring_is_open or resources.result(spec) or resources.is_active(spec):
+            state.set_focus(spec)
     state.controls_spec = spec
 
 

@@ -100,7 +100,7 @@ def _draw_kernel(
         lines.append(f"The taps are {' × '.join(map(str, found.dilation))} apart.")
     through = sorted({name for one in found.inputs for name in one.source.via})
     if through:
-        lines.append(f"Between them and the inputs: {plain(', '.join(through))}.")
+        lines.append(f"On the way to it: {plain(', '.join(through))}.")
     st.caption(" ".join(lines))
     cells = [*_own_picture(resources, spec), *_kernel_cells(info, found)]
     if found.reads_the_clip:
@@ -110,8 +110,8 @@ def _draw_kernel(
         wall(cells, key="w.kernel", label="Kernel of the filter", side=150, on_chosen=lambda: None)
     st.caption(
         "The number beside a filter or colour is the sum of its weights: how much the response changes when that input "
-        "rises by 1 everywhere. The squares are the weights, one square of taps for each frame, the earliest on the "
-        f"left. Orange excites, blue inhibits, grey is 0; the full colours stand for ±{largest:.2g}."
+        "rises by 1 everywhere. The squares are the weights, frame by frame, the earliest on the left. Orange excites, "
+        f"blue inhibits, grey is 0; the full colours stand for ±{largest:.2g}."
     )
 
 

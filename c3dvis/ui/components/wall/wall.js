@@ -123,6 +123,7 @@ class Wall {
     const item = make("li", { className: `is-${header.state}` });
     const link = make(header.name ? "a" : "div"); // a cell without a name cannot be pressed
     if (header.name) link.href = header.link || "#";
+    else link.setAttribute("role", "img");
     link.dataset.name = header.name;
     link.setAttribute("aria-label", `${header.title}${STATE_TEXT[header.state] ? `, ${STATE_TEXT[header.state]}` : ""}${header.caption ? `, ${header.caption}` : ""}`);
     link.addEventListener("click", (event) => {

@@ -14,7 +14,7 @@ from collections.abc import Sequence
 from pathlib import Path
 
 import c3dvis
-from c3dvis.commands import atlas, cache, change_networks, doctor, list_networks, render, weights
+from c3dvis.commands import atlas, cache, change_networks, doctor, list_networks, render, weights, wiring
 from c3dvis.commands.console import Console
 from c3dvis.errors import C3dvisError
 from c3dvis.networks.weights.formats import c3dvis_hdf5
@@ -112,6 +112,10 @@ def make_parser() -> argparse.ArgumentParser:
     for name in ("frames", "height", "width"):
         layers.add_argument(f"--{name}", metavar="N", help=f"{name} of the clip (default: the network's own)")
     layers.set_defaults(run=list_networks.layers)
+
+    wiring.add_arguments(
+        add(commands, "wiring", "Print a filter's kernel, and the filters that excite and inhibit it most.")
+    )
 
     _add_render(add(commands, "render", "Render one filter, or read its result from the store, and write it to files."))
 

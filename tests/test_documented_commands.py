@@ -35,6 +35,7 @@ SMALL: dict[str, str] = {
     "bench/memory.py": "--renders 1 --iterations 1",
     "bench/scaling.py": "--workers 1 --per-worker 2 --seconds 0.02 --real-workers '' --results 30",
     "bench/steps.py": "--layers conv2 --sizes 4x16x16 --precisions float32 --counts 1,2",
+    "bench/wiring.py": "--layers Conv3d_2b_1x1 --filters 3 --iterations 2 --draws 2",
     "bench/versus_keras_vis.py": "--layers Conv3d_1a_7x7 --filters 3 --iterations 2 -o bench-out",
     "bench/versus_peers.py": "--layers Conv3d_1a_7x7 --draw 1 --steps 2 --iterations 2 --size 8x32x32",
     "tests/browser.py": "",

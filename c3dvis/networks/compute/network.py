@@ -19,6 +19,7 @@ from c3dvis.networks.graph.operations import Concat, Conv
 from c3dvis.networks.registry import NetworkInfo, describe
 from c3dvis.networks.weights import installed_weights
 from c3dvis.networks.weights.installed_weights import Weights
+from c3dvis.networks.wiring import Wiring, wiring
 
 _MODELS_KEPT = 10
 
@@ -127,6 +128,10 @@ class Network:
                 f"received {', '.join(self._weights)} alone. Choose one of those layers, or bring a whole file."
             )
         return self._weights[layer]
+
+    def wiring(self, layer: str, filter: int) -> Wiring:  # noqa: A002
+        """The kernel of a filter and the filters that it reads; errors as of `c3dvis.networks.wiring.wiring`."""
+        return wiring(self.info, layer, filter, self._weights)
 
     def _device_weights(self, precision: str) -> DeviceWeights:
         return self._on_device.setdefault(precision, DeviceWeights(self.weights, precision))

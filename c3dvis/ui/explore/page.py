@@ -6,8 +6,9 @@ from c3dvis.networks import registry
 from c3dvis.spec import RenderSpec
 from c3dvis.spec.text import differences
 from c3dvis.ui.explore import spec_controls
-from c3dvis.ui.explore.page_state import ExploreState, current_state, request_render, take_render_request
+from c3dvis.ui.explore.page_state import TAB, ExploreState, current_state, request_render, take_render_request
 from c3dvis.ui.explore.result_panel import draw_result_panel
+from c3dvis.ui.explore.wiring_panel import draw_wiring_panel
 from c3dvis.ui.shared.error_boundary import error_boundary
 from c3dvis.ui.shared.server_resources import ServerResources, server_resources
 from c3dvis.ui.shared.status_line import draw_status_line
@@ -25,7 +26,13 @@ def page() -> None:
         spec, problem = spec_controls.read_spec()
         _update_focus(resources, state, spec)
         _draw_head(resources, state, problem)
-        draw_result_panel(resources, state)
+        picture, wires = st.tabs(["Picture", "Wiring"], key=TAB, on_change="rerun")
+        if picture.open:
+            with picture:
+                draw_result_panel(resources, state)
+        if wires.open:
+            with wires:
+                draw_wiring_panel(resources, state)
         draw_status_line(resources)
         with st.sidebar:  # last, so that the browser gets the clip before these many widgets
             _draw_sidebar(spec, problem)
@@ -44,11 +51,16 @@ def _draw_sidebar(spec: RenderSpec, problem: str | None) -> None:
 
 
 def _update_focus(resources: ServerResources, state: ExploreState, spec: RenderSpec) -> None:
-    """Show the spec of the controls: on Render, or at once if it is stored or its render is under way."""
+    """Show the spec of the controls: on Render, or at once if it is stored or its render is under way.
+
+    The wiring needs no render, and always shows it at once.
+    """
     if take_render_request():
         state.submit(resources, spec)
-    elif spec != state.controls_spec and (resources.result(spec) or resources.is_active(spec)):
-        state.set_focus(spec)
+    elif spec != state.controls_spec:
+        wiring_is_open = st.session_state.get(TAB) == "Wiring"
+        if wiring_is_open or resources.result(spec) or resources.is_active(spec):
+            state.set_focus(spec)
     state.controls_spec = spec
 
 

@@ -15,6 +15,10 @@ from c3dvis.ui.shared import navigation
 from c3dvis.ui.shared.navigation import PageAddress, PageState
 from c3dvis.ui.shared.server_resources import ServerResources
 
+TAB = "explore tab"
+"""Session key of the open tab: `Picture` or `Wiring`."""
+
+_TABS = {"Wiring": "wiring"}  # names in the address
 _RENDER_REQUESTED = "render requested"
 
 
@@ -29,6 +33,7 @@ class ExploreState(PageState):
         notice: a sentence to show once.
         cancel_refused_for: a spec that this visitor cancelled although others watch its render.
         linked_spec: the spec of the opened link, while it is still in focus.
+        linked_tab: the tab of that link.
         next_page: title of the page to switch to.
     """
 
@@ -38,6 +43,7 @@ class ExploreState(PageState):
     notice: str | None = None
     cancel_refused_for: RenderSpec | None = None
     linked_spec: RenderSpec | None = None
+    linked_tab: str = ""
     next_page: str | None = None
 
     def set_focus(self, spec: RenderSpec) -> None:
@@ -50,14 +56,15 @@ class ExploreState(PageState):
         self.error = resources.submit([spec])
 
     def write_address(self) -> None:
-        """Write the focus into the address.
+        """Write the focus and the open tab into the address.
 
-        The address of an opened link stays as it is until the focus changes, so that the browser's Back button works.
+        The address of an opened link stays as it is until one of them changes, so that the browser's Back button works.
         """
-        if self.focus == self.linked_spec:
+        tab = _TABS.get(st.session_state.get(TAB) or "", "")
+        if self.focus == self.linked_spec and tab == self.linked_tab:
             return
         self.linked_spec = None
-        self.address.write(self.focus.to_query())
+        self.address.write(self.focus.to_query() | ({"tab": tab} if tab else {}))
 
 
 def current_state() -> ExploreState:
@@ -69,12 +76,17 @@ def current_state() -> ExploreState:
         if state.address.written != here:  # the visitor came from another page: the address has to be written again
             state.linked_spec = None
         return state
-    spec, problems = nearest_spec.read_link(navigation.last_values(query or {}))
+    values = navigation.last_values(query or {})
+    spec, problems = nearest_spec.read_link(values)
+    tab = next((title for title, name in _TABS.items() if name == values.get("tab")), "Picture")
+    if state or tab != "Picture":  # else the tabs open on the first by themselves
+        st.session_state[TAB] = tab
     state = ExploreState(
         focus=spec,
         controls_spec=spec,
         link_problems=problems,
         linked_spec=spec if query == here else None,
+        linked_tab=_TABS.get(tab, ""),
         address=PageAddress(here),
     )
     st.session_state["explore"] = state

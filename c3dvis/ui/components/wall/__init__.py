@@ -22,12 +22,14 @@ class CellPixels:
         shape: (frames, height, width) of the clip.
         columns: frames per row of the sheet; 0 for RGB bytes.
         data: the WebP file or the RGB bytes.
+        hold: for how many frames of the wall each frame stays: a kernel of three frames would flicker.
     """
 
     key: str
     shape: tuple[int, int, int]
     columns: int
     data: bytes
+    hold: int = 1
 
 
 @dataclass(frozen=True)
@@ -35,12 +37,13 @@ class Cell:
     """One cell of the wall.
 
     Args:
-        name: what the wall reports when the cell is pressed.
+        name: what the wall reports when the cell is pressed; a cell without a name cannot be pressed.
         title: first line under the pixels.
         caption: second line under the pixels.
         state: `stored`, `dead`, `queued`, `running`, `failed` or `absent`. A cell without pixels shows it in words.
         link: address that opens in a new tab.
         pixels: None where there is nothing to show yet.
+        taps: a kernel whose frames stand side by side under the pixels, or None.
     """
 
     name: str
@@ -49,6 +52,7 @@ class Cell:
     state: str = "stored"
     link: str = ""
     pixels: CellPixels | None = None
+    taps: CellPixels | None = None
 
 
 def thumbnail_pixels(thumbnail: Thumbnail) -> CellPixels:
@@ -56,10 +60,10 @@ def thumbnail_pixels(thumbnail: Thumbnail) -> CellPixels:
     return CellPixels(thumbnail.key, thumbnail.shape, thumbnail.columns, thumbnail.image)
 
 
-def clip_pixels(clip: np.ndarray, key: str) -> CellPixels:
-    """All pixels of a (T, H, W, 3) uint8 clip."""
+def clip_pixels(clip: np.ndarray, key: str, hold: int = 1) -> CellPixels:
+    """All pixels of a (T, H, W, 3) uint8 clip; `hold` as of `CellPixels`."""
     frames, height, width = clip.shape[:3]
-    return CellPixels(key, (frames, height, width), 0, np.ascontiguousarray(clip).tobytes())
+    return CellPixels(key, (frames, height, width), 0, np.ascontiguousarray(clip).tobytes(), hold)
 
 
 def wall_message(cells: Sequence[Cell], *, label: str, side: int, scrub: bool) -> bytes:
@@ -71,17 +75,21 @@ def wall_message(cells: Sequence[Cell], *, label: str, side: int, scrub: bool) -
         side: width of a cell in CSS pixels.
         scrub: whether there are a slider over the frames and buttons for single steps.
     """
-    offset = 0
+    payload: list[bytes] = []
     cell_headers: list[dict[str, Any]] = []
+
+    def described(pixels: CellPixels | None) -> dict[str, Any] | None:
+        if pixels is None:
+            return None
+        offset = sum(map(len, payload))
+        payload.append(pixels.data)
+        values = {name: value for name, value in vars(pixels).items() if name != "data"}
+        return values | {"from": offset, "to": offset + len(pixels.data)}
+
     for cell in cells:
-        pixels = None
-        if cell.pixels:
-            pixels = {name: value for name, value in vars(cell.pixels).items() if name != "data"}
-            pixels |= {"from": offset, "to": offset + len(cell.pixels.data)}
-            offset = pixels["to"]
-        cell_headers.append(vars(cell) | {"pixels": pixels})
+        cell_headers.append(vars(cell) | {"pixels": described(cell.pixels), "taps": described(cell.taps)})
     header = {"label": label, "side": side, "scrub": scrub, "cells": cell_headers}
-    return binary_message(MAGIC, header, b"".join(cell.pixels.data for cell in cells if cell.pixels))
+    return binary_message(MAGIC, header, b"".join(payload))
 
 
 def wall(

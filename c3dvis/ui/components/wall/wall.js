@@ -19,6 +19,14 @@ function make(tag, properties = {}) {
   return Object.assign(document.createElement(tag), properties);
 }
 
+/** A canvas of the size of a frame. Few pixels are a kernel: they are drawn as squares. */
+function makeCanvas(pixels) {
+  const [, height, width] = pixels.shape;
+  const canvas = make("canvas", { width, height, className: width < 32 ? "squares" : "" });
+  canvas.setAttribute("aria-hidden", "true");
+  return canvas;
+}
+
 /** Decode the pixels of a cell; the returned function draws one frame of them onto a canvas. */
 async function decode(pixels, bytes) {
   const [, height, width] = pixels.shape;
@@ -105,7 +113,7 @@ class Wall {
     this.painters = new Map();
     this.cells = message.cells.map((cell) => this.makeCell(cell, message.payload, known));
     this.list.replaceChildren(...this.cells.map((cell) => cell.item));
-    this.bar.hidden = !this.cells.some((cell) => cell.canvas);
+    this.bar.hidden = !this.cells.some((cell) => cell.canvas || cell.taps.length > 1);
     this.scrub.max = this.frames - 1;
     if (focused) this.list.querySelector(`[data-name="${CSS.escape(focused)}"]`)?.focus();
     this.draw();
@@ -113,22 +121,23 @@ class Wall {
 
   makeCell(header, payload, known) {
     const item = make("li", { className: `is-${header.state}` });
-    const link = make("a", { href: header.link || "#" });
+    const link = make(header.name ? "a" : "div"); // a cell without a name cannot be pressed
+    if (header.name) link.href = header.link || "#";
+    else link.setAttribute("role", "img");
     link.dataset.name = header.name;
     link.setAttribute("aria-label", `${header.title}${STATE_TEXT[header.state] ? `, ${STATE_TEXT[header.state]}` : ""}${header.caption ? `, ${header.caption}` : ""}`);
     link.addEventListener("click", (event) => {
-      if (event.ctrlKey || event.metaKey || event.shiftKey) return; // the browser opens a new tab or window
+      if (!header.name || event.ctrlKey || event.metaKey || event.shiftKey) return; // the browser opens a new tab or window
       event.preventDefault();
       this.choose(header.name);
     });
     item.append(link);
-    const cell = { item, frames: 1 };
+    const cell = { item, frames: 1, hold: 1, taps: [] };
     const pixels = header.state === "dead" ? null : header.pixels;
     if (pixels) {
-      const [frames, height, width] = pixels.shape;
-      cell.frames = frames;
-      cell.canvas = make("canvas", { width, height });
-      cell.canvas.setAttribute("aria-hidden", "true");
+      cell.frames = pixels.shape[0] * pixels.hold;
+      cell.hold = pixels.hold;
+      cell.canvas = makeCanvas(pixels);
       cell.context = cell.canvas.getContext("2d");
       const bytes = payload.subarray(pixels.from, pixels.to);
       const painter = known.get(pixels.key) ?? decode(pixels, bytes);
@@ -140,9 +149,24 @@ class Wall {
       });
       link.append(cell.canvas);
     } else link.append(make("span", { className: "absent", textContent: STATE_TEXT[header.state] ?? "" }));
+    if (header.taps) link.append(this.makeTaps(cell, header.taps, payload));
     link.append(make("span", { className: "title", textContent: header.title }));
     if (header.caption) link.append(make("span", { className: "caption", textContent: header.caption }));
     return cell;
+  }
+
+  /** All frames of a kernel side by side; the one that is played is outlined. */
+  makeTaps(cell, pixels, payload) {
+    const strip = make("span", { className: "taps" });
+    const painter = decode(pixels, payload.subarray(pixels.from, pixels.to));
+    for (let frame = 0; frame < pixels.shape[0]; frame++) {
+      const canvas = makeCanvas(pixels);
+      painter.then((paint) => paint(canvas.getContext("2d"), frame));
+      cell.taps.push(canvas);
+      strip.append(canvas);
+    }
+    cell.tapHold = pixels.hold;
+    return strip;
   }
 
   set(playing) {
@@ -174,7 +198,11 @@ class Wall {
   }
 
   drawCell(cell) {
-    if (cell.paint) cell.paint(cell.context, Math.floor(this.position) % cell.frames);
+    const shown = Math.floor(this.position);
+    if (cell.paint) cell.paint(cell.context, Math.floor((shown % cell.frames) / cell.hold));
+    if (cell.taps.length < 2) return;
+    const now = Math.floor(shown / cell.tapHold) % cell.taps.length;
+    cell.taps.forEach((canvas, frame) => canvas.classList.toggle("now", frame === now));
   }
 
   destroy() {

@@ -22,7 +22,15 @@ from c3dvis.maximize.engine_result import EngineResult
 from c3dvis.maximize.optimization import Optimization, compiled_steps, parametrization_of
 from c3dvis.maximize.progress import OnProgress, Progress
 from c3dvis.maximize.quality import Quality
-from c3dvis.maximize.schedule import SKETCH_RATE, Schedule, full_views, has_levelled, settling_rates, sketch_views
+from c3dvis.maximize.schedule import (
+    SKETCH_RATE,
+    Schedule,
+    full_views,
+    has_levelled,
+    rivalry_share,
+    settling_rates,
+    sketch_views,
+)
 from c3dvis.maximize.volume.canvas import tile_canvas
 from c3dvis.maximize.volume.parametrization import Parametrization, Size
 from c3dvis.networks.compute.device import resolve_precision
@@ -191,6 +199,10 @@ class _BatchSearch:
             end = schedule.climb if climbing else max(item.climb_steps for item in active) + schedule.settle
             part = slice(optimization.steps, min(optimization.steps + REPORT_EVERY, end))
             rates = np.stack([self._rates(item)[part] for item in self._items], axis=1)
+            if noise is not None:
+                optimization.set_selectivity_weight(
+                    spec.selectivity_weight * rivalry_share(optimization.steps, len(views))
+                )
             self._advance(optimization, views[part], rates)
             self._report_and_measure(optimization)
         for i, item in enumerate(self._items):  # those of a schedule without steps at full size

@@ -20,12 +20,13 @@ from c3dvis.spec import RenderSpec
 def parametrization_of(network: Network, spec: RenderSpec, canvas: Size) -> FourierVolume | PixelVolume:
     """The parametrisation that a spec names, on a canvas (frames, height, width)."""
     if spec.parametrization == "fourier":
-        return FourierVolume(canvas, longest_wave(spec, network.info))
+        grey = network.input_domain.channels == 1
+        return FourierVolume(canvas, longest_wave(spec, network.info), spec.contrast, grey)
     return PixelVolume(canvas, network.input_domain)
 
 
 def _key(network: Network, spec: RenderSpec, *rest: Any) -> tuple[Any, ...]:
-    return network.fingerprint, spec.layer, spec.parametrization, *rest
+    return network.fingerprint, spec.layer, spec.parametrization, spec.contrast, *rest
 
 
 @cached(LRUCache(8), key=_key, lock=threading.Lock())
@@ -69,6 +70,10 @@ class Optimization:
         self.parameters = tf.constant(start)
         self.log = np.zeros((1, 2, len(start)), np.float32)
         self.steps = 0
+
+    def set_selectivity_weight(self, weight: float) -> None:
+        """Change the weight of the rivalry term for the steps to come. It is not 0 in the energy from the start."""
+        self._energy = self._energy._replace(selectivity_weight=tf.constant(weight, tf.float32))
 
     def advance(self, views: np.ndarray, rates: np.ndarray) -> None:
         """Do n steps through views (n, 6) at learning rates (n, count)."""

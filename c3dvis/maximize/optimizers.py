@@ -31,15 +31,17 @@ class Optimizer(Protocol):
 
 
 class Adam:
-    """Kingma and Ba 2015 (arXiv:1412.6980), with smaller decay rates than the paper's, and a relative ε.
+    """Kingma and Ba 2015 (arXiv:1412.6980), with smaller decay rates than the paper's, a relative ε, and weight decay.
 
     An optimisation ends after some hundred steps, and each step sees the volume through another view, so that the
-    gradient of ten steps ago says little about the present one. ε is 0.2·√(mean v̂) over each volume (v̂ are the unbiased
-    second moments): parameters whose gradient is small beside the others' hardly move.
+    gradient of ten steps ago says little about the present one. ε is √(mean v̂) over each volume (v̂ are the unbiased
+    second moments): parameters whose gradient is small beside the others' hardly move. The parameters shrink by a tenth
+    of the rate at each step (Loshchilov and Hutter 2019, arXiv:1711.05101), so that what an early step drew and no
+    later one confirms fades.
     """
 
     num_slots = 2
-    _mean, _square, _floor = 0.3, 0.99, 0.2
+    _mean, _square, _floor, _decay = 0.3, 0.99, 1.0, 0.1
 
     def step(
         self, parameters: tf.Tensor, gradient: tf.Tensor, slots: Slots, index: tf.Tensor, rate: tf.Tensor
@@ -50,7 +52,7 @@ class Adam:
         unbiased = square / (1 - tf.pow(self._square, count))
         floor = self._floor * tf.sqrt(tf.reduce_mean(unbiased, list(range(1, gradient.shape.rank)), keepdims=True))
         step = mean / (1 - tf.pow(self._mean, count)) / (tf.sqrt(unbiased) + floor + 1e-12)
-        return parameters - _per_volume(rate, parameters) * step, (mean, square)
+        return parameters - _per_volume(rate, parameters) * (step + self._decay * parameters), (mean, square)
 
 
 class KerasVisRMSProp:

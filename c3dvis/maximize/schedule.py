@@ -32,9 +32,14 @@ CANVAS_BOUNDS = (32, 64)
 """Smallest and largest height and width of the small canvas, in pixels. It has as many frames as the clip, since a
 repetition in time would show."""
 
-SETTLE_SHARE = 0.3
+SETTLE_SHARE = 0.4
 """Share of the steps at full size in which the learning rate falls linearly to 0, so that the clip does not follow the
 last random view."""
+
+EARLY = 0.4
+"""Share of the steps at full size in which the rivalry term has `EARLY_RIVALRY` of its weight, while shapes form.
+Held back at full weight from the start, a filter ends with a weaker picture that is no more selective."""
+EARLY_RIVALRY = 0.4
 
 LONGEST_WAVE = (1.5, 12)
 """Longest wave of full amplitude: in strides of the layer, and at least in pixels. A receptive field spans a few
@@ -176,6 +181,11 @@ def full_views(spec: RenderSpec, steps: int) -> np.ndarray:
 def settling_rates(rate: float, steps: int) -> np.ndarray:
     """(steps,) float32 learning rates that fall linearly from `rate` towards 0."""
     return (rate * (steps - np.arange(steps)) / max(1, steps)).astype(np.float32)
+
+
+def rivalry_share(step: int, steps: int) -> float:
+    """Share of its weight that the rivalry term has at a step (counted from 0) of the steps at full size."""
+    return EARLY_RIVALRY if step < EARLY * steps else 1.0
 
 
 def has_levelled(shown: list[float]) -> bool:

@@ -4,18 +4,19 @@ from typing import Any
 
 ENGINE_DEFAULTS: dict[str, dict[str, Any]] = {
     "fast": {
-        "iterations": 176,
+        "iterations": 144,
         "activation_weight": 1.0,
-        "selectivity_weight": 0.3,
+        "selectivity_weight": 0.25,
         "lp_weight": 0.0,
         "lp_p": 6.0,
         "tv_space_weight": 0.0,
         "tv_time_weight": 20.0,
         "tv_beta": 1.5,
+        "contrast": 42.0,
         "jitter_pixels": 5,
         "jitter_frames": 1,
         "parametrization": "fourier",
-        "learning_rate": 0.09,
+        "learning_rate": 0.12,
         "precision": "auto",
     },
     # vis.visualization.visualize_activation's own defaults, and what its RMSProp and noise seed fix
@@ -28,6 +29,7 @@ ENGINE_DEFAULTS: dict[str, dict[str, Any]] = {
         "tv_space_weight": 10.0,
         "tv_time_weight": 10.0,
         "tv_beta": 2.0,
+        "contrast": 0.0,
         "jitter_pixels": 0,
         "jitter_frames": 0,
         "parametrization": "pixel",
@@ -38,6 +40,7 @@ ENGINE_DEFAULTS: dict[str, dict[str, Any]] = {
 
 PRESETS: dict[str, dict[str, Any]] = {
     "clear": {"engine": "fast", **ENGINE_DEFAULTS["fast"]},
+    "strongest": {"engine": "fast", **ENGINE_DEFAULTS["fast"], "contrast": 0.0},
     "keras-vis": {"engine": "keras-vis", **ENGINE_DEFAULTS["keras-vis"]},
     "raw": {
         "engine": "fast",
@@ -45,6 +48,7 @@ PRESETS: dict[str, dict[str, Any]] = {
         "selectivity_weight": 0.0,
         "tv_space_weight": 0.0,
         "tv_time_weight": 0.0,
+        "contrast": 0.0,
         "jitter_pixels": 0,
         "jitter_frames": 0,
     },

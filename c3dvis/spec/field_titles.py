@@ -12,6 +12,7 @@ SLIDER_TITLES = {
     "lp_weight": "Lp norm",
     "tv_space_weight": "Spatial TV",
     "tv_time_weight": "Temporal TV",
+    "contrast": "Contrast",
     "jitter_pixels": "Jitter in space",
     "jitter_frames": "Jitter in time",
 }

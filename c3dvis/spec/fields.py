@@ -51,6 +51,8 @@ _TABLE = (
     Field("tv_space_weight", "float", "A higher weight smooths each frame.", 0, 1000, 0.1),
     Field("tv_time_weight", "float", "A higher weight slows movement down, until the picture is still.", 0, 1000, 0.1),
     Field("tv_beta", "float", "Exponent of total variation: 1 keeps edges sharp, 2 blurs them.", 1, 3, 0.1),
+    Field("contrast", "float", "A higher contrast gives stronger light and colour (natural video: 50 to 65); 0 leaves "
+          "it free.", 0, 100, 1),
     Field("jitter_pixels", "int", "A larger random shift per step gives steadier, larger shapes; above 0 also a random "
           "scale of up to ±5 %.", 0, 64, 1, unit="pixels"),
     Field("jitter_frames", "int", "A larger random shift in time gives movement that does not depend on single frames.",

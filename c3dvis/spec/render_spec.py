@@ -16,7 +16,7 @@ from c3dvis.spec.field_titles import TARGETS
 from c3dvis.spec.fields import FIELDS
 from c3dvis.spec.values import checked, invalid, parse_field, shortened
 
-ALGORITHM_VERSION = 6
+ALGORITHM_VERSION = 7
 """Part of every cache key. Raise it whenever the same spec gives other bytes than before."""
 
 MAX_VOXELS = 64 * 256 * 256
@@ -48,6 +48,9 @@ class RenderSpec:
             terms.
         lp_p: order of the Lp norm.
         tv_beta: exponent of the total variation.
+        contrast: standard deviation that the search holds a `fourier` volume's values at, of 255; 0 leaves it free.
+            The clip's own differs by a few percent, since the strongest values are compressed. A `pixel` volume's is
+            always free.
         jitter_pixels, jitter_frames: largest random shift per step, in height and width and in time. If jitter_pixels
             is above 0, a `fourier` volume is also scaled at random, by up to ±5 % in height and width. Each step
             samples the volume from its parameters through this shift and scale; the parameters are not shifted.
@@ -80,6 +83,7 @@ class RenderSpec:
     tv_space_weight: float = _BY_ENGINE
     tv_time_weight: float = _BY_ENGINE
     tv_beta: float = _BY_ENGINE
+    contrast: float = _BY_ENGINE
     jitter_pixels: int = _BY_ENGINE
     jitter_frames: int = _BY_ENGINE
     parametrization: str = _BY_ENGINE
@@ -125,8 +129,8 @@ class RenderSpec:
             )
         fixed = {**ENGINE_DEFAULTS["keras-vis"], "variants": 1}
         for name in (
-            "variants", "selectivity_weight", "lp_p", "tv_beta", "jitter_pixels", "jitter_frames", "parametrization",
-            "learning_rate", "precision",
+            "variants", "selectivity_weight", "lp_p", "tv_beta", "contrast", "jitter_pixels", "jitter_frames",
+            "parametrization", "learning_rate", "precision",
         ):  # fmt: skip
             if getattr(self, name) != fixed[name]:
                 raise InvalidSpec(

@@ -5,9 +5,9 @@ import math
 import tensorflow as tf
 
 # The target leads once its strongest rival is this far below it, in the logarithm of the standardised response.
-_MARGIN = 0.1
+_MARGIN = 0.05
 # Temperature of the soft maximum over the rivals, on the same scale.
-_TEMPERATURE = 0.1
+_TEMPERATURE = 0.05
 # Standardised responses are clipped below at this value.
 _SILENT = 0.05
 

@@ -25,6 +25,10 @@ COLOUR_CORRELATION = _COLOUR / np.linalg.norm(_COLOUR, axis=0).max()
 BANDWIDTH = 0.72
 # Natural images' amplitude falls as 1/f. A steeper fall keeps out grain to which the filter is indifferent.
 FREQUENCY_FALL = 2.0
+# Largest difference of a volume's mean from middle grey, of its range, where its contrast is held.
+BRIGHTNESS = 0.085
+# What the soft limit takes from a contrast near 42, given back beforehand.
+COMPRESSION = 1.05
 # Standard deviation of the starting noise, in units of the spectrum's own scale.
 START_DEVIATION = 0.01
 
@@ -71,19 +75,28 @@ class Parametrization(Protocol):
 
 
 class FourierVolume:
-    """A periodic volume as coefficients of a real Fourier basis, in decorrelated colours, bounded by a sigmoid.
+    """A periodic volume as coefficients of a real Fourier basis, in decorrelated colours, held at a contrast.
 
     The basis is separable, so that sampling is three small matrix products. Sampling is exact at any shift and scale:
     nothing is interpolated from step to step, and a shift needs no padding. After Olah et al. 2017, with time added.
+
+    A sigmoid alone bounds the values but not the contrast: a search that may raise it does, until most values are
+    nearly black or white and the gradient is lost. Instead the values are standardised over the volume and scaled to
+    the contrast that is asked for, so that only the distribution of that contrast over shapes, colours and frames is
+    searched. A soft limit (nearly linear, unlike the sigmoid) then keeps them between black and white.
 
     Args:
         size: (frames, height, width).
         longest_wave: in frames or pixels. Amplitudes fall with frequency from this wavelength on; longer waves are as
             strong as this one. Otherwise slow washes of colour would outweigh shapes.
+        contrast: standard deviation of the values before the soft limit, of 255; 0 leaves it free, bounded by a
+            sigmoid.
+        grey: the network has one input channel, so the colours are averaged.
     """
 
-    def __init__(self, size: Size, longest_wave: float) -> None:
+    def __init__(self, size: Size, longest_wave: float, contrast: float = 0.0, grey: bool = False) -> None:
         self.size = size
+        self._contrast, self._grey = contrast, grey
         frames, height, width = size
         self.counts = (frames, _odd(height * BANDWIDTH, height), _odd(width * BANDWIDTH, width))
         self.shape = (*self.counts, 3)
@@ -103,7 +116,10 @@ class FourierVolume:
         waves = tf.transpose(parameters * self._scale, (1, 2, 3, 4, 0))  # (t, h, w, 3, N) coefficients
         for basis in view:  # the new axis goes last: (h, w, 3, N, T), …, (3, N, T, H, W)
             waves = _transform_first_axis(waves, basis)
-        return tf.sigmoid(_transform_first_axis(waves, tf.constant(4 * COLOUR_CORRELATION)))
+        values = _transform_first_axis(waves, tf.constant(4 * COLOUR_CORRELATION))
+        if self._grey:
+            values = tf.repeat(tf.reduce_mean(values, -1, keepdims=True), 3, -1)
+        return _at_contrast(values, self._contrast) if self._contrast else tf.sigmoid(values)
 
     def constrain(self, parameters: tf.Tensor) -> tf.Tensor:
         return parameters
@@ -169,6 +185,20 @@ class PixelVolume:
 
     def from_linear(self, volume: np.ndarray) -> np.ndarray:
         return volume
+
+
+def _at_contrast(values: tf.Tensor, contrast: float) -> tf.Tensor:
+    """Volumes (N, T, H, W, 3) in [0, 1] of unbounded values, each held at a standard deviation (of 255).
+
+    The mean of the values shifts the volume's brightness, by at most `BRIGHTNESS`.
+    """
+    mean = tf.reduce_mean(values, [1, 2, 3, 4], keepdims=True)
+    centred = values - mean
+    scale = (
+        2 * COMPRESSION / 255 * contrast * tf.math.rsqrt(tf.reduce_mean(tf.square(centred), [1, 2, 3, 4], True) + 1e-12)
+    )
+    distance = centred * scale + 2 * tf.clip_by_value(mean, -BRIGHTNESS, BRIGHTNESS)  # from grey; ±1 is black and white
+    return 0.5 + 0.5 * distance * tf.math.rsqrt(tf.sqrt(1 + tf.square(tf.square(distance))))  # x/(1 + x⁴)^¼
 
 
 def _odd(wanted: float, size: int) -> int:

@@ -17,8 +17,8 @@ from c3dvis.spec.field_titles import SLIDER_TITLES
 Presets = Mapping[str, Mapping[str, Any]]
 
 # A weight matters by its order of magnitude, so the sliders move by factors of about three. Includes all defaults.
-_WEIGHTS = (0.0, 0.01, 0.03, 0.1, 0.2, 0.3, 1.0, 3.0, 10.0, 20.0, 30.0, 100.0)
-_MAX_JITTER = {"jitter_pixels": 24, "jitter_frames": 8}
+_WEIGHTS = (0.0, 0.01, 0.03, 0.1, 0.25, 0.3, 1.0, 3.0, 10.0, 20.0, 30.0, 100.0)
+_MAX_ON_SLIDER = {"contrast": 80.0, "jitter_pixels": 24, "jitter_frames": 8}
 _IGNORED_BY_PRESETS = {"iterations", "tv_time_weight"}  # steps and motion have controls of their own
 
 
@@ -49,7 +49,8 @@ def draw_presets(current_spec: Callable[[], RenderSpec], load_spec: Callable[[Re
     st.segmented_control(
         "Preset", list(PRESETS), key="preset", on_change=apply, args=("preset", PRESETS, _IGNORED_BY_PRESETS),
         width="stretch",
-        help="clear: c3dvis's defaults; keras-vis: the original library with its settings; raw: no regularisers.",
+        help="clear: at natural contrast, c3dvis's default; strongest: with as much contrast as the search likes; "
+        "keras-vis: the original library with its settings; raw: no regularisers.",
     )  # fmt: skip
     st.segmented_control(
         "Motion", list(MOTION_PRESETS), key="motion", on_change=apply, args=("motion", MOTION_PRESETS, ()),
@@ -73,10 +74,10 @@ def draw_weights(engine: str) -> None:
         _weight_slider("tv_weight", "TV", "A higher weight smooths space and time: keras-vis has one for both.")
         return
     for name, title in SLIDER_TITLES.items():
-        if name in _MAX_JITTER:
-            value = st.session_state[f"c.{name}"]
+        if name in _MAX_ON_SLIDER:
+            value, most = st.session_state[f"c.{name}"], _MAX_ON_SLIDER[name]
             label = _slider_label(title, FIELDS[name].help)
-            st.slider(label, 0, max(_MAX_JITTER[name], value), value, key=f"c.{name}")
+            st.slider(label, type(most)(0), max(most, value), value, key=f"c.{name}")
         else:
             _weight_slider(name, title, FIELDS[name].help)
 

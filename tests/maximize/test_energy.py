@@ -58,8 +58,8 @@ def terms_of(filters: Sequence[int], start: np.ndarray) -> tuple[dict[str, tf.Te
         behind = []
         for volume, target in enumerate(filters):
             rivals = [standardised[volume, i] for i in range(SHAPE[3]) if i != target]
-            strongest = 0.1 * tf.math.log(tf.add_n([tf.maximum(rival, 0.05) ** 10 for rival in rivals]))
-            behind.append(strongest - tf.math.log(standardised[volume, target]) + 0.1)
+            strongest = 0.05 * tf.reduce_logsumexp([20 * tf.math.log(tf.maximum(rival, 0.05)) for rival in rivals])
+            behind.append(strongest - tf.math.log(standardised[volume, target]) + 0.05)
         grams = [tf.einsum("thwi,thwj->ij", one, one) for one in tf.unstack(after)]
         cosines = [[tf.reduce_sum(a * b) / (tf.norm(a) * tf.norm(b)) for b in grams] for a in grams]
         unit = voxels / 256 + 0.5

@@ -29,6 +29,9 @@ FREQUENCY_FALL = 2.0
 BRIGHTNESS = 0.085
 # What the soft limit takes from a contrast near 42, given back beforehand.
 COMPRESSION = 1.05
+# Standard deviation of the unbounded values below which the contrast is lower than asked for, so that the starting noise
+# is shown as the faint noise that it is. A few steps later they are above 1.
+FAINT = 0.2
 # Standard deviation of the starting noise, in units of the spectrum's own scale.
 START_DEVIATION = 0.01
 
@@ -192,12 +195,12 @@ def _at_contrast(values: tf.Tensor, contrast: float) -> tf.Tensor:
 
     The mean of the values shifts the volume's brightness, by at most `BRIGHTNESS`.
     """
-    mean = tf.reduce_mean(values, [1, 2, 3, 4], keepdims=True)
+    axes = [1, 2, 3, 4]
+    mean = tf.reduce_mean(values, axes, keepdims=True)
     centred = values - mean
-    scale = (
-        2 * COMPRESSION / 255 * contrast * tf.math.rsqrt(tf.reduce_mean(tf.square(centred), [1, 2, 3, 4], True) + 1e-12)
-    )
-    distance = centred * scale + 2 * tf.clip_by_value(mean, -BRIGHTNESS, BRIGHTNESS)  # from grey; ±1 is black and white
+    deviation = tf.sqrt(tf.reduce_mean(tf.square(centred), axes, keepdims=True) + FAINT**2)
+    brightness = tf.clip_by_value(mean, -2 * BRIGHTNESS, 2 * BRIGHTNESS)
+    distance = COMPRESSION * contrast / 127.5 * centred / deviation + brightness  # from grey; ±1 is black and white
     return 0.5 + 0.5 * distance * tf.math.rsqrt(tf.sqrt(1 + tf.square(tf.square(distance))))  # x/(1 + x⁴)^¼
 
 

@@ -171,7 +171,7 @@ def _read_texture_motion(group: Any, size: tuple[int, int, int]) -> tuple[np.nda
     _check_members(group, _PARTS)
     displacement = _dataset(group, "displacement", (*size, 2), np.dtype("<f2"))
     height, width = (side - frame for side, frame in zip(group["texture"].shape[:2], size[1:], strict=True))
-    if height != width or not 0 <= height <= 2 * max(size[1:]):
+    if height != width or height % 2 or not 0 <= height <= 2 * max(size[1:]):
         raise ResultDamaged(
             "The stored texture does not fit its spec: expected the same margin on all sides of a frame, at most as "
             f"wide as the frame. Received: shape {group['texture'].shape}."

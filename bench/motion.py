@@ -5,8 +5,9 @@
 
 Renders each filter with its defaults, or reads finished results, and takes each apart. *reconstructed* is the share of
 the response that the best reconstruction keeps, without regard to the filter; *rebuilt* is that of the final texture
-and motion; *still* is the texture held still; *on noise* is the motion on grey noise. The last line has the geometric
-mean of *rebuilt* over the filters that need motion (measure *motion* above 1.5).
+and motion; *still* is the texture held still; *on noise* is the motion on grey noise; *likeness* is the share of the
+found clip's variance that the rebuilt clip explains. The last lines have the geometric means over the filters that need
+motion (measure *motion* above 1.5).
 """
 
 import argparse
@@ -25,7 +26,7 @@ from c3dvis.networks.compute.network import load_network
 from c3dvis.results import RenderResult
 
 NEEDS_MOTION = 1.5
-COLUMNS = ("motion", "reconstructed", "rebuilt_share", "texture_share", "motion_share", "seconds")
+COLUMNS = ("motion", "reconstructed", "rebuilt_share", "texture_share", "motion_share", "rebuilt_likeness", "seconds")
 
 
 def main() -> None:
@@ -36,7 +37,7 @@ def main() -> None:
     parser.add_argument("--files", nargs="+", type=Path, help="HDF5 files of results to read instead")
     parser.add_argument("-o", "--output", type=Path, help="JSON file to write")
     arguments = parser.parse_args()
-    print("| filter | motion | reconstructed | rebuilt | still | on noise | s |\n|---|---|---|---|---|---|---|")
+    print("| filter | motion | reconstructed | rebuilt | still | on noise | likeness | s |\n" + "|---" * 8 + "|")
     rows = []
     for result in results(arguments):
         rows.append(row := measured(result))

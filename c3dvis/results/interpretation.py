@@ -116,6 +116,10 @@ def share_sentences(metrics: Metrics) -> dict[str, tuple[str, str]]:
         if share is not None:
             verdict = next(words for least, words in _VERDICTS if share >= least)
             found[name] = f"{100 * share:.0f} %", sentence.format(verdict=verdict)
+    likeness = metrics.get("rebuilt_likeness")
+    if likeness is not None and "rebuilt_share" in found:
+        value, sentence = found["rebuilt_share"]
+        found["rebuilt_share"] = value, f"{sentence} It explains {100 * likeness:.0f} % of the picture's variance."
     return found
 
 

@@ -17,6 +17,9 @@ SHARES = ("rebuilt_share", "texture_share", "motion_share")
 """Names of the measures of a clip that was taken apart: responses to the rebuilt clip, to the texture held still, and
 to the motion on grey noise, each divided by the response to the clip. docs/method.md defines them."""
 
+LIKENESS = "rebuilt_likeness"
+"""Name of the measure of how much of the clip's variance the rebuilt clip explains; 1 if they are equal."""
+
 _LEAST_DETERMINANT = 0.25  # of a deformation; a field that folds has no velocity
 
 

@@ -10,11 +10,11 @@ from hypothesis import strategies as st
 from c3dvis.errors import RenderFailed
 from c3dvis.maximize.texture_motion import refinement
 from c3dvis.maximize.texture_motion.reconstruction import reconstruct
-from c3dvis.maximize.texture_motion.take_apart import grey_noise, packed, take_apart
+from c3dvis.maximize.texture_motion.take_apart import grey_noise, likeness, packed, take_apart
 from c3dvis.media.warp import sample
 from c3dvis.networks.compute.network import Network
 from c3dvis.results import RenderResult
-from c3dvis.results.texture_motion import SHARES, TextureMotion
+from c3dvis.results.texture_motion import LIKENESS, SHARES, TextureMotion
 from c3dvis.spec import ALGORITHM_VERSION, RenderSpec
 from tests.maximize.moving_patterns import SIZE, turning, waves
 from tests.maximize.small_c3d import SIZE as SMALL_SIZE
@@ -142,6 +142,13 @@ def test_grey_noise_has_the_textures_mean_and_contrast() -> None:
     assert not np.array_equal(noise, grey_noise(texture, 1))
 
 
+def test_likeness_is_the_explained_variance() -> None:
+    clip = waves((1, 1), (14, 0.3))
+    assert likeness(clip, clip) == 1
+    assert likeness(clip, np.full_like(clip, round(clip.mean()))) == pytest.approx(0, abs=1e-3)
+    assert likeness(np.full_like(clip, 9), clip) is None
+
+
 def small_result(clip: np.ndarray, **changes: object) -> RenderResult:
     frames, height, width = SMALL_SIZE
     spec = RenderSpec(layer="conv3b", filter=2, frames=frames, height=height, width=width, precision="float32")
@@ -163,7 +170,8 @@ def test_the_rebuilt_clip_keeps_the_response_and_near_the_motion(network: Networ
     apart = take_apart(result, lambda progress: steps.append((progress.step, progress.steps)))
     assert steps == [(step, refinement.STEPS) for step in range(refinement.STEPS + 1)]
     assert apart.texture_motion
-    assert set(SHARES) | {"motion"} == set(apart.metrics)
+    assert {*SHARES, LIKENESS, "motion"} == set(apart.metrics)
+    assert (apart.metrics[LIKENESS] or 0) > 0.9
     share = apart.metrics["rebuilt_share"]
     assert share
     assert share > 0.9

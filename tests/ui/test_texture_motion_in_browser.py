@@ -92,7 +92,9 @@ def test_the_view_goes_back_to_the_picture(visit: Visit, stored: RenderResult) -
 
 def test_the_displacement_can_be_saved(visit: Visit, stored: RenderResult) -> None:
     assert stored.texture_motion
-    open_view(visit)
+    expect(open_view(visit)).to_be_visible()
+    idle = visit.page.locator("[data-test-script-state=notRunning]")
+    expect(idle).to_be_attached()  # until then, the buttons are those of the run before, and their files are gone
     with visit.page.expect_download() as download:
         visit.page.get_by_role("button", name="Displacement", exact=True).click()
     assert download.value.suggested_filename.endswith("_displacement.npy")

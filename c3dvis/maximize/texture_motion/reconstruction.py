@@ -18,8 +18,8 @@ from c3dvis.media.warp import cell, sample
 from c3dvis.results.texture_motion import positions
 
 _ROUNDS = 6
-_WINDOW, _WINDOW_FRAMES = 1.5, 0.5  # pixels and frames, standard deviations
-_SMOOTHING = 0.7  # pixels, standard deviation
+_WINDOW, _WINDOW_FRAMES = 2.5, 0.8  # pixels and frames, standard deviations
+_SMOOTHING = 1.2  # pixels, standard deviation: with less, the field folds where content changes its form
 _SHARPENINGS = 2  # of the texture: the mean over frames that were sampled between pixels is too soft
 _LEAST_WEIGHT = 0.05  # of a texture pixel, in pixels of the clip, below which no frame shows it
 _FILLING = 4.0  # pixels, standard deviation: texture that no frame shows is filled from this far

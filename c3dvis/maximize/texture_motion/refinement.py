@@ -28,7 +28,7 @@ from c3dvis.networks.compute.network import Network
 from c3dvis.results.texture_motion import positions
 from c3dvis.spec import RenderSpec
 
-STEPS = 12
+STEPS = 16
 _NEARNESS = 3.0
 _PIXELS, _FRAMES = 8, 2  # between the control points of the change of the displacement
 _TEXTURE_RATE = 0.05  # of the range from black to white

@@ -18,7 +18,7 @@ from c3dvis.maximize.texture_motion.refinement import STEPS, refine
 from c3dvis.networks.compute.device import configure, resolve_precision
 from c3dvis.networks.compute.network import load_network
 from c3dvis.results import RenderResult
-from c3dvis.results.texture_motion import SHARES, TextureMotion
+from c3dvis.results.texture_motion import LIKENESS, SHARES, TextureMotion
 
 NOISE_SEEDS = range(4)
 _PER_PIXEL = 32  # steps of a stored displacement; finer ones make the file larger and change no share by 0.1 %
@@ -26,7 +26,8 @@ _GRAIN = 1.0  # pixels, standard deviation of the noise's blur: finer grain woul
 
 
 def take_apart(result: RenderResult, on_progress: OnProgress | None = None) -> RenderResult:
-    """A result with its `texture_motion`, and with the measures `rebuilt_share`, `texture_share` and `motion_share`.
+    """A result with its `texture_motion`, and with the measures `rebuilt_share`, `texture_share`, `motion_share` and
+    `rebuilt_likeness`.
 
     The same result gives the same texture and motion.
 
@@ -56,7 +57,8 @@ def take_apart(result: RenderResult, on_progress: OnProgress | None = None) -> R
             f"0. Received: {activation:.3g}. Choose a filter that responds."
         )
     found = packed(*refine(network, spec, result.clip, *reconstruct(result.clip), activation, report))
-    return replace(result, texture_motion=found, metrics={**result.metrics, **shares(quality, found, activation)})
+    measures = {**shares(quality, found, activation), LIKENESS: likeness(result.clip, found.rebuilt())}
+    return replace(result, texture_motion=found, metrics={**result.metrics, **measures})
 
 
 def packed(texture: np.ndarray, displacement: np.ndarray) -> TextureMotion:
@@ -71,6 +73,13 @@ def shares(quality: Quality, found: TextureMotion, activation: float) -> dict[st
     noises = [found.moved(grey_noise(found.texture, seed)) for seed in NOISE_SEEDS]
     rebuilt, still, *moved = quality.shown_activations([found.rebuilt(), found.still(), *noises]) / activation
     return dict(zip(SHARES, (float(rebuilt), float(still), float(np.mean(moved))), strict=True))
+
+
+def likeness(clip: np.ndarray, rebuilt: np.ndarray) -> float | None:
+    """The share of a clip's variance that a rebuilt clip explains; None for a flat clip. Both (T, H, W, 3) uint8."""
+    variance = clip.var(dtype=np.float64)
+    difference = np.square(clip.astype(np.float32) - rebuilt).mean(dtype=np.float64)
+    return float(1 - difference / variance) if variance > 0 else None
 
 
 def grey_noise(texture: np.ndarray, seed: int) -> np.ndarray:

@@ -10,7 +10,7 @@ from c3dvis.ui.components.mount import mount
 
 MAGIC = b"C3TM"
 STEP = 4
-"""Pixels between two velocities that are sent."""
+"""Side in pixels of the squares whose mean velocity is sent."""
 
 _LEAST_SPEED = 0.1  # pixels per frame that have full colour: a still clip stays grey
 
@@ -20,8 +20,8 @@ def texture_motion_message(
 ) -> bytes:
     """The message that the component's script receives.
 
-    Its payload is the texture, RGB bytes; the rebuilt clip, RGB bytes; and the velocity at every fourth pixel, down and
-    right, as int8: 127 is `speed`, the speed that has full colour.
+    Its payload is the texture, RGB bytes; the rebuilt clip, RGB bytes; and the mean velocity of each 4 × 4 pixels,
+    down and right, as int8: 127 is `speed`, the speed that has full colour.
 
     Args:
         apart: texture and motion.
@@ -29,7 +29,7 @@ def texture_motion_message(
         label: name of the clip for screen readers.
         sentences: from `interpretation.share_sentences`.
     """
-    velocity = apart.velocity()[:, STEP // 2 :: STEP, STEP // 2 :: STEP]
+    velocity = _averaged(apart.velocity())
     speed = max(_LEAST_SPEED, float(np.quantile(np.linalg.norm(velocity, axis=-1), 0.98)))
     scaled = np.clip(np.rint(velocity * (127 / speed)), -127, 127).astype(np.int8)
     header = {
@@ -42,6 +42,14 @@ def texture_motion_message(
         "sentences": dict(sentences),
     }
     return binary_message(MAGIC, header, apart.texture.tobytes() + apart.rebuilt().tobytes() + scaled.tobytes())
+
+
+def _averaged(velocity: np.ndarray) -> np.ndarray:
+    """Means over squares, (T, rows, columns, 2); a smaller square at the edge is one too."""
+    starts = [np.arange(0, side, STEP) for side in velocity.shape[1:3]]
+    sums = np.add.reduceat(np.add.reduceat(velocity, starts[0], axis=1), starts[1], axis=2)
+    sizes = np.outer(*(np.diff([*start, side]) for start, side in zip(starts, velocity.shape[1:3], strict=True)))
+    return sums / sizes[..., np.newaxis]
 
 
 def texture_motion_view(message: bytes, *, key: str) -> None:

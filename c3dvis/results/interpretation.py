@@ -55,7 +55,7 @@ MOST_CLIPPED = 0.06
 """Largest share of clipped values of a clip that is like natural video (0.01 to 0.05)."""
 
 _VERDICTS = (
-    (0.8, "one texture and its motion are nearly all that the filter responds to."),
+    (0.8, "one texture that moves is enough to excite the filter."),
     (0.5, "the filter also responds to what appears, vanishes or changes its form."),
     (-math.inf, "the clip is more than one texture that moves."),
 )

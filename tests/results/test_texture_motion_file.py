@@ -136,7 +136,7 @@ def test_the_shares_in_words() -> None:
     words = share_sentences({"rebuilt_share": 0.97, "texture_share": 0.1234, "motion_share": None})
     assert set(words) == {"rebuilt_share", "texture_share"}
     assert words["texture_share"][0] == "12 %"
-    assert "nearly all" in words["rebuilt_share"][1]
+    assert "is enough" in words["rebuilt_share"][1]
     assert "explains 72 %" in share_sentences({"rebuilt_share": 0.9, "rebuilt_likeness": 0.72})["rebuilt_share"][1]
     assert "changes its form" in share_sentences({"rebuilt_share": 0.6})["rebuilt_share"][1]
     assert "more than one texture" in share_sentences({"rebuilt_share": 0.2})["rebuilt_share"][1]

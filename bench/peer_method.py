@@ -23,9 +23,9 @@ import tensorflow as tf
 from cachetools import LRUCache, cached
 
 from c3dvis.maximize.energy.layer_response import layer_response
+from c3dvis.maximize.loop import TENSORFLOW
 from c3dvis.maximize.volume.parametrization import COLOUR_CORRELATION, Size
 from c3dvis.networks.compute.network import Network
-from c3dvis.networks.graph.input_domain import ArrayModule
 
 STEPS = 512
 SHIFT = (4, 8)
@@ -35,8 +35,6 @@ SCALE = 0.1
 RATE = 0.05
 START_DEVIATION = 0.01
 _MEAN, _SQUARE, _FLOOR = 0.9, 0.999, 1e-8  # Adam's, as Kingma and Ba 2015 have them
-
-_TENSORFLOW = ArrayModule(tf.concat, tf.reverse, tf.fill)
 
 View = tuple[np.ndarray, np.ndarray, np.ndarray]
 """Shift of the frames () int32; matrices (H, H) and (W, W) float32 that resample rows and columns."""
@@ -138,6 +136,6 @@ def loss(
     moved = tf.einsum("jw,tiwc->tijc", columns, moved)
     domain = network.input_domain
     shape: Any = shown.shape
-    clips = domain.from_unit(moved[tf.newaxis], *domain.bounds(*shape[1:3]), _TENSORFLOW)
+    clips = domain.from_unit(moved[tf.newaxis], *domain.bounds(*shape[1:3]), TENSORFLOW)
     response = layer_response(partial(network.forward, layer=layer), tf.cast(clips, precision), None, True, False)
     return -response.after[0, index]

@@ -10,6 +10,7 @@ from c3dvis.spec import RenderSpec
 if TYPE_CHECKING:
     from c3dvis.atlas.api import visualize_all_activations_3d
     from c3dvis.maximize.render import render
+    from c3dvis.maximize.texture_motion.take_apart import take_apart
     from c3dvis.networks.compute.network import Network, load_network
     from c3dvis.results import RenderResult, ResultStore
 
@@ -21,6 +22,7 @@ __all__ = [
     "ResultStore",
     "load_network",
     "render",
+    "take_apart",
     "visualize_all_activations_3d",
 ]
 
@@ -30,6 +32,7 @@ _HOME = {
     "RenderResult": "c3dvis.results",
     "ResultStore": "c3dvis.results",
     "render": "c3dvis.maximize.render",
+    "take_apart": "c3dvis.maximize.texture_motion.take_apart",
     "visualize_all_activations_3d": "c3dvis.atlas.api",
 }
 

@@ -164,6 +164,10 @@ def _add_render(parser: argparse.ArgumentParser) -> None:
         help=f"file to write; its ending selects the format: {', '.join(render.ENDINGS)}; may be repeated",
     )  # fmt: skip
     parser.add_argument("--fps", default="10", metavar="N", help="frames per second of the files (default: 10)")
+    parser.add_argument(
+        "--texture-motion", action="store_true",
+        help="also take the clip apart into one still texture and its motion, and measure what each keeps",
+    )  # fmt: skip
     parser.add_argument("--no-cache", action="store_true", help="do not read from the store or write to it")
     _add_fields(parser, tuple(FIELDS))
     parser.set_defaults(run=render.run)

@@ -327,6 +327,22 @@ def test_no_cache(run: Callable[..., tuple[int, str, str]], small: RenderResult,
     assert np.array_equal(np.load(tmp_path / "a.npy"), small.clip)
 
 
+def test_texture_and_motion(run: Callable[..., tuple[int, str, str]], cache: Path, tmp_path: Path) -> None:
+    """They are found for a stored result too, and stored with it; a second call finds them there."""
+    arguments = ("render", *TINY, "--filter", 20, "--json")
+    _, out, _ = run(*arguments)
+    assert "rebuilt_share" not in json.loads(out)["metrics"]
+    for _ in range(2):
+        code, out, _ = run(*arguments, "--texture-motion", "-o", tmp_path / "a.h5")
+        assert code == 0
+        answer = json.loads(out)
+        assert answer["from_store"] is True
+        assert {"rebuilt_share", "texture_share", "motion_share"} <= set(answer["metrics"])
+        kept = RenderResult.from_bytes((tmp_path / "a.h5").read_bytes())
+        assert kept.texture_motion
+        assert kept.metrics == answer["metrics"]
+
+
 def test_store_that_cannot_be_written(
     run: Callable[..., tuple[int, str, str]], weights: Path, cache: Path, tmp_path: Path
 ) -> None:

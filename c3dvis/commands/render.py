@@ -48,11 +48,12 @@ def run(arguments: argparse.Namespace, console: Console) -> int:
         stored = result is not None
         if result is None:
             result = _render(spec, console)
-            try:
-                if store:
-                    store.put(result)
-            except (StoreError, ResultDamaged) as error:
-                console.warning(str(error))
+            if store:
+                _keep(store, result, console)
+        if arguments.texture_motion and result.texture_motion is None and not result.metrics.get("dead"):
+            result = _take_apart(result, console)
+            if store:
+                _keep(store, result, console)
     if result.metrics.get("dead"):
         console.warning(
             f"{dead_filter(spec.title)} The picture shows where the search ended. "
@@ -124,6 +125,21 @@ def _render(spec: RenderSpec, console: Console) -> RenderResult:
             bar.update(progress.step, progress.steps, detail, work=work)
 
         return render(spec, on_progress=report)
+
+
+def _take_apart(result: RenderResult, console: Console) -> RenderResult:
+    with console.progress("Taking texture and motion apart") as bar:
+        console.load_tensorflow()
+        from c3dvis.maximize.texture_motion.take_apart import take_apart
+
+        return take_apart(result, on_progress=lambda progress: bar.update(progress.step, progress.steps, ""))
+
+
+def _keep(store: ResultStore, result: RenderResult, console: Console) -> None:
+    try:
+        store.put(result)
+    except (StoreError, ResultDamaged) as error:
+        console.warning(str(error))
 
 
 def _read_recipe(name: str) -> str:

@@ -29,7 +29,8 @@ from c3dvis.networks.graph.input_domain import ArrayModule, InputDomain
 Forward = Callable[[tf.Tensor], Response]
 
 IDENTITY_VIEW = np.zeros((1, 6), np.float32)
-_TENSORFLOW = ArrayModule(tf.concat, tf.reverse, tf.fill)
+TENSORFLOW = ArrayModule(tf.concat, tf.reverse, tf.fill)
+"""TensorFlow's functions, with which an input domain converts tensors."""
 
 
 class CompiledSteps:
@@ -145,4 +146,4 @@ class CompiledSteps:
 
     def _network_input(self, volumes: tf.Tensor) -> tf.Tensor:
         """Network input (count, T, H, W, channels) of volumes (count, T, H, W, 3) in [0, 1]."""
-        return tf.cast(self._domain.from_unit(volumes, *self._bounds, _TENSORFLOW), self._precision)
+        return tf.cast(self._domain.from_unit(volumes, *self._bounds, TENSORFLOW), self._precision)

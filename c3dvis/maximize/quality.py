@@ -56,6 +56,10 @@ class Quality:
         """The target's mean response, after its activation function, to a clip (T, H, W, 3) uint8."""
         return float(self._target(self._response(clip))[0])
 
+    def shown_activations(self, clips: list[np.ndarray]) -> np.ndarray:
+        """`shown_activation` of several clips, (clips,) float32."""
+        return self._target(self._responses(clips, "float32"))
+
     def measure(self, clip: np.ndarray, canvas: tuple[int, int, int] | None = None) -> dict[str, Metric]:
         """All measures of a clip; docs/method.md defines each.
 

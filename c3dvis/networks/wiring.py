@@ -124,9 +124,9 @@ def wiring(info: NetworkInfo, layer: str, filter: int, weights: Weights | None =
     return _installed(info, layer, filter, installed_weights.fingerprint(info))
 
 
-@cached(LRUCache(_KEPT), key=lambda info, *rest: rest, lock=Lock())
+@cached(LRUCache(_KEPT), key=lambda info, *rest: (info.name, *rest), lock=Lock())
 def _installed(info: NetworkInfo, layer: str, number: int, fingerprint: str) -> Wiring:
-    """Cached by the fingerprint, which changes with the weights file."""
+    """Cached by the fingerprint, which changes with the weights, and by name: networks may share a fingerprint."""
     return _wiring(info, layer, number, installed_weights.read(info))
 
 

@@ -11,7 +11,7 @@ Importing it loads neither TensorFlow nor Dask.
 """
 
 from c3dvis.queue.queue_status import QueueStatus, WorkerStatus
-from c3dvis.queue.render_job import JobSnapshot, JobState, RenderJob
+from c3dvis.queue.render_job import JobSnapshot, JobState, RenderJob, texture_motion_key
 from c3dvis.queue.render_queue import RenderQueue
 
-__all__ = ["JobSnapshot", "JobState", "QueueStatus", "RenderJob", "RenderQueue", "WorkerStatus"]
+__all__ = ["JobSnapshot", "JobState", "QueueStatus", "RenderJob", "RenderQueue", "WorkerStatus", "texture_motion_key"]

@@ -259,21 +259,21 @@ class Dispatcher:
                 job.requeued(alone=True)
             elif not job.is_finished:
                 is_stored = await asyncio.to_thread(self._deliver, job, reply)
-            if reply.blob is not None and is_stored:
+            if reply.blob is not None and is_stored and job.source is None:
                 self._confirmations.add(reply.worker, job.key)
 
     async def _submit(self, client: "Client", batch: _Batch) -> "list[RenderReply]":
         """Run a batch as one Dask task; a task that is cancelled here is cancelled on its worker too."""
-        from c3dvis.queue.worker_tasks import render
+        from c3dvis.queue.worker_tasks import render, take_apart
 
         key = f"c3dvis-{uuid.uuid4().hex}"  # used once: with a known key Dask would return the cancelled task
         self._submitted[key] = batch
         specs = [job.spec for job in batch.jobs]
         fingerprint = installed_weights.fingerprint(describe(specs[0].network))
         texts = [spec.to_json() for spec in specs]
-        future = client.submit(
-            render, texts, ALGORITHM_VERSION, fingerprint, key=key, resources={DEVICE: 1}, pure=False
-        )
+        source = batch.jobs[0].source
+        task, what = (render, texts) if source is None else (take_apart, source)
+        future = client.submit(task, what, ALGORITHM_VERSION, fingerprint, key=key, resources={DEVICE: 1}, pure=False)
         try:
             await future.exception()  # type: ignore[misc]  # the task has ended; its value is not here yet
             batch.returning = True

@@ -67,6 +67,11 @@ class JobSnapshot:
         return self.state in ("done", "failed", "cancelled")
 
 
+def texture_motion_key(result_key: str) -> str:
+    """The key of the job that takes a result apart."""
+    return f"{result_key}.texture_motion"
+
+
 class MeasurementTime:
     """How long renders take to measure their result after the last step, learned from earlier renders.
 
@@ -83,10 +88,12 @@ class MeasurementTime:
 
 
 class RenderJob:
-    """One render, queued, running or finished. Made by `RenderQueue.submit`; safe to use from any thread.
+    """One render, queued, running or finished. Made by `RenderQueue`; safe to use from any thread.
 
     Attributes:
-        key: address of the result.
+        key: of the job; of a render, it is the address of the result.
+        result_key: address of the result.
+        source: a finished result that is to be taken apart, packed; None for a render.
         spec: of the render.
         number: jobs that are equally urgent are rendered in the order of their numbers.
         background: no user waits for it, so jobs that a user waits for go first.
@@ -103,12 +110,15 @@ class RenderJob:
         stop: Callable[["RenderJob"], None],
         fetch: Callable[["RenderJob"], "RenderResult | None"],
         measurement_time: MeasurementTime,
+        source: bytes | None = None,
     ) -> None:
-        self.key = key
+        self.result_key = key
+        self.source = source
+        self.key = key if source is None else texture_motion_key(key)
         self.spec = spec
         self.number = number
         self.background = False
-        self.alone = False
+        self.alone = source is not None
         self._position = position
         self._stop = stop
         self._fetch = fetch
@@ -261,7 +271,7 @@ class RenderJob:
             if self._finished.is_set():
                 return False
             pace = self._pace()
-            if state == "done" and pace:
+            if state == "done" and pace and self.source is None:
                 self._measurement_time.learn((time.monotonic() - self._reported) / pace)
             self._state, self._error = state, error
             self._warning = warning or self._warning
@@ -310,7 +320,7 @@ class RenderJob:
 
     def _seconds_left(self) -> float | None:
         pace = self._pace()
-        if self._state != "running" or pace is None:
+        if self._state != "running" or pace is None or self.source is not None:
             return None
         cost = self._schedule.cost
         steps = cost(self._steps) - cost(self._curve[-1]["step"] or 0) + self._measurement_time.steps

@@ -15,7 +15,7 @@ from c3dvis.networks.registry import describe
 from c3dvis.networks.weights import installed_weights
 from c3dvis.queue.dispatcher import Dispatcher
 from c3dvis.queue.queue_status import QueueState, QueueStatus, worker_status
-from c3dvis.queue.render_job import JobState, MeasurementTime, RenderJob
+from c3dvis.queue.render_job import JobState, MeasurementTime, RenderJob, texture_motion_key
 from c3dvis.settings import scheduler_address
 from c3dvis.spec import RenderSpec
 
@@ -90,26 +90,55 @@ class RenderQueue:
                     return job
                 if self._closed:
                     raise QueueClosed("The render queue is closed and takes no more work. Start the program again.")
-                job = RenderJob(
-                    key,
-                    spec,
-                    next(self._counter),
-                    position=self._position,
-                    stop=self._stop,
-                    fetch=self._fetch,
-                    measurement_time=self._measurement_time,
-                )
+                job = self._new_job(key, spec)
                 if is_stored:
                     self._finish(job, "done")
                     return job
                 job.background = background
-                self._active[key] = job
-                bisect.insort(self._ranks, job.rank)
+                self._start(job)
         self._dispatcher.wake()
         return job
 
+    def take_apart(self, result: "RenderResult") -> RenderJob:
+        """The job that finds the texture and motion of a result and stores them with it; one per result.
+
+        Raises:
+            QueueClosed: `close` was called.
+        """
+        source = result.to_bytes()
+        with self._lock:
+            job = self._active.get(texture_motion_key(result.key))
+            if job:
+                return job
+            if self._closed:
+                raise QueueClosed("The render queue is closed and takes no more work. Start the program again.")
+            job = self._new_job(result.key, result.spec, source)
+            self._start(job)
+        self._dispatcher.wake()
+        return job
+
+    def _new_job(self, result_key: str, spec: RenderSpec, source: bytes | None = None) -> RenderJob:
+        return RenderJob(
+            result_key,
+            spec,
+            next(self._counter),
+            position=self._position,
+            stop=self._stop,
+            fetch=self._fetch,
+            measurement_time=self._measurement_time,
+            source=source,
+        )
+
+    def _start(self, job: RenderJob) -> None:
+        self._active[job.key] = job
+        bisect.insort(self._ranks, job.rank)
+
     def job(self, key: str) -> RenderJob | None:
-        """The job of that key, if it is under way or among the latest 256 finished."""
+        """The job of that key, if it is under way or among the latest 256 finished.
+
+        Args:
+            key: of a result, for its render; `texture_motion_key` of it, for the job that takes it apart.
+        """
         with self._lock:
             return self._active.get(key) or self._finished.get(key)
 
@@ -196,8 +225,8 @@ class RenderQueue:
 
     def _fetch(self, job: RenderJob) -> "RenderResult | None":
         with self._lock:
-            unstored = self._unstored.get(job.key)
-        return unstored or self._store.get_key(job.key)
+            unstored = self._unstored.get(job.result_key)
+        return unstored or self._store.get_key(job.result_key)
 
     def _deliver(self, job: RenderJob, reply: "RenderReply") -> bool:
         """Finish a job with a worker's reply; called in a thread of its own, since the store writes to disk.
@@ -229,9 +258,9 @@ class RenderQueue:
         if reply.error or reply.blob is None:
             raise reply.error or RenderFailed("The worker returned nothing.")
         result = RenderResult.from_bytes(reply.blob)
-        if result.key != job.key:
+        if result.key != job.result_key:
             raise RenderFailed(
-                f"The worker returned another result than was asked for: expected key {job.key[:12]}…, received "
+                f"The worker returned another result than was asked for: expected key {job.result_key[:12]}…, received "
                 f"{result.key[:12]}…. Its weights, or this machine's, changed meanwhile: render it again."
             )
         try:
@@ -239,10 +268,10 @@ class RenderQueue:
         except C3dvisError as error:
             logger.warning("A result was not stored: %s", error)
             with self._lock:
-                self._unstored[job.key] = result
+                self._unstored[job.result_key] = result
             return f"The result is shown but not kept. {error}"
         with self._lock:
-            self._unstored.pop(job.key, None)
+            self._unstored.pop(job.result_key, None)
         return None
 
     def _finish(

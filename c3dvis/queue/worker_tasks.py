@@ -13,7 +13,7 @@ import sys
 import threading
 import time
 import traceback
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any
 
@@ -72,9 +72,62 @@ def render(specs_json: Sequence[str], algorithm: int, fingerprint: str) -> list[
     Returns:
         A reply for each spec, in their order.
     """
-    worker = get_worker()
-    task = RenderTask(worker)
+    task = RenderTask(get_worker())
     reporters = [ProgressReporter(task, index, len(specs_json)) for index in range(len(specs_json))]
+
+    def work() -> list[RenderReply]:
+        specs = [RenderSpec.from_json(text) for text in specs_json]
+        if missing := _lacks_weights(task, specs[0].network, fingerprint):
+            return [missing] * len(specs)
+        return _from_outbox_or_rendered(specs, fingerprint, reporters, task.worker)
+
+    return _replies(task, algorithm, work, len(specs_json))
+
+
+def take_apart(blob: bytes, algorithm: int, fingerprint: str) -> list[RenderReply]:
+    """Find the texture and motion of a finished result in this worker. Never raises: errors come back as sentences.
+
+    Args:
+        blob: the result as `RenderResult.to_bytes` packs it.
+        algorithm, fingerprint: as in `render`.
+
+    Returns:
+        One reply, with the result that has texture and motion too.
+    """
+    task = RenderTask(get_worker())
+
+    def work() -> list[RenderReply]:
+        from c3dvis.results import RenderResult
+
+        result = RenderResult.from_bytes(blob)
+        if missing := _lacks_weights(task, result.spec.network, fingerprint):
+            return [missing]
+        import c3dvis
+
+        return [RenderReply(c3dvis.take_apart(result, ProgressReporter(task)).to_bytes(), worker=task.worker)]
+
+    return _replies(task, algorithm, work, 1)
+
+
+def _lacks_weights(task: "RenderTask", network: str, fingerprint: str) -> RenderReply | None:
+    """Wait until this worker is ready for a network; the reply instead of a result if it lacks the weights.
+
+    Raises:
+        RenderFailed: its weights are others than the client's.
+        Cancelled: meanwhile.
+    """
+    if not installed_weights.present(describe(network)):
+        return RenderReply(missing_weights=network, worker=task.worker)
+    _check_weights(network, fingerprint)
+    while not _warm.wait(0.1):
+        task.raise_if_cancelled()
+    return None
+
+
+def _replies(
+    task: "RenderTask", algorithm: int, work: Callable[[], list[RenderReply]], count: int
+) -> list[RenderReply]:
+    """What `work` returns; after an error, or for a client with another algorithm, `count` replies with the error."""
     try:
         task.send(kind="started")
         if algorithm != ALGORITHM_VERSION:
@@ -82,18 +135,11 @@ def render(specs_json: Sequence[str], algorithm: int, fingerprint: str) -> list[
                 f"This worker renders by version {ALGORITHM_VERSION} of the algorithm, the dashboard asked "
                 f"for version {algorithm}. Install the same c3dvis on both."
             )
-        specs = [RenderSpec.from_json(text) for text in specs_json]
-        network = specs[0].network
-        if not installed_weights.present(describe(network)):
-            return [RenderReply(missing_weights=network, worker=worker.address)] * len(specs)
-        _check_weights(network, fingerprint)
-        while not _warm.wait(0.1):
-            task.raise_if_cancelled()
-        return _from_outbox_or_rendered(specs, fingerprint, reporters, worker.address)
+        return work()
     except C3dvisError as error:
-        return [RenderReply(error=error)] * len(specs_json)
+        return [RenderReply(error=error)] * count
     except Exception as error:
-        return [_unexpected(error)] * len(specs_json)
+        return [_unexpected(error)] * count
     finally:
         _release_memory()
 
@@ -167,9 +213,14 @@ def _release_memory() -> None:
 
 
 class RenderTask:
-    """The Dask task that renders one spec or a batch: it sends events to the client and notices a cancellation."""
+    """The Dask task that renders one spec or a batch: it sends events to the client and notices a cancellation.
+
+    Attributes:
+        worker: address of the worker that runs it.
+    """
 
     def __init__(self, worker: Worker) -> None:
+        self.worker: str = worker.address
         self._worker = worker
         self._key = worker.get_current_task()
 

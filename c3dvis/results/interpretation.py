@@ -54,6 +54,11 @@ FAINT, OVEREXPOSED = 35, 70
 MOST_CLIPPED = 0.06
 """Largest share of clipped values of a clip that is like natural video (0.01 to 0.05)."""
 
+_VERDICTS = (
+    (0.8, "one texture that moves is enough to excite the filter."),
+    (0.5, "the filter also responds to what appears, vanishes or changes its form."),
+    (-math.inf, "the clip is more than one texture that moves."),
+)
 _ROBUST = "Kept after shift, scaling, blur or GIF: "
 _ANY = float("-inf")
 _GRADES: dict[str, tuple[tuple[float, str, str], ...]] = {
@@ -93,6 +98,29 @@ def interpret(metrics: Metrics, filters: int) -> list[Interpretation]:
         return found
     # A flat clip is steady and robust too: without shapes that the filter responds to, nothing is good about it.
     return [replace(each, tone="plain") if each.tone == "good" else each for each in found]
+
+
+def share_sentences(metrics: Metrics) -> dict[str, tuple[str, str]]:
+    """For each share of a clip that was taken apart, by its name: the value as text, and what it means.
+
+    A share that was not measured is left out.
+    """
+    sentences = {
+        "texture_share": "of the response is left when the texture is held still.",
+        "motion_share": "of the response is left when the same motion moves grey noise.",
+        "rebuilt_share": "of the response is left when the texture moves: {verdict}",
+    }
+    found = {}
+    for name, sentence in sentences.items():
+        share = metrics.get(name)
+        if share is not None:
+            verdict = next(words for least, words in _VERDICTS if share >= least)
+            found[name] = f"{100 * share:.0f} %", sentence.format(verdict=verdict)
+    likeness = metrics.get("rebuilt_likeness")
+    if likeness is not None and "rebuilt_share" in found:
+        value, sentence = found["rebuilt_share"]
+        found["rebuilt_share"] = value, f"{sentence} It explains {100 * likeness:.0f} % of the picture's variance."
+    return found
 
 
 def activation_curve(history: Iterable[Mapping[str, Any]]) -> list[tuple[int, float]]:

@@ -9,6 +9,7 @@ import numpy as np
 
 from c3dvis.errors import C3dvisError, ResultDamaged
 from c3dvis.results import result_file
+from c3dvis.results.texture_motion import TextureMotion
 from c3dvis.spec import ALGORITHM_VERSION, RenderSpec
 
 Scalar = float | int | bool | None
@@ -30,9 +31,10 @@ class RenderResult:
         fingerprint: of the network, as 64 hex digits.
         algorithm: version of the algorithm that rendered the clip.
         provenance: of the render: device, seconds, versions, `created` in ISO 8601, UTC.
+        texture_motion: the clip taken apart into one still texture and its motion; None until `take_apart` did so.
 
     Raises:
-        ValueError: the clip or a row of the history has another shape or type.
+        ValueError: the clip, its texture and motion, or a row of the history has another shape or type.
     """
 
     spec: RenderSpec
@@ -42,6 +44,7 @@ class RenderResult:
     fingerprint: str
     algorithm: int
     provenance: dict[str, str | float | int]
+    texture_motion: TextureMotion | None = None
 
     def __post_init__(self) -> None:
         expected = (*self.spec.size, 3)
@@ -49,6 +52,11 @@ class RenderResult:
             raise ValueError(
                 f"The clip does not fit its spec. Expected shape {expected} and dtype uint8. "
                 f"Received: shape {self.clip.shape} and dtype {self.clip.dtype}."
+            )
+        if self.texture_motion and (shape := self.texture_motion.displacement.shape) != (*self.spec.size, 2):
+            raise ValueError(
+                f"The displacements do not fit their spec. Expected shape {(*self.spec.size, 2)}. "
+                f"Received: shape {shape}."
             )
         clip = np.array(self.clip, order="C")
         clip.setflags(write=False)
@@ -73,8 +81,11 @@ class RenderResult:
             "title": self.spec.title, "key": self.key, "fingerprint": self.fingerprint, "algorithm": self.algorithm,
         }  # fmt: skip
         history = [tuple(row[name] for name in result_file.HISTORY_COLUMNS) for row in self.history]
+        parts = (found.texture, found.displacement) if (found := self.texture_motion) else None
         return result_file.pack(
-            result_file.Contents(self.clip, self.spec.to_json(), history, self.metrics, self.provenance, identity)
+            result_file.Contents(
+                self.clip, self.spec.to_json(), history, self.metrics, self.provenance, identity, parts
+            )
         )
 
     @classmethod
@@ -94,6 +105,7 @@ class RenderResult:
                 fingerprint=str(contents.identity["fingerprint"]),
                 algorithm=int(contents.identity["algorithm"]),
                 provenance=contents.provenance,
+                texture_motion=TextureMotion(*contents.texture_motion) if contents.texture_motion else None,
             )
         except (C3dvisError, ArithmeticError, LookupError, TypeError, ValueError) as error:
             raise ResultDamaged(f"The stored result does not fit together: {error}") from error

@@ -9,6 +9,9 @@ Layout:
     /history           table: step, seconds, objective, shown_activation (NaN: not measured)
     /metrics           attributes, one per measure (empty: not defined)
     /provenance        attributes: device, seconds, versions, created …
+    /texture_motion    only if the clip was taken apart, in files of format version 2:
+        texture        (H + 2 margin, W + 2 margin, 3) uint8 RGB, gzip
+        displacement   (T, H, W, 2) float16 in pixels, down and right, gzip
 
 The seal is checked before the HDF5 library reads the file, since that library is not safe on damaged files. The seal
 does not show who made a file, and a malicious file can have a valid seal. So files with external links, unknown HDF5
@@ -25,7 +28,10 @@ import numpy as np
 from c3dvis.errors import InvalidSpec, ResultDamaged
 from c3dvis.spec import RenderSpec
 
-FORMAT, FORMAT_VERSION = "c3dvis render result", 1
+FORMAT = "c3dvis render result"
+FORMAT_VERSION, TEXTURE_MOTION_VERSION = 1, 2
+"""Of files without and with texture and motion. Releases that know only version 1 can read the files without."""
+
 HISTORY_COLUMNS = ("step", "seconds", "objective", "shown_activation")
 MAX_BYTES = 64 * 2**20
 
@@ -35,12 +41,19 @@ _SEAL = b"SHA-256 of all bytes after the first 512: "
 _HISTORY = np.dtype(list(zip(HISTORY_COLUMNS, ("<i8", "<f8", "<f8", "<f8"), strict=True)))
 _MAX_HISTORY = 1_000_000
 _MEMBERS = ("clip", "spec", "history", "metrics", "provenance")
+_TEXTURE_MOTION, _PARTS = "texture_motion", ("texture", "displacement")
+_GROUPS = ("metrics", "provenance", _TEXTURE_MOTION)
 _FILTERS = {h5py.h5z.FILTER_DEFLATE, h5py.h5z.FILTER_SHUFFLE}
 _README = (
     "A rendering of what a filter of a 3D convolutional network looks for, made by c3dvis. "
     "clip: frames, height, width, RGB. spec: what was asked for, as JSON; c3dvis renders it again from that. "
     "history: the optimisation, step by step. metrics: attributes of the group. "
     "provenance: where and how it was made."
+)
+_TEXTURE_MOTION_README = (
+    " texture_motion: the clip as one still texture and its motion. Pixel (y, x) of frame t shows the texture at "
+    "(m + y + displacement[t, y, x, 0], m + x + displacement[t, y, x, 1]), where m is half of what the texture is "
+    "larger than a frame."
 )
 
 
@@ -53,6 +66,7 @@ class Contents(NamedTuple):
     metrics: dict[str, Any]
     provenance: dict[str, Any]
     identity: dict[str, Any]
+    texture_motion: tuple[np.ndarray, np.ndarray] | None = None
 
 
 def pack(contents: Contents) -> bytes:
@@ -60,7 +74,10 @@ def pack(contents: Contents) -> bytes:
     clip = contents.clip
     file = io.BytesIO()
     with h5py.File(file, "w", userblock_size=_USER_BLOCK) as h5:
-        h5.attrs.update({"format": FORMAT, "format_version": FORMAT_VERSION, "readme": _README, **contents.identity})
+        parts = contents.texture_motion
+        version = TEXTURE_MOTION_VERSION if parts else FORMAT_VERSION
+        readme = _README + (_TEXTURE_MOTION_README if parts else "")
+        h5.attrs.update({"format": FORMAT, "format_version": version, "readme": readme, **contents.identity})
         frames = h5.create_dataset("clip", data=clip, chunks=(1, *clip.shape[1:]), compression="gzip", shuffle=True)
         frames.attrs["axes"] = "frame, row, column, RGB"
         frames.attrs["sha256"] = hashlib.sha256(clip.tobytes()).hexdigest()
@@ -71,6 +88,10 @@ def pack(contents: Contents) -> bytes:
             group = h5.create_group(name)
             for key, value in sorted(values.items()):
                 group.attrs[key] = h5py.Empty("<f8") if value is None else value
+        if parts:
+            group = h5.create_group(_TEXTURE_MOTION)
+            for name, values in zip(_PARTS, parts, strict=True):
+                group.create_dataset(name, data=values, compression="gzip", shuffle=True)
     body = file.getvalue()[_USER_BLOCK:]
     return _user_block(body) + body
 
@@ -119,12 +140,12 @@ def check_seal(data: bytes) -> None:
 
 def _read(h5: h5py.File) -> Contents:
     version = h5.attrs["format_version"]
-    if h5.attrs["format"] != FORMAT or version != FORMAT_VERSION:
+    if h5.attrs["format"] != FORMAT or version not in (FORMAT_VERSION, TEXTURE_MOTION_VERSION):
         raise ResultDamaged(
             f"The stored result has a format that this version of c3dvis does not read: expected {FORMAT!r} "
-            f"version {FORMAT_VERSION}. Received: {h5.attrs['format']!r} version {version}."
+            f"version {FORMAT_VERSION} or {TEXTURE_MOTION_VERSION}. Received: {h5.attrs['format']!r} version {version}."
         )
-    _check_members(h5)
+    _check_members(h5, (*_MEMBERS, _TEXTURE_MOTION) if version == TEXTURE_MOTION_VERSION else _MEMBERS)
     spec_json = _text(h5["spec"])
     spec = RenderSpec.from_json(spec_json)
     clip = _dataset(h5, "clip", (*spec.size, 3), np.dtype(np.uint8))
@@ -142,24 +163,38 @@ def _read(h5: h5py.File) -> Contents:
         metrics=_attributes(h5["metrics"]),
         provenance=_attributes(h5["provenance"]),
         identity=identity,
+        texture_motion=_read_texture_motion(h5[_TEXTURE_MOTION], spec.size) if _TEXTURE_MOTION in h5 else None,
     )
 
 
-def _check_members(h5: h5py.File) -> None:
-    """Refuses other members than `_MEMBERS`, and members that are stored in another file."""
-    if sorted(h5) != sorted(_MEMBERS):
+def _read_texture_motion(group: Any, size: tuple[int, int, int]) -> tuple[np.ndarray, np.ndarray]:
+    _check_members(group, _PARTS)
+    displacement = _dataset(group, "displacement", (*size, 2), np.dtype("<f2"))
+    height, width = (side - frame for side, frame in zip(group["texture"].shape[:2], size[1:], strict=True))
+    if height != width or height % 2 or not 0 <= height <= 2 * max(size[1:]):
         raise ResultDamaged(
-            f"The stored result has other members than it should: expected {', '.join(_MEMBERS)}. "
+            "The stored texture does not fit its spec: expected the same margin on all sides of a frame, at most as "
+            f"wide as the frame. Received: shape {group['texture'].shape}."
+        )
+    texture = _dataset(group, "texture", (size[1] + height, size[2] + width, 3), np.dtype(np.uint8))
+    return texture, displacement
+
+
+def _check_members(h5: Any, names: tuple[str, ...]) -> None:
+    """Refuses other members than these, and members that are stored in another file."""
+    if sorted(h5) != sorted(names):
+        raise ResultDamaged(
+            f"The stored result has other members than it should: expected {', '.join(names)}. "
             f"Received: {', '.join(h5)}."
         )
-    for name in _MEMBERS:
+    for name in names:
         link = h5.get(name, getlink=True)
         if not isinstance(link, h5py.HardLink):
             raise ResultDamaged(
                 f"The stored result reaches outside itself: expected {name!r} to be stored in the file. "
                 f"Received: a {type(link).__name__}."
             )
-        kind = h5py.Group if name in ("metrics", "provenance") else h5py.Dataset
+        kind = h5py.Group if name in _GROUPS else h5py.Dataset
         if not isinstance(h5[name], kind):
             raise ResultDamaged(
                 f"The stored result is not laid out as it should be: expected {name!r} to be a "

@@ -21,6 +21,7 @@ from c3dvis.networks.graph.architecture import Architecture
 from c3dvis.networks.graph.base_operation import RELU, Activation, Operation
 from c3dvis.networks.importers.add_network import add
 from c3dvis.networks.registry import NetworkInfo
+from c3dvis.networks.weights import installed_weights
 from c3dvis.networks.wiring import NoKernel, Wiring, wiring
 from tests.maximize.small_c3d import PLAIN, small_c3d
 from tests.networks.test_user_networks import RANGE, randomised, residual, save, unet
@@ -277,6 +278,15 @@ def test_networks_of_users(build: Callable[[Any], Any], tmp_path: Path, monkeypa
 
 SCALED = {"b1"}
 """Layers of the users' networks that read through a normalisation, which the gradient at the layer does not have."""
+
+
+def test_a_network_under_two_names(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("C3DVIS_WEIGHTS_DIR", str(tmp_path / "weights"))
+    path = save(randomised(residual(importlib.import_module("keras"))), tmp_path / "model.keras")
+    first, second = (add(name, path, None, RANGE) for name in ("first", "second"))
+    layer = next(iter(first.layers))
+    assert installed_weights.fingerprint(first) == installed_weights.fingerprint(second)
+    assert [wiring(info, layer, 0).network for info in (first, second)] == ["first", "second"]
 
 
 def test_what_has_no_wiring_is_refused(weights: Path) -> None:

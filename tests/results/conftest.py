@@ -1,6 +1,7 @@
 """Results to store, small and quickly made."""
 
 from collections.abc import Callable, Iterator
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -10,6 +11,7 @@ import pytest
 from c3dvis.networks.registry import describe
 from c3dvis.networks.weights import installed_weights
 from c3dvis.results import RenderResult, ResultStore
+from c3dvis.results.texture_motion import TextureMotion
 from c3dvis.spec import ALGORITHM_VERSION, RenderSpec
 
 MakeResult = Callable[..., RenderResult]
@@ -39,6 +41,25 @@ def make_result() -> MakeResult:
     return make
 
 
+@pytest.fixture(scope="session")
+def make_apart(make_result: MakeResult) -> MakeResult:
+    """Makes the result of seed `seed` with a texture of noise and random displacements."""
+
+    def make(seed: int = 0, margin: int = 3, **changes: Any) -> RenderResult:
+        result = make_result(seed, **changes)
+        frames, height, width = result.spec.size
+        rng = np.random.default_rng(seed)
+        texture = rng.integers(0, 256, (height + 2 * margin, width + 2 * margin, 3), dtype=np.uint8)
+        displacement = rng.integers(-96, 97, (frames, height, width, 2)).astype(np.float16) / np.float16(32)
+        return replace(
+            result,
+            texture_motion=TextureMotion(texture, displacement),
+            metrics={**result.metrics, "rebuilt_share": 0.97, "texture_share": 0.125, "motion_share": 0.0625},
+        )
+
+    return make
+
+
 @pytest.fixture
 def store(tmp_path: Path) -> Iterator[ResultStore]:
     """An empty store of the test's own, without starters."""
@@ -61,6 +82,12 @@ def assert_same(received: RenderResult | None, expected: RenderResult) -> None:
     assert received.clip.dtype == np.uint8
     for name in ("spec", "metrics", "history", "fingerprint", "algorithm", "provenance", "key"):
         assert getattr(received, name) == getattr(expected, name), name
+    assert (received.texture_motion is None) == (expected.texture_motion is None)
+    if received.texture_motion and expected.texture_motion:
+        for name in ("texture", "displacement"):
+            found, wanted = (getattr(each.texture_motion, name) for each in (received, expected))
+            np.testing.assert_array_equal(found, wanted)
+            assert found.dtype == wanted.dtype
 
 
 @pytest.fixture(scope="session")

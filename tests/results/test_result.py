@@ -328,8 +328,12 @@ DOES_NOT_FIT: dict[str, tuple[Callable[[Any], Any], str]] = {
     "no format": (lambda h5: h5.attrs.pop("format"), "cannot be read"),
     "other format": (lambda h5: h5.attrs.update({"format": "cats"}), "Received: 'cats'"),
     "later format": (
+        lambda h5: h5.attrs.update({"format_version": 3}),
+        "does not read.*version 1 or 2.*version 3",
+    ),
+    "format with texture and motion, without them": (
         lambda h5: h5.attrs.update({"format_version": 2}),
-        "does not read.*version 1.*version 2",
+        "other members.*texture_motion",
     ),
     "no fingerprint": (lambda h5: h5.attrs.pop("fingerprint"), "cannot be read"),
     "empty algorithm": (

@@ -14,6 +14,7 @@ from c3dvis.ui.components.curve import step_curve
 from c3dvis.ui.components.player import player_message, volume_player
 from c3dvis.ui.explore import spec_controls
 from c3dvis.ui.explore.page_state import ExploreState
+from c3dvis.ui.explore.texture_motion_panel import draw_texture_motion
 from c3dvis.ui.shared import navigation
 from c3dvis.ui.shared.downloads import draw_result_downloads
 from c3dvis.ui.shared.error_boundary import error_boundary
@@ -34,17 +35,18 @@ def draw_result_panel(resources: ServerResources, state: ExploreState, player_on
         state: of the page.
         player_only: whether to draw nothing but the player, for a page that is embedded in another one.
     """
-    active = resources.is_active(state.focus)
-    st.fragment(_panel, run_every=_REFRESH if active else None)(resources, state, active, player_only)
+    busy = resources.is_active(state.focus) or resources.is_taken_apart_now(state.focus)
+    st.fragment(_panel, run_every=_REFRESH if busy else None)(resources, state, busy, player_only)
 
 
 @error_boundary("Explore")
-def _panel(resources: ServerResources, state: ExploreState, was_active: bool, player_only: bool) -> None:
+def _panel(resources: ServerResources, state: ExploreState, was_busy: bool, player_only: bool) -> None:
     spec = state.focus
     job = resources.job(spec)
     snapshot = job.snapshot(state.watcher) if job else None
     active = bool(snapshot and not snapshot.finished)
-    if was_active and not active:
+    busy = active or resources.is_taken_apart_now(spec)
+    if was_busy and not busy:
         st.rerun()  # the whole page: title and status change with the end of the render, and the refreshing stops
     result = None if active else resources.result(spec)
     if player_only:
@@ -52,7 +54,8 @@ def _panel(resources: ServerResources, state: ExploreState, was_active: bool, pl
         return
     left, right = st.columns([3, 2], gap="large")
     with left:
-        _draw_player(spec, result, snapshot)
+        if not (result and draw_texture_motion(resources, result)):
+            _draw_player(spec, result, snapshot)
     with right:
         if snapshot and active:
             _draw_active(resources, state, snapshot)
@@ -64,7 +67,7 @@ def _panel(resources: ServerResources, state: ExploreState, was_active: bool, pl
     if result and not result.metrics.get("dead"):
         draw_result_downloads(result)
         _draw_links_to_other_pages(state)
-    if active and not was_active:
+    if busy and not was_busy:
         st.rerun()  # the whole page, after this first drawing: it starts to refresh
 
 

@@ -13,7 +13,7 @@ import streamlit as st
 from c3dvis import media
 from c3dvis.errors import C3dvisError
 from c3dvis.results import RenderResult
-from c3dvis.results.file_formats import FORMATS, encode_result
+from c3dvis.results.file_formats import FORMATS, TEXTURE_MOTION_FORMATS, encode_result
 from c3dvis.spec import RenderSpec
 from c3dvis.spec.text import file_stem
 from c3dvis.ui.components.share_link import share_link
@@ -21,10 +21,10 @@ from c3dvis.ui.shared.server_resources import ServerResources
 
 
 def draw_result_downloads(result: RenderResult) -> None:
-    """Draw the downloads of one result: the clip in each format, HDF5, recipe, command line and link."""
+    """Draw the downloads of one result: the clip and its parts in each format, HDF5, recipe, link."""
     stem = file_stem(result.spec)
     with st.container(horizontal=True, gap="small", key="downloads"):
-        for fmt, entry in FORMATS.items():
+        for fmt, entry in (FORMATS | (TEXTURE_MOTION_FORMATS if result.texture_motion else {})).items():
             st.download_button(
                 entry.label,
                 data=partial(encode_result, result, fmt),

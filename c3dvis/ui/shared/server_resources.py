@@ -7,7 +7,7 @@ import streamlit as st
 from cachetools import LRUCache
 
 from c3dvis.errors import C3dvisError, WeightsMissing
-from c3dvis.queue import RenderJob, RenderQueue
+from c3dvis.queue import RenderJob, RenderQueue, texture_motion_key
 from c3dvis.results import RenderResult, ResultStore, result_key
 from c3dvis.settings import cache_dir
 from c3dvis.spec import RenderSpec
@@ -54,7 +54,7 @@ class ServerResources:
             return None
         with self._lock:
             decoded = self._decoded.get(key)
-        if decoded:
+        if decoded and not self._taken_apart_since(decoded):
             return decoded
         job = self.queue.job(key)
         result = self.store.get_key(key) or (job.result() if job else None)
@@ -62,6 +62,29 @@ class ServerResources:
             with self._lock:
                 self._decoded[key] = result
         return result
+
+    def _taken_apart_since(self, decoded: RenderResult) -> bool:
+        """Whether the store has the texture and motion of a result that was decoded without them."""
+        job = None if decoded.texture_motion else self.queue.job(texture_motion_key(decoded.key))
+        return bool(job and job.state == "done")
+
+    def take_apart(self, result: RenderResult) -> str | None:
+        """Have the queue find a result's texture and motion; returns why that is not possible, or None."""
+        try:
+            self.queue.take_apart(result)
+        except C3dvisError as error:
+            return str(error)
+        return None
+
+    def texture_motion_job(self, spec: RenderSpec) -> RenderJob | None:
+        """The latest job that finds the texture and motion of a spec's result, whoever asked for it, or None."""
+        key = self.key(spec)
+        return self.queue.job(texture_motion_key(key)) if key else None
+
+    def is_taken_apart_now(self, spec: RenderSpec) -> bool:
+        """Whether the texture and motion of a spec's result are being found."""
+        job = self.texture_motion_job(spec)
+        return bool(job and not job.is_finished)
 
     def job(self, spec: RenderSpec) -> RenderJob | None:
         """The job that renders or rendered a spec, whoever submitted it, or None."""

@@ -1,5 +1,7 @@
 """`render()` on the real network: compiled once, on the device there is, stopped when asked, clear about bad specs."""
 
+from typing import Any
+
 import numpy as np
 import pytest
 import tensorflow as tf
@@ -71,6 +73,13 @@ def test_no_steps_show_the_start():
     result = c3dvis.render(SMALL.replace(iterations=0))
     assert result.history == []
     assert 0 < result.clip.std() < 20
+
+
+def test_the_contrast_is_natural_by_default_and_as_asked_for():
+    for spec, expected, clipped in ((SMALL, 44, 0.02), (SMALL.replace(contrast=55), 55, 0.06)):
+        metrics: Any = c3dvis.render(spec).metrics
+        assert metrics["contrast"] == pytest.approx(expected, rel=0.05)
+        assert metrics["clipped"] < clipped
 
 
 def test_what_on_progress_raises_ends_the_render():

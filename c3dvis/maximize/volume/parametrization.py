@@ -5,7 +5,7 @@ each axis. It depends on the volume's size and on the network's input range, and
 """
 
 from collections.abc import Sequence
-from typing import Protocol
+from typing import Any, Protocol
 
 import numpy as np
 import tensorflow as tf
@@ -27,10 +27,8 @@ BANDWIDTH = 0.72
 FREQUENCY_FALL = 2.0
 # Largest difference of a volume's mean from middle grey, of its range, where its contrast is held.
 BRIGHTNESS = 0.085
-# What the soft limit takes from a contrast near 42, given back beforehand.
-COMPRESSION = 1.05
-# Standard deviation of the unbounded values below which the contrast is lower than asked for, so that the starting noise
-# is shown as the faint noise that it is. A few steps later they are above 1.
+# Standard deviation of the unbounded values below which the contrast is lower than asked for, so that the starting
+# noise is shown as the faint noise that it is. A few steps later they are above 1.
 FAINT = 0.2
 # Standard deviation of the starting noise, in units of the spectrum's own scale.
 START_DEVIATION = 0.01
@@ -92,8 +90,7 @@ class FourierVolume:
         size: (frames, height, width).
         longest_wave: in frames or pixels. Amplitudes fall with frequency from this wavelength on; longer waves are as
             strong as this one. Otherwise slow washes of colour would outweigh shapes.
-        contrast: standard deviation of the values before the soft limit, of 255; 0 leaves it free, bounded by a
-            sigmoid.
+        contrast: standard deviation of the values, of 255; 0 leaves it free, bounded by a sigmoid.
         grey: the network has one input channel, so the colours are averaged.
     """
 
@@ -122,7 +119,7 @@ class FourierVolume:
         values = _transform_first_axis(waves, tf.constant(4 * COLOUR_CORRELATION))
         if self._grey:
             values = tf.repeat(tf.reduce_mean(values, -1, keepdims=True), 3, -1)
-        return _at_contrast(values, self._contrast) if self._contrast else tf.sigmoid(values)
+        return _held(values, self._contrast / 127.5) if self._contrast else tf.sigmoid(values)
 
     def constrain(self, parameters: tf.Tensor) -> tf.Tensor:
         return parameters
@@ -190,18 +187,29 @@ class PixelVolume:
         return volume
 
 
-def _at_contrast(values: tf.Tensor, contrast: float) -> tf.Tensor:
-    """Volumes (N, T, H, W, 3) in [0, 1] of unbounded values, each held at a standard deviation (of 255).
+def _held(values: tf.Tensor, deviation: float) -> tf.Tensor:
+    """Volumes (N, T, H, W, 3) in [0, 1] of unbounded values, each with this standard deviation on the scale of ±1.
 
-    The mean of the values shifts the volume's brightness, by at most `BRIGHTNESS`.
+    The values are standardised, scaled, and softly limited. The mean of the values shifts the volume's brightness, by
+    at most `BRIGHTNESS`.
     """
     axes = [1, 2, 3, 4]
     mean = tf.reduce_mean(values, axes, keepdims=True)
     centred = values - mean
-    deviation = tf.sqrt(tf.reduce_mean(tf.square(centred), axes, keepdims=True) + FAINT**2)
+    standard = centred * tf.math.rsqrt(tf.reduce_mean(tf.square(centred), axes, keepdims=True) + FAINT**2)
     brightness = tf.clip_by_value(mean, -2 * BRIGHTNESS, 2 * BRIGHTNESS)
-    distance = COMPRESSION * contrast / 127.5 * centred / deviation + brightness  # from grey; ±1 is black and white
-    return 0.5 + 0.5 * distance * tf.math.rsqrt(tf.sqrt(1 + tf.square(tf.square(distance))))  # x/(1 + x⁴)^¼
+    scale: Any = deviation
+    # The limit takes a part of the deviation, which depends on how the values are distributed: it is given back here.
+    some, offset = tf.stop_gradient(standard[:, :, ::2, ::2]), tf.stop_gradient(brightness)
+    wanted = deviation * tf.math.reduce_std(some, axes, keepdims=True)
+    for _ in range(2):
+        scale *= wanted / tf.math.reduce_std(_limited(scale * some + offset), axes, keepdims=True)
+    return 0.5 + 0.5 * _limited(scale * standard + brightness)
+
+
+def _limited(distance: tf.Tensor) -> tf.Tensor:
+    """x/(1 + x⁴)^¼ of distances from grey; ±1 is black and white."""
+    return distance * tf.math.rsqrt(tf.sqrt(1 + tf.square(tf.square(distance))))
 
 
 def _odd(wanted: float, size: int) -> int:

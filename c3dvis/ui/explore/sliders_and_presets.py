@@ -17,7 +17,7 @@ from c3dvis.spec.field_titles import SLIDER_TITLES
 Presets = Mapping[str, Mapping[str, Any]]
 
 # A weight matters by its order of magnitude, so the sliders move by factors of about three. Includes all defaults.
-_WEIGHTS = (0.0, 0.01, 0.03, 0.1, 0.25, 0.3, 1.0, 3.0, 10.0, 20.0, 30.0, 100.0)
+_WEIGHTS = (0.0, 0.01, 0.03, 0.1, 0.2, 0.3, 1.0, 3.0, 10.0, 20.0, 30.0, 100.0)
 _MAX_ON_SLIDER = {"contrast": 80.0, "jitter_pixels": 24, "jitter_frames": 8}
 _IGNORED_BY_PRESETS = {"iterations", "tv_time_weight"}  # steps and motion have controls of their own
 

@@ -18,7 +18,7 @@ MAX_SPECS = 6
 SWEEP_VALUES: dict[str, tuple[float, ...]] = {
     "tv_space_weight": (0, 3, 10, 30, 100),
     "tv_time_weight": (0, 7, 20, 60, 200),
-    "contrast": (0, 30, 42, 55, 70),
+    "contrast": (0, 30, 44, 55, 70),
     "lp_weight": (0, 1, 3, 10, 30),
     "activation_weight": (0.1, 0.3, 1, 3, 10),
     "jitter_pixels": (0, 2, 4, 8, 16),

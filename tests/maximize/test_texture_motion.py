@@ -42,15 +42,21 @@ def test_a_moving_plaid_gives_back_its_velocity(velocity: tuple[float, float]) -
     assert error(clip, apart.rebuilt()) < 5
 
 
-@pytest.mark.parametrize("velocity", VELOCITIES)
-@pytest.mark.parametrize("direction", [0.0, 0.7, 2.4])
+ACROSS = [
+    (velocity, direction)
+    for velocity in VELOCITIES
+    for direction in (0.0, 0.7, 2.4)
+    if abs(np.sin(direction) * velocity[0] + np.cos(direction) * velocity[1]) > 0.1
+]
+"""Velocities, and directions of gratings that do not move along their own bars, which nobody could see."""
+
+
+@pytest.mark.parametrize(("velocity", "direction"), ACROSS)
 def test_a_moving_grating_gives_back_its_velocity_across_the_bars(
     velocity: tuple[float, float], direction: float
 ) -> None:
     across = np.array([np.sin(direction), np.cos(direction)])
     speed = float(across @ velocity)
-    if abs(speed) < 0.1:
-        pytest.skip("it moves along its bars, which nobody can see")
     measured = found(waves(velocity, (12, direction))).velocity() @ across
     assert measured.mean() == pytest.approx(speed, rel=0.1)
 

@@ -49,7 +49,7 @@ class RenderSpec:
         lp_p: order of the Lp norm.
         tv_beta: exponent of the total variation.
         contrast: standard deviation that the search holds a `fourier` volume's values at, of 255; 0 leaves it free.
-            The clip's own differs by a few percent. A `pixel` volume's is
+            The clip's own differs by a few percent, more above 50. A `pixel` volume's is
             always free.
         jitter_pixels, jitter_frames: largest random shift per step, in height and width and in time. If jitter_pixels
             is above 0, a `fourier` volume is also scaled at random, by up to ±5 % in height and width. Each step

@@ -76,9 +76,10 @@ def test_no_steps_show_the_start():
 
 
 def test_the_contrast_is_natural_by_default_and_as_asked_for():
-    for spec, expected, clipped in ((SMALL, 44, 0.02), (SMALL.replace(contrast=55), 55, 0.06)):
-        metrics: Any = c3dvis.render(spec).metrics
-        assert metrics["contrast"] == pytest.approx(expected, rel=0.05)
+    assert SMALL.contrast == 44
+    for contrast, tolerance, clipped in ((44, 0.05, 0.02), (55, 0.08, 0.06)):  # the soft limit takes more of more
+        metrics: Any = c3dvis.render(SMALL.replace(contrast=contrast)).metrics
+        assert metrics["contrast"] == pytest.approx(contrast, rel=tolerance)
         assert metrics["clipped"] < clipped
 
 

@@ -77,13 +77,13 @@ def _panel(
     _draw_kernel(resources, spec, info, found, largest)
     if found.reads_the_clip:
         return
+    _draw_render_button(resources, state, pictures)
     for key, title, inputs in (
         ("exciting", "Excited by", found.exciting(_SHOWN)),
         ("inhibiting", "Inhibited by", found.inhibiting(_SHOWN)),
     ):
         cells = [_input_cell(pictures, each, largest) for each in inputs]
         _draw_inputs(state, pictures, cells, key, title)
-    _draw_render_button(resources, state, pictures)
 
 
 def _draw_kernel(
@@ -102,11 +102,11 @@ def _draw_kernel(
     if through:
         lines.append(f"On the way to it: {plain(', '.join(through))}.")
     st.caption(" ".join(lines))
-    cells = [*_own_picture(resources, spec), *_kernel_cells(info, found)]
+    kernels = _kernel_cells(info, found)
     if found.reads_the_clip:
-        cells += _channel_cells(info, found, largest)
-    if cells:
-        st.markdown("**Kernel**")
+        kernels += _channel_cells(info, found, largest)
+    if cells := [*_own_picture(resources, spec), *kernels]:
+        st.markdown("**Kernel**" if kernels else "**Picture**")
         wall(cells, key="w.kernel", label="Kernel of the filter", side=150, on_chosen=lambda: None)
     st.caption(
         "The number beside a filter or colour is the sum of its weights: how much the response changes when that input "

@@ -1,7 +1,6 @@
 """A web server that serves one file, with selectable faults."""
 
 import re
-import threading
 from http.server import BaseHTTPRequestHandler
 from pathlib import Path
 
@@ -18,22 +17,25 @@ class AddressServer(LoopbackServer):
             connection ends after a third of what is left), `stall` (nothing follows it), `page` (an HTML page),
             `redirect` (to `/file`), `local` (to a file: address), `missing`, `busy`, `wrong range`, `endless`,
             `dribble` (no length, then closed).
+        later: what it serves from the second request on, with another entity tag.
     """
 
-    def __init__(self, file: Path, behaviours: str = "good", ranges: bool = True) -> None:
+    def __init__(self, file: Path, behaviours: str = "good", ranges: bool = True, later: Path | None = None) -> None:
         super().__init__()
         self.file = file
+        self.later = later
         self.behaviours = behaviours.split()
         self.ranges = ranges
         self.tag = '"first"'
         self.requests: list[tuple[str, str | None]] = []
-        self.sent = threading.Event()
 
     @property
     def url(self) -> str:
         return f"http://127.0.0.1:{self.port}/file"
 
     def answer(self, request: BaseHTTPRequestHandler) -> None:
+        if self.later and self.requests:
+            self.file, self.tag = self.later, '"second"'
         self.requests.append((request.path, request.headers.get("Range")))
         behaviour = self.behaviours[0] if len(self.behaviours) == 1 else self.behaviours.pop(0)
         match behaviour:
@@ -73,7 +75,6 @@ class AddressServer(LoopbackServer):
         count = size - start if behaviour in ("good", "dribble", "wrong range") else (size - start) // 3
         with self.file.open("rb") as file:
             request.connection.sendfile(file, start, count)
-        self.sent.set()
         if behaviour == "stall":
             self.resume.wait()
         request.close_connection = True

@@ -1,5 +1,6 @@
 """Fetching from an address: from servers that stall, cut off, send a page, redirect, give ranges or refuse them."""
 
+import filecmp
 import os
 import shutil
 import signal
@@ -46,6 +47,11 @@ def take(server: AddressServer, folder: Path, make: Callable[[Path, Path], None]
     return fetch_address(server.url, folder / "net" / "net.h5", make, settings=settings, **how)  # type: ignore[arg-type]
 
 
+def same(one: Path, other: Path) -> bool:
+    """Whether two files have the same bytes; pytest's own account of where megabytes differ takes minutes."""
+    return filecmp.cmp(one, other, shallow=False)
+
+
 def left_in(folder: Path) -> list[str]:
     return sorted(path.name for path in folder.rglob("*") if path.is_file() and path.name != ".lock")
 
@@ -56,7 +62,7 @@ def test_a_server_that_gives_the_file_in_the_end(behaviours: str, ranges: bool, 
     told: list[tuple[int, int]] = []
     with AddressServer(file, behaviours, ranges) as server:
         path = take(server, tmp_path / "to", on_progress=lambda *step: told.append(step), sha256=sha256_of(file))
-        assert path.read_bytes() == file.read_bytes()
+        assert same(path, file)
         assert left_in(tmp_path / "to") == ["net.h5"]
         assert told[0] == (0, SIZE if behaviours != "dribble" else 0)
         assert told[-1][0] == SIZE
@@ -94,28 +100,23 @@ def test_a_server_without_ranges_that_never_gives_all(behaviour: str, file: Path
 
 def test_ranges_gain_ground_however_often_it_breaks_off(file: Path, tmp_path: Path) -> None:
     with AddressServer(file, " ".join(["cut"] * 8) + " good") as server:
-        assert take(server, tmp_path / "to").read_bytes() == file.read_bytes()
+        assert same(take(server, tmp_path / "to"), file)
         starts = [int((asked or "bytes=0-")[6:-1]) for _, asked in server.requests]
         assert len(starts) == 9
         assert starts == sorted(set(starts))
 
 
 def test_a_wrong_range_is_not_believed(file: Path, tmp_path: Path) -> None:
-    with AddressServer(file, "cut wrong-range good".replace("-", " ", 0)) as server:
+    with AddressServer(file) as server:
         server.behaviours = ["cut", "wrong range", "good"]
-        assert take(server, tmp_path / "to").read_bytes() == file.read_bytes()
+        assert same(take(server, tmp_path / "to"), file)
 
 
 def test_a_file_that_changes_meanwhile_is_taken_anew(file: Path, tmp_path: Path) -> None:
     other = tmp_path / "other"
     other.write_bytes(np.random.default_rng(6).bytes(SIZE + 5))
-    with AddressServer(file, "cut good") as server:
-
-        def swap(done: int, total: int) -> None:
-            if server.sent.is_set():
-                server.file, server.tag = other, '"second"'
-
-        assert take(server, tmp_path / "to", on_progress=swap).read_bytes() == other.read_bytes()
+    with AddressServer(file, "cut good", later=other) as server:
+        assert same(take(server, tmp_path / "to"), other)
 
 
 def test_another_file_than_promised_is_refused(file: Path, tmp_path: Path) -> None:
@@ -156,7 +157,7 @@ def test_another_process_goes_on_where_a_killed_one_was(file: Path, tmp_path: Pa
                 assert time.monotonic() < deadline
                 time.sleep(0.01)  # between looks at a file that another process writes
             process.send_signal(signal.SIGKILL)
-        assert take(server, tmp_path / "to").read_bytes() == file.read_bytes()
+        assert same(take(server, tmp_path / "to"), file)
         assert server.requests[1][1] == f"bytes={SIZE // 3}-"
     assert left_in(tmp_path / "to") == ["net.h5"]
 
@@ -169,7 +170,7 @@ def test_stopped_by_whoever_watches_it_keeps_what_has_come(file: Path, tmp_path:
     with AddressServer(file, "cut good") as server:
         with pytest.raises(Cancelled, match="enough"):
             take(server, tmp_path / "to", on_progress=stop)
-        assert take(server, tmp_path / "to").read_bytes() == file.read_bytes()
+        assert same(take(server, tmp_path / "to"), file)
         assert server.requests[1][1] is not None
 
 

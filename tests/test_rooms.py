@@ -11,7 +11,11 @@ ROOT = Path(__file__).resolve().parent.parent
 PAGE = (ROOT / "docs" / "architecture.md").read_text("utf-8")
 ANYWHERE = {"errors", "settings", "files", "durations"}
 """Modules that every room may import: they import nothing but each other."""
-HEAVY = {"tensorflow": ("networks.compute", "maximize"), "streamlit": ("ui",), "distributed": ("queue",)}
+HEAVY = {
+    "tensorflow": ("networks.compute", "networks.proof", "maximize"),
+    "streamlit": ("ui",),
+    "distributed": ("queue",),
+}
 """Libraries, and the only rooms that may import them, at the top of a module or later."""
 
 

@@ -27,8 +27,9 @@ from typing import Any
 import h5py
 import numpy as np
 
+from c3dvis.networks.weights.child_process import MEMORY_LIMIT, last_message, limit_memory
 from c3dvis.networks.weights.conversion import convert
-from c3dvis.networks.weights.sandbox import answer, limit_memory
+from c3dvis.networks.weights.sandbox import answer
 from tests.networks import layouts
 from tests.networks.layouts import SIZE, Arrays, field, random_weights, thin_c3d, varint
 
@@ -344,13 +345,15 @@ def run(count: int, seed: int, folder: Path) -> tuple[Counter[str], Counter[str]
 
 
 def _start_worker() -> ProcessPoolExecutor:
-    return ProcessPoolExecutor(1, multiprocessing.get_context("spawn"), initializer=limit_memory)
+    return ProcessPoolExecutor(
+        1, multiprocessing.get_context("spawn"), initializer=limit_memory, initargs=(MEMORY_LIMIT,)
+    )
 
 
 def _read(path: Path) -> tuple[dict[str, Any], float]:
     """In the worker: the sandbox's answer for a file, and the most memory that the worker has had, in megabytes."""
     signal.alarm(60)  # ends the worker
-    message = answer({"path": path, "architecture": SMALL, "size": SIZE}, lambda _: None)
+    message = last_message(answer, {"path": path, "architecture": SMALL, "size": SIZE}, path, lambda _: None)
     signal.alarm(0)
     status = Path("/proc/self/status").read_text()
     return message, int(status.split("VmHWM:")[1].split()[0]) / 1024

@@ -74,6 +74,14 @@ def forward(architecture: Architecture, weights: DeviceWeights, clips: tf.Tensor
     return Response(before, after, rectified, lambda *grads: tape.backward(layer, *grads))
 
 
+def responses(architecture: Architecture, weights: DeviceWeights, clips: tf.Tensor) -> dict[str, tf.Tensor]:
+    """Responses of all layers that can be targeted, by name; arguments as of `forward`."""
+    tape = _Tape(weights, clips)
+    for group in merge_parallel_convolutions(architecture.operations):
+        tape.forward(group, set())
+    return {layer: tape.values[layer] for layer in architecture.layers}
+
+
 def merge_parallel_convolutions(operations: Sequence[Operation]) -> list[list[Operation]]:
     """The operations in order, in lists: convolutions that can be computed as one are in the same list."""
     groups: dict[Any, list[Operation]] = {}

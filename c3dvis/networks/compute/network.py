@@ -14,7 +14,7 @@ from c3dvis.errors import WeightsMissing
 from c3dvis.networks.compute import warm_up
 from c3dvis.networks.compute.device import configure, fast_precision
 from c3dvis.networks.compute.device_weights import DeviceWeights
-from c3dvis.networks.compute.forward import Response, forward, merge_parallel_convolutions
+from c3dvis.networks.compute.forward import Response, forward, merge_parallel_convolutions, responses
 from c3dvis.networks.graph.operations import Concat, Conv
 from c3dvis.networks.registry import NetworkInfo, describe
 from c3dvis.networks.weights import installed_weights
@@ -114,6 +114,17 @@ class Network:
         model = self.model(layer, (frames, height, width))
         _, after = model(tf.constant(tensor[np.newaxis], tf.float32), training=False)
         return after[0].numpy().reshape(self.info.output_shape(layer, frames, height, width))
+
+    def responses(self, tensor: np.ndarray) -> dict[str, np.ndarray]:
+        """Response of every layer, (t, h, w, filters) or (units,) float32, by name; computed as the `fast` engine does.
+
+        Args:
+            tensor: network input (T, H, W, channels) float32 in the network's own range.
+        """
+        clip = tf.constant(tensor[np.newaxis], tf.float32)
+        weights = self._device_weights("float32")
+        compute: Any = tf.function(lambda clips: responses(self.architecture, weights, clips), autograph=False)
+        return {name: value[0].numpy() for name, value in compute(clip).items()}
 
     def weights(self, layer: str) -> tuple[np.ndarray, np.ndarray]:
         """(kernel, bias) float32 of an operation; the kernel's axes are `kernel_axes` of its class.

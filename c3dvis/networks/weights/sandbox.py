@@ -1,38 +1,16 @@
-"""Reads a user's weights file in a process with limited memory, one process for each request.
+"""Inspects and converts a user's weights file in a process with limited memory, one process for each request."""
 
-The libraries that read these formats are written in C. A damaged file can make them crash or allocate all memory; in
-the sandbox that ends as an error with one sentence. The parent sends one pickled request. The child, which runs this
-module, answers with lines of JSON: progress, then a report or an error. A child may be compromised by the file, so
-nothing that it sends is unpickled.
-"""
-
-import contextlib
-import json
-import os
-import pickle
-import queue
-import signal
-import subprocess
-import sys
-import threading
 from collections.abc import Callable
 from dataclasses import asdict
 from pathlib import Path
-from typing import IO, Any
+from typing import Any
 
-import c3dvis
-from c3dvis import errors
-from c3dvis.errors import C3dvisError, WeightsDamaged
 from c3dvis.networks.graph.architecture import Architecture
+from c3dvis.networks.weights import child_process
+from c3dvis.networks.weights.child_process import TIMEOUT
 from c3dvis.networks.weights.conversion import convert, inspect
 from c3dvis.networks.weights.progress import OnProgress
 from c3dvis.networks.weights.weights_file import WeightsReport
-
-MEMORY_LIMIT = 1 << 30
-"""Bytes of memory that reading a file may take, in addition to what the process has when it starts."""
-
-TIMEOUT = 120.0
-"""Seconds without progress after which a file is given up."""
 
 
 def inspect_in_sandbox(
@@ -77,97 +55,21 @@ def convert_in_sandbox(
 
 
 def answer(request: dict[str, Any], send: Callable[[dict[str, Any]], None]) -> dict[str, Any]:
-    """The report or the error that a request ends with, as JSON values; called in the child.
+    """The report on a file, as JSON values; called in the child.
 
     Args:
         request: the arguments of `convert`, or those of `inspect` if it has no target.
         send: receives progress messages.
     """
-    try:
-        if "target" in request:
-            report = convert(**request, on_progress=lambda done, total: send({"progress": [done, total]}))
-        else:
-            report = inspect(**request)
-        return {"report": asdict(report)}
-    except C3dvisError as error:
-        return {"error": str(error), "type": type(error).__name__}
-    except MemoryError:
-        problem = "asks for more memory than a weights file needs"
-    except RecursionError:
-        problem = "nests deeper than a weights file"
-    return {"error": f"{request['path']} is refused: it {problem}.", "type": WeightsDamaged.__name__}
-
-
-def limit_memory() -> None:
-    """Limits this process to `MEMORY_LIMIT` above what it has mapped now, on systems that can tell how much that is."""
-    try:
-        import resource
-
-        mapped = int(Path("/proc/self/statm").read_text("ascii").split()[0]) * resource.getpagesize()
-    except (ImportError, OSError):  # not Linux: only the checks of shapes and sizes protect
-        return
-    resource.setrlimit(resource.RLIMIT_AS, (mapped + MEMORY_LIMIT, mapped + MEMORY_LIMIT))
+    if "target" in request:
+        return asdict(convert(**request, on_progress=lambda done, total: send({"progress": [done, total]})))
+    return asdict(inspect(**request))
 
 
 def _ask(request: dict[str, Any], on_progress: OnProgress | None, timeout: float) -> WeightsReport:
-    """Starts a child, sends it the request and returns the report that it answers with."""
-    package = str(Path(c3dvis.__file__).resolve().parents[1])
-    search_path = os.pathsep.join([package, *filter(None, [os.environ.get("PYTHONPATH")])])
-    process = subprocess.Popen(
-        [sys.executable, "-m", "c3dvis.networks.weights.sandbox"], stdin=subprocess.PIPE, stdout=subprocess.PIPE,
-        env={**os.environ, "PYTHONPATH": search_path},
-    )  # fmt: skip
-    assert process.stdin
-    assert process.stdout
-    messages = queue.Queue[dict[str, Any] | None]()
-    reader = threading.Thread(target=_read_messages, args=(process.stdout, messages), daemon=True)
-    reader.start()
-    try:
-        with contextlib.suppress(BrokenPipeError), process.stdin:  # of a dead child, the reader reports the end
-            pickle.dump(request, process.stdin)
-        while (message := messages.get(timeout=timeout)) and "progress" in message:
-            if on_progress:
-                on_progress(*message["progress"])
-        if message is None:
-            raise WeightsDamaged(f"{request['path']} is refused: reading it {_death(process.wait())}.")
-    except queue.Empty:
-        raise WeightsDamaged(f"{request['path']} is refused: reading it took too long.") from None
-    finally:
-        process.kill()
-        process.wait()
-        reader.join()
-    if "error" in message:
-        raise getattr(errors, message["type"])(message["error"])
-    return WeightsReport.from_dict(message["report"])
-
-
-def _read_messages(stdout: IO[bytes], messages: "queue.Queue[dict[str, Any] | None]") -> None:
-    """Puts every message of a child into the queue, and None when the child has ended."""
-    with stdout:
-        for line in stdout:
-            messages.put(json.loads(line))
-    messages.put(None)
-
-
-def _death(exit_code: int) -> str:
-    try:
-        return f"crashed the library that reads it ({signal.Signals(-exit_code).name})"
-    except ValueError:
-        return f"ended the process that reads it (exit code {exit_code})"
-
-
-def main() -> None:
-    """Answers the one request on standard input, in the child."""
-    answers = os.fdopen(os.dup(1), "w", encoding="utf-8")
-    os.dup2(2, 1)  # what a library prints must not mix with the answers
-
-    def send(message: dict[str, Any]) -> None:
-        answers.write(json.dumps(message) + "\n")
-        answers.flush()
-
-    limit_memory()
-    send(answer(pickle.load(sys.stdin.buffer), send))
+    report = child_process.ask("c3dvis.networks.weights.sandbox", request, request["path"], on_progress, timeout)
+    return WeightsReport.from_dict(report)
 
 
 if __name__ == "__main__":
-    main()
+    child_process.serve(answer, lambda request: request["path"])

@@ -99,7 +99,9 @@ def make_parser() -> argparse.ArgumentParser:
     listing.set_defaults(run=list_networks.networks)
     group = listing.add_subparsers(dest="action", metavar="ACTION")
     adding = add(group, "add", "Add a Keras network of your own: video or medical volumes, any number of channels.")
-    setting = add(group, "set", "Set C3D's padding before pool5, and the mean that is subtracted from its input.")
+    setting = add(
+        group, "set", "Name a network's classes; set C3D's padding before pool5, and the mean that it subtracts."
+    )
     change_networks.add_arguments(adding, setting)
     adding.set_defaults(run=change_networks.add)
     setting.set_defaults(run=change_networks.configure)
@@ -112,6 +114,10 @@ def make_parser() -> argparse.ArgumentParser:
     for name in ("frames", "height", "width"):
         layers.add_argument(f"--{name}", metavar="N", help=f"{name} of the clip (default: the network's own)")
     layers.set_defaults(run=list_networks.layers)
+
+    classes = add(commands, "classes", "Print the names and numbers of a network's classes.")
+    classes.add_argument("network", metavar="NETWORK")
+    classes.set_defaults(run=list_networks.classes)
 
     wiring.add_arguments(
         add(commands, "wiring", "Print a filter's kernel, and the filters that excite and inhibit it most.")
@@ -169,6 +175,10 @@ def _add_render(parser: argparse.ArgumentParser) -> None:
         help="also take the clip apart into one still texture and its motion, and measure what each keeps",
     )  # fmt: skip
     parser.add_argument("--no-cache", action="store_true", help="do not read from the store or write to it")
+    parser.add_argument(
+        "--class", dest="class_name", metavar="NAME",
+        help="a class of the network by name or number: sets objective, layer, filter and a size that works",
+    )  # fmt: skip
     _add_fields(parser, tuple(FIELDS))
     parser.set_defaults(run=render.run)
 

@@ -7,7 +7,9 @@ from c3dvis.commands.console import Console
 from c3dvis.errors import InvalidSpec
 from c3dvis.networks import c3d_options, registry
 from c3dvis.networks.importers import add_network
-from c3dvis.networks.weights import installed_weights
+from c3dvis.networks.weights import class_labels, installed_weights
+
+_LABELS = "names of the classes, one a line, in the order of the network's outputs"
 
 
 def add(arguments: argparse.Namespace, console: Console) -> int:
@@ -21,7 +23,7 @@ def add(arguments: argparse.Namespace, console: Console) -> int:
         size = numbers
     info = add_network.add(
         arguments.name, arguments.architecture, arguments.weights, (low, high), arguments.order, size, arguments.title,
-        arguments.licence,
+        arguments.licence, arguments.labels,
     )  # fmt: skip
     channels = info.architecture.channels
     shown = {1: "shown in grey", 3: "shown in colour"}.get(channels, "shown by its first three channels")
@@ -47,14 +49,23 @@ def remove(arguments: argparse.Namespace, console: Console) -> int:
 
 
 def configure(arguments: argparse.Namespace, console: Console) -> int:
-    """Sets the padding before C3D's pool5 and the mean that it subtracts."""
-    if arguments.network != "c3d-sports1m":
-        registry.describe(arguments.network)
-        raise InvalidSpec(f"{arguments.network} has no settings; expected c3d-sports1m.")
-    if arguments.pool5_padding is None and arguments.mean is None:
-        raise InvalidSpec("There is nothing to set: expected --pool5-padding or --mean.")
-    chosen = c3d_options.change(arguments.network, arguments.pool5_padding, arguments.mean)
+    """Sets the names of a network's classes; C3D's padding before pool5, and the mean that it subtracts."""
     info = registry.describe(arguments.network)
+    changes_c3d = arguments.pool5_padding is not None or arguments.mean is not None
+    if not changes_c3d and arguments.labels is None:
+        raise InvalidSpec("There is nothing to set: expected --labels, or for C3D --pool5-padding or --mean.")
+    if changes_c3d and info.name != "c3d-sports1m":
+        raise InvalidSpec(f"{info.name} has neither a mean image nor a pool5; expected c3d-sports1m.")
+    if arguments.labels is not None:
+        names = class_labels.store_labels(info, arguments.labels)
+        if not changes_c3d:
+            console.result(
+                {"network": info.name, "classes": len(names)},
+                f"{info.name}: {len(names)} classes, from {names[0]} to {names[-1]}.",
+            )
+            return 0
+    chosen = c3d_options.change(info.name, arguments.pool5_padding, arguments.mean)
+    info = registry.describe(info.name)
     means = [round(-low, 2) for low in info.domain.low]
     kind = "image of the user's file" if info.domain.mean_image is not None else "the same everywhere"
     console.result(
@@ -89,7 +100,9 @@ def add_arguments(adding: argparse.ArgumentParser, setting: argparse.ArgumentPar
     )
     adding.add_argument("--title", default="", help="title of the network in lists and on the page")
     adding.add_argument("--licence", default="", help="licence of the weights, as text")
+    adding.add_argument("--labels", type=Path, metavar="FILE", help=_LABELS)
     setting.add_argument("network", metavar="NETWORK")
+    setting.add_argument("--labels", type=Path, metavar="FILE", help=_LABELS)
     setting.add_argument(
         "--pool5-padding", choices=("caffe", "table"), help="caffe: as C3D was trained; table: as in its Keras ports"
     )

@@ -1,13 +1,13 @@
-"""`c3dvis networks` and `c3dvis layers`: the networks, and the layers of one."""
+"""`c3dvis networks`, `layers` and `classes`: the networks, and the layers and classes of one."""
 
 import argparse
 from dataclasses import asdict
 from typing import Any
 
 from c3dvis.commands.console import Console, table
-from c3dvis.errors import WeightsDamaged
+from c3dvis.errors import InvalidSpec, WeightsDamaged
 from c3dvis.networks import registry
-from c3dvis.networks.weights import installed_weights
+from c3dvis.networks.weights import class_labels, installed_weights
 from c3dvis.spec import RenderSpec, parse_field
 
 
@@ -66,5 +66,21 @@ def layers(arguments: argparse.Namespace, console: Console) -> int:
         {"network": info.name, **size, "parameters": total, "layers": [asdict(row) for row in rows]},
         table(title, ("layer", "kind", "output shape", "parameters", "sees (t×h×w)"), shown, right=("parameters",)),
         f"Total: {total:,} parameters. Layers marked · cannot be targeted.",
+    )
+    return 0
+
+
+def classes(arguments: argparse.Namespace, console: Console) -> int:
+    """Prints the classes of a network, by number and name."""
+    info = registry.describe(arguments.network)
+    names = class_labels.read_labels(info)
+    if names is None:
+        raise InvalidSpec(
+            f"The {class_labels.num_classes(info)} classes of {info.name} have no names on this machine. "
+            f"Name them: c3dvis networks set {info.name} --labels FILE."
+        )
+    rows = [(str(number), name) for number, name in enumerate(names)]
+    console.result(
+        {"network": info.name, "classes": list(names)}, table(info.title, ("class", "name"), rows, right=("class",))
     )
     return 0

@@ -12,7 +12,7 @@ from c3dvis.errors import C3dvisError, InvalidSpec, OutputFailed, ResultDamaged,
 from c3dvis.files import write_whole
 from c3dvis.maximize.schedule import Schedule
 from c3dvis.media.formats import MAX_FPS, MIN_FPS
-from c3dvis.networks import registry
+from c3dvis.networks import classes, registry
 from c3dvis.networks.weights import obtain
 from c3dvis.results import RenderResult, ResultStore
 from c3dvis.results.file_formats import FORMATS, encode_result
@@ -95,6 +95,10 @@ def spec_of(arguments: argparse.Namespace) -> RenderSpec:
     if arguments.preset:
         spec = spec.replace(**PRESETS[arguments.preset])
     changes: dict[str, Any] = dict(MOTION_PRESETS[arguments.motion]) if arguments.motion else {}
+    class_name: str | None = getattr(arguments, "class_name", None)
+    if class_name is not None:
+        info = registry.describe(arguments.field_network or spec.network)
+        changes |= classes.class_fields(info, classes.find_class(info, class_name))
     for name in FIELDS:
         text = getattr(arguments, f"field_{name}", None)  # an atlas has no flags for layer and filter
         if text is not None:

@@ -15,7 +15,7 @@ from c3dvis.networks.graph import c3d
 from c3dvis.networks.graph.architecture import Architecture
 from c3dvis.networks.graph.operations import ZeroPad
 from c3dvis.networks.registry import describe
-from c3dvis.networks.weights import class_labels, installed_weights
+from c3dvis.networks.weights import installed_weights
 from tests.networks.layouts import SIZE, field, info_of, random_weights, thin_c3d
 
 
@@ -143,18 +143,6 @@ def test_the_tables_padding_has_its_shapes_and_other_values() -> None:
     caffes, tables = pooled(c3d.CAFFE_POOL5), pooled(c3d.TABLE_POOL5)
     assert caffes.shape == tables.shape == (1, 4, 4, 3)
     assert not np.allclose(caffes, tables)
-
-
-def test_class_names_are_read_when_there_are_as_many_as_classes(folder: Path) -> None:
-    info = describe("c3d-sports1m")
-    assert class_labels.read_labels(info) is None
-    folder.mkdir(parents=True)
-    (folder / "labels.txt").write_text("\n".join(f"sport {n}" for n in range(487)) + "\n")
-    names = class_labels.read_labels(info)
-    assert names
-    assert (len(names), names[3]) == (487, "sport 3")
-    (folder / "labels.txt").write_text("one\ntwo\n")
-    assert class_labels.read_labels(info) is None
 
 
 def test_the_padding_changes_dense_layers_and_no_convolution() -> None:

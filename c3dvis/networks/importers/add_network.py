@@ -25,7 +25,7 @@ from c3dvis.networks.graph.operations import Weighted
 from c3dvis.networks.importers import keras_model
 from c3dvis.networks.importers.keras_model import KerasModel
 from c3dvis.networks.network_info import NetworkInfo
-from c3dvis.networks.weights import provenance
+from c3dvis.networks.weights import class_labels, provenance
 from c3dvis.networks.weights.formats import c3dvis_hdf5, hdf5
 from c3dvis.networks.weights.formats.stored_arrays import StoredArray, check_dtype, first_line, refuse_unreadable
 from c3dvis.networks.weights.work_folder import work_folder
@@ -45,6 +45,7 @@ def add(
     size: tuple[int, int, int] | None = None,
     title: str = "",
     licence: str = "",
+    labels: Path | None = None,
 ) -> NetworkInfo:
     """Add a network, or replace the one of that name.
 
@@ -57,9 +58,10 @@ def add(
         size: (frames, height, width) of a render; None takes the model's own, or 16×112×112 where it takes any.
         title: one line for people.
         licence: of the weights, for people.
+        labels: a file with the names of its classes, one a line, in the order of its outputs.
 
     Raises:
-        InvalidSpec: a name, a size or bounds that cannot be used.
+        InvalidSpec: a name, a size, bounds or labels that cannot be used.
         WeightsDamaged: the files cannot be read, do not fit each other, or contain a layer that is not known here.
     """
     if not user_networks.NAME.fullmatch(name) or name in registry.NAMES:
@@ -87,6 +89,8 @@ def add(
     info.output_shape(info.layers[0], *info.default_size)
     frames, height, width = info.default_size
     RenderSpec(network=name, layer=info.layers[0], frames=frames, height=height, width=width)  # checks the size
+    if labels is not None:
+        class_labels.check_labels(info, labels)
     file = weights or architecture
     with _hdf5(file) as path, work_folder(info.weights_path) as (work, install):
         values = _weights(file, path, model, info)
@@ -98,6 +102,8 @@ def add(
         install(finished)
         description = json.dumps(user_networks.to_dict(info)).encode()
         write_whole(info.weights_path.with_name(user_networks.DESCRIPTION), description)
+    if labels is not None:
+        class_labels.store_labels(info, labels)
     return info
 
 

@@ -1,0 +1,81 @@
+"""The classes of a network: the spec whose picture shows one, and their names in titles."""
+
+from typing import Any
+
+from c3dvis.errors import InvalidSpec
+from c3dvis.networks import registry
+from c3dvis.networks.network_info import NetworkInfo
+from c3dvis.networks.weights import class_labels
+from c3dvis.spec import RenderSpec
+
+_SIZE_STEP = 8  # frames and pixels
+
+
+def class_fields(info: NetworkInfo, number: int) -> dict[str, Any]:
+    """The fields of a spec that make a class its target, at a size that the last layer can have."""
+    frames, height, width = class_size(info)
+    return {
+        "network": info.name, "layer": info.layers[-1], "objective": "class", "filter": number, "position": None,
+        "frames": frames, "height": height, "width": width,
+    }  # fmt: skip
+
+
+def class_spec(info: NetworkInfo, number: int) -> RenderSpec:
+    """The spec of a class: the default settings, and `class_fields`.
+
+    Args:
+        info: of the network.
+        number: of the class, from 0.
+
+    Raises:
+        InvalidSpec: there is no such class, or the network's last layer cannot be rendered.
+    """
+    spec = RenderSpec(**class_fields(info, number))
+    info.check(spec)
+    return spec
+
+
+def class_size(info: NetworkInfo) -> tuple[int, int, int]:
+    """(frames, height, width): the network's usual size, enlarged where its last layer needs more."""
+    least = info.architecture.smallest_size(info.layers[-1])
+    frames, height, width = (
+        usual if usual >= needed else -(-needed // _SIZE_STEP) * _SIZE_STEP
+        for usual, needed in zip(info.default_size, least, strict=True)
+    )
+    return frames, height, width
+
+
+def class_name(spec: RenderSpec) -> str | None:
+    """The name of the class that a spec maximises; None where it maximises something else, or without names.
+
+    The name is text from outside.
+    """
+    if spec.objective != "class" or not isinstance(spec.filter, int):
+        return None
+    names = class_labels.read_labels(registry.describe(spec.network))
+    return names[spec.filter] if names and spec.filter < len(names) else None
+
+
+def find_class(info: NetworkInfo, text: str) -> int:
+    """The number of a class from its name, in any case, or from its number.
+
+    Raises:
+        InvalidSpec: no class or several have that name; the message names those that are near.
+    """
+    names = class_labels.read_labels(info) or ()
+    if text.strip().isdecimal():
+        return int(text)
+    wanted = " ".join(text.lower().split())
+    lowered = [name.lower() for name in names]
+    if wanted in lowered:
+        return lowered.index(wanted)
+    near = [name for name, lower in zip(names, lowered, strict=True) if wanted and wanted in lower]
+    if len(near) == 1:
+        return names.index(near[0])
+    if not names:
+        raise InvalidSpec(
+            f"The classes of {info.name} have no names on this machine: expected a number; received {text[:60]!r}. "
+            f"Name them: c3dvis networks set {info.name} --labels FILE."
+        )
+    hint = f"Near it: {', '.join(near[:8])}." if near else f"`c3dvis classes {info.name}` lists them."
+    raise InvalidSpec(f"No class of {info.name} is called {text[:60]!r}. {hint}")

@@ -44,6 +44,9 @@ REPORT_EVERY = 8
 MEASURE_EVERY = 2
 """Reports between two measurements of the shown activation, which cost a forward pass each."""
 
+EARLY_REPORTS = (1, 2, 4)
+"""Steps at which a search without a small canvas reports too, so that a person sees a first picture soon."""
+
 
 @dataclass(eq=False)
 class BatchItem:
@@ -203,7 +206,12 @@ class _BatchSearch:
                 optimization.set_selectivity_weight(
                     spec.selectivity_weight * rivalry_share(optimization.steps, len(views))
                 )
-            self._advance(optimization, views[part], rates)
+            first = part.start
+            for stop in () if schedule.canvas else _early_reports(part):
+                self._advance(optimization, views[first:stop], rates[first - part.start : stop - part.start])
+                self._report_all(optimization)
+                first = stop
+            self._advance(optimization, views[first : part.stop], rates[first - part.start :])
             self._report_and_measure(optimization)
         for i, item in enumerate(self._items):  # those of a schedule without steps at full size
             if not item.is_over:
@@ -320,6 +328,11 @@ class _BatchSearch:
             if clip.shape[axis] < length:
                 clip = np.take(clip, np.arange(length) % clip.shape[axis], axis=axis)
         return clip
+
+
+def _early_reports(part: slice) -> list[int]:
+    """The `EARLY_REPORTS` within a part of the steps."""
+    return [step for step in EARLY_REPORTS if part.start < step < part.stop]
 
 
 def _window_of_neuron(network: Network, spec: RenderSpec) -> Window | None:

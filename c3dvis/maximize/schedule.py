@@ -101,10 +101,7 @@ class Schedule:
 
 def work(spec: RenderSpec, info: NetworkInfo) -> int:
     """Multiplications of one forward pass at full size."""
-    architecture = info.architecture
-    shapes = architecture.shapes(spec.frames, spec.height, spec.width)
-    convolutions = [op for op in architecture.ancestry(spec.layer) if isinstance(op, Conv)]
-    return sum(math.prod(shapes[op.name]) * math.prod(op.kernel) * shapes[op.inputs[0]][-1] for op in convolutions)
+    return info.architecture.multiplications(spec.layer, *spec.size)
 
 
 def family(spec: RenderSpec) -> str | None:

@@ -69,6 +69,15 @@ def test_progress_comes_along_the_way_and_ends_with_the_result():
     assert seen[-1].shown_activation == pytest.approx(result.metrics["shown_activation"], rel=1e-5)
 
 
+def test_a_search_without_a_sketch_shows_its_first_steps_and_finds_the_same(monkeypatch):
+    seen = []
+    spec = SMALL.replace(objective="neuron")
+    result = c3dvis.render(spec, seen.append)
+    assert [progress.step for progress in seen] == [1, 2, 4, 8, 10, 16]
+    monkeypatch.setattr(fast_engine, "EARLY_REPORTS", ())
+    np.testing.assert_array_equal(c3dvis.render(spec).clip, result.clip)
+
+
 def test_no_steps_show_the_start():
     result = c3dvis.render(SMALL.replace(iterations=0))
     assert result.history == []

@@ -146,6 +146,12 @@ class Architecture:
         shapes = self.shapes(frames, height, width)
         return {op.name: op.parameters(shapes[op.inputs[0]][-1]) for op in self.operations}
 
+    def multiplications(self, layer: str, frames: int, height: int, width: int) -> int:
+        """Multiplications in the convolutions of one forward pass up to a layer; 0 where there are none."""
+        shapes = self.shapes(frames, height, width)
+        convolutions = [op for op in self.ancestry(layer) if isinstance(op, Conv)]
+        return sum(math.prod(shapes[op.name]) * math.prod(op.kernel) * shapes[op.inputs[0]][-1] for op in convolutions)
+
     def table(self, frames: int, height: int, width: int) -> list[LayerRow]:
         """The layer table for a clip's size, one row for each operation."""
         shapes, parameters = self.shapes(frames, height, width), self.parameters(frames, height, width)

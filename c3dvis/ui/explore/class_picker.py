@@ -1,0 +1,49 @@
+"""The searchable list of a network's classes, at the head of the Explore page."""
+
+from collections import Counter
+from functools import lru_cache
+
+import streamlit as st
+
+from c3dvis.networks import classes, registry
+from c3dvis.networks.nearest_spec import default_spec
+from c3dvis.networks.weights.class_labels import read_labels
+from c3dvis.ui.explore import spec_controls
+from c3dvis.ui.explore.page_state import ExploreState
+
+CLASS = "class"
+"""Session key of the list; its value is the number of a class, or None."""
+
+
+def draw_class_picker(state: ExploreState) -> None:
+    """Draw the list; nothing for a network whose classes have no names.
+
+    A choice puts the class into focus, at a size that its layer can have, and starts no render.
+    """
+    spec = state.focus
+    info = registry.describe(spec.network)
+    names = read_labels(info)
+    if not names:
+        return
+    titles = _titles(names)
+
+    def choose() -> None:
+        number = st.session_state[CLASS]
+        chosen = default_spec(info) if number is None else classes.class_spec(info, number)
+        spec_controls.load_spec(chosen)
+        state.set_focus(chosen)
+
+    st.session_state[CLASS] = spec.filter if classes.class_name(spec) else None
+    st.selectbox(
+        "What does a class look like to the network?", range(len(names)), index=None, key=CLASS,
+        format_func=titles.__getitem__, on_change=choose, placeholder=f"Search {len(names)} classes by name",
+        help="The network was trained to tell these classes apart. Choosing one sets the objective, the layer and the "
+        "size of the clip; the render starts when you press the button.",
+    )  # fmt: skip
+
+
+@lru_cache(maxsize=8)
+def _titles(names: tuple[str, ...]) -> tuple[str, ...]:
+    """The names, each with its number if another class has the same name."""
+    counts = Counter(names)
+    return tuple(f"{name} ({number})" if counts[name] > 1 else name for number, name in enumerate(names))

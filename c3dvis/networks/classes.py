@@ -46,14 +46,25 @@ def class_size(info: NetworkInfo) -> tuple[int, int, int]:
 
 
 def class_name(spec: RenderSpec) -> str | None:
-    """The name of the class that a spec maximises; None where it maximises something else, or without names.
+    """The name of the class whose score a spec maximises; None where it maximises something else, or without names.
 
-    The name is text from outside.
+    A filter of the last layer is a class too. The name is text from outside.
     """
-    if spec.objective != "class" or not isinstance(spec.filter, int):
+    info = registry.describe(spec.network)
+    if spec.layer != info.layers[-1] or spec.objective == "layer" or not isinstance(spec.filter, int):
         return None
-    names = class_labels.read_labels(registry.describe(spec.network))
+    names = class_labels.read_labels(info)
     return names[spec.filter] if names and spec.filter < len(names) else None
+
+
+def target_title(spec: RenderSpec) -> str:
+    """What a spec maximises, for a heading: `juggling balls · class 169`, or `Mixed_4d · filter 40`."""
+    return f"{class_name(spec) or spec.layer} · {spec.target}"
+
+
+def full_title(spec: RenderSpec) -> str:
+    """`target_title` and the network."""
+    return f"{target_title(spec)} · {spec.network}"
 
 
 def find_class(info: NetworkInfo, text: str) -> int:

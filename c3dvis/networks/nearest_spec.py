@@ -60,6 +60,13 @@ def _improves(spec: RenderSpec, change: dict[str, object], info: registry.Networ
     return True
 
 
+def default_spec(info: registry.NetworkInfo) -> RenderSpec:
+    """The spec shown first of a network: a filter of its default layer, at the network's own size."""
+    frames, height, width = info.default_size
+    layer = default_layer(info)
+    return fit(RenderSpec(network=info.name, layer=layer, frames=frames, height=height, width=width))[0]
+
+
 def default_layer(info: registry.NetworkInfo) -> str:
     """The layer shown first: the default spec's where the network has it, else the middle convolution."""
     usual = RenderSpec().layer

@@ -3,13 +3,16 @@
 import streamlit as st
 
 from c3dvis.networks import registry
+from c3dvis.networks.classes import class_name
 from c3dvis.spec import RenderSpec
 from c3dvis.spec.text import differences
 from c3dvis.ui.explore import spec_controls
+from c3dvis.ui.explore.class_picker import draw_class_picker
 from c3dvis.ui.explore.page_state import TAB, ExploreState, current_state, request_render, take_render_request
 from c3dvis.ui.explore.result_panel import draw_result_panel
 from c3dvis.ui.explore.wiring_panel import draw_wiring_panel
 from c3dvis.ui.shared.error_boundary import error_boundary
+from c3dvis.ui.shared.plain_text import plain
 from c3dvis.ui.shared.server_resources import ServerResources, server_resources
 from c3dvis.ui.shared.status_line import draw_status_line
 from c3dvis.ui.shared.weights_notice import draw_weights_notice, weights_missing
@@ -66,7 +69,8 @@ def _update_focus(resources: ServerResources, state: ExploreState, spec: RenderS
 
 def _draw_head(resources: ServerResources, state: ExploreState, problem: str | None) -> None:
     spec = state.focus
-    st.markdown(f"### {spec.layer} · {spec.target}")
+    name = class_name(spec)
+    st.markdown(f"### {plain(name) if name else spec.layer} · {spec.target}")
     network = registry.describe(spec.network).title
     size = f"{spec.frames} frames of {spec.width} × {spec.height}"
     st.caption(f"What excites it in {network}: {size}, engine {spec.engine}, seed {spec.seed}")
@@ -74,6 +78,7 @@ def _draw_head(resources: ServerResources, state: ExploreState, problem: str | N
     if state.notice:
         st.toast(state.notice)
         state.notice = None
+    draw_class_picker(state)
     draw_weights_notice(resources, state.controls_spec.network)
     if state.controls_spec != state.focus and not problem:
         _draw_differences(resources, state)

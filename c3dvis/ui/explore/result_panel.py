@@ -6,6 +6,7 @@ It is a fragment, which refreshes itself a few times a second while the render i
 import streamlit as st
 
 from c3dvis.networks import registry
+from c3dvis.networks.classes import full_title
 from c3dvis.queue import JobSnapshot
 from c3dvis.results import RenderResult
 from c3dvis.results.interpretation import activation_curve, dead_filter
@@ -20,6 +21,7 @@ from c3dvis.ui.shared.downloads import draw_result_downloads
 from c3dvis.ui.shared.error_boundary import error_boundary
 from c3dvis.ui.shared.measures import draw_measures
 from c3dvis.ui.shared.pinned_specs import MAX_SPECS, session_comparison
+from c3dvis.ui.shared.render_estimate import estimate_sentence
 from c3dvis.ui.shared.render_progress import draw_progress
 from c3dvis.ui.shared.server_resources import ServerResources
 from c3dvis.ui.shared.weights_notice import weights_missing
@@ -84,7 +86,7 @@ def _draw_player(spec: RenderSpec, result: RenderResult | None, snapshot: JobSna
         clip_key = f"empty.{active}"
         placeholder = "The picture forms here in a moment." if active else "There is no picture of this yet."
     message = player_message(
-        clip, clip_key=clip_key, label=spec.title, shape=spec.size, live=active, placeholder=placeholder
+        clip, clip_key=clip_key, label=full_title(spec), shape=spec.size, live=active, placeholder=placeholder
     )
     volume_player(message, key="player")
 
@@ -181,3 +183,5 @@ def _draw_missing(resources: ServerResources, state: ExploreState, snapshot: Job
         state.submit(resources, state.focus)
 
     st.button(label, key="render focus", type="primary", disabled=weights_missing(state.focus.network), on_click=render)
+    if estimate := estimate_sentence(resources, state.focus):
+        st.caption(estimate)

@@ -11,6 +11,7 @@ import streamlit as st
 
 from c3dvis.errors import C3dvisError, InvalidSpec
 from c3dvis.networks import registry
+from c3dvis.networks.classes import class_size
 from c3dvis.networks.nearest_spec import default_layer, fit
 from c3dvis.networks.registry import NetworkInfo
 from c3dvis.spec import FIELDS, RenderSpec, parse_field
@@ -113,12 +114,16 @@ def _draw_filter(filters: int) -> None:
         st.text_input("Filters", value, key="c.filter", help=FIELDS["filter"].help)
         return
     with st.container(horizontal=True, vertical_alignment="bottom", gap="small"):
-        st.number_input("Filter", 0, filters - 1, value, step=1, key="c.filter", help=f"0 to {filters - 1}", width=128)
-        for label, title, step in (("‹", "Previous filter", -1), ("›", "Next filter", 1)):
+        noun = "class" if st.session_state["c.objective"] == "class" else "filter"
+        st.number_input(
+            noun.capitalize(), 0, filters - 1, value, step=1, key="c.filter", help=f"0 to {filters - 1}", width=128
+        )
+        for label, title, step in (("‹", f"Previous {noun}", -1), ("›", f"Next {noun}", 1)):
             st.button(label, key=f"filter{step}", help=title, on_click=_step_filter, args=(step, filters))
         st.button(
-            "", icon=":material/casino:", key="dice", help="A random filter", on_click=_random_filter, args=(filters,)
-        )
+            "", icon=":material/casino:", key="dice", help=f"A random {noun}", on_click=_random_filter,
+            args=(filters,),
+        )  # fmt: skip
 
 
 def _draw_position(shape: tuple[int, ...]) -> None:
@@ -155,8 +160,14 @@ def _on_strip() -> None:
 
 
 def _on_layer() -> None:
-    """Choose the neuron at the centre, since another layer has other positions."""
-    st.session_state["c.centre"] = True
+    """Choose the neuron at the centre, since another layer has other positions; a class has the last layer alone."""
+    session = st.session_state
+    session["c.centre"] = True
+    info = registry.describe(session["c.network"])
+    if session.get("c.objective") == "class" and session["c.layer"] != info.layers[-1]:
+        session["c.objective"] = "filter"
+        if _clip_size() == class_size(info):  # the size that a class needs is slow elsewhere
+            session["c.frames"], session["c.height"], session["c.width"] = info.default_size
 
 
 def _on_network() -> None:

@@ -2,6 +2,7 @@
 
 import streamlit as st
 
+from c3dvis.networks.classes import full_title
 from c3dvis.results import RenderResult
 from c3dvis.results.interpretation import share_sentences
 from c3dvis.ui.components.texture_motion import texture_motion_message, texture_motion_view
@@ -28,7 +29,7 @@ def draw_texture_motion(resources: ServerResources, result: RenderResult) -> boo
     if result.texture_motion:
         sentences = share_sentences(result.metrics)
         message = texture_motion_message(
-            result.texture_motion, key=result.key, label=result.spec.title, sentences=sentences
+            result.texture_motion, key=result.key, label=full_title(result.spec), sentences=sentences
         )
         texture_motion_view(message, key="texture and motion")
         return True

@@ -15,8 +15,8 @@ from c3dvis.networks.graph.operations import (
     Dropout,
     Flatten,
     MaxPool,
+    Pad,
     Weighted,
-    ZeroPad,
 )
 from c3dvis.networks.registry import NetworkInfo
 
@@ -53,7 +53,7 @@ ARCHITECTURE = Architecture(
         _conv("conv3b", "conv3a", 8),
         AveragePool("average", ("conv3a",), kernel=(2, 2, 2), strides=(1, 1, 1)),
         Concat("block", ("conv3b", "average")),
-        ZeroPad("zero_padding", ("conv3b",), pads=((0, 0), (0, 1), (0, 1))),
+        Pad("zero_padding", ("conv3b",), pads=((0, 0), (0, 1), (0, 1))),
         _pool("pool5", "zero_padding", 2),
         Flatten("flatten", ("pool5",)),
         Dense("fc6", ("flatten",), 12, activation=RELU),

@@ -21,7 +21,7 @@ from c3dvis.networks.graph.architecture import Architecture
 from c3dvis.networks.graph.base_operation import RELU, Operation
 from c3dvis.networks.graph.c3d import ALIASES, CAFFE_POOL5, architecture
 from c3dvis.networks.graph.input_domain import InputDomain
-from c3dvis.networks.graph.operations import Conv, Dense, Dropout, Flatten, MaxPool, Weighted, ZeroPad
+from c3dvis.networks.graph.operations import Conv, Dense, Dropout, Flatten, MaxPool, Pad, Weighted
 from c3dvis.networks.network_info import NetworkInfo
 
 Arrays = dict[str, tuple[np.ndarray, np.ndarray]]
@@ -44,7 +44,7 @@ def thin_c3d(
             source = f"pool{name[4]}"
             ops.append(MaxPool(source, (name,), kernel=_POOLS[name], strides=_POOLS[name], padding="valid"))
     ops += [
-        ZeroPad("zero_padding", ("conv5b",), pads=CAFFE_POOL5),
+        Pad("zero_padding", ("conv5b",), pads=CAFFE_POOL5),
         MaxPool("pool5", ("zero_padding",), kernel=(2, 2, 2), strides=(2, 2, 2), padding="valid"),
         Flatten("flatten", ("pool5",)),
         Dense("fc6", ("flatten",), units[0], activation=RELU),

@@ -13,7 +13,7 @@ from c3dvis.networks.graph import c3d
 from c3dvis.networks.graph.architecture import Architecture
 from c3dvis.networks.graph.base_operation import RELU
 from c3dvis.networks.graph.input_domain import InputDomain
-from c3dvis.networks.graph.operations import Conv, Dense, Dropout, Flatten, MaxPool, ZeroPad
+from c3dvis.networks.graph.operations import Conv, Dense, Dropout, Flatten, MaxPool, Pad
 from c3dvis.networks.registry import NetworkInfo, describe
 from c3dvis.networks.weights import installed_weights
 from c3dvis.networks.weights.weights_file import open_weights
@@ -63,7 +63,7 @@ SMALL = Architecture(
         _pool("pool1", "conv1", 1),
         _conv("conv2", "pool1", 6),
         _pool("pool2", "conv2", 2),
-        ZeroPad("zero_padding", ("pool2",), pads=c3d.CAFFE_POOL5),
+        Pad("zero_padding", ("pool2",), pads=c3d.CAFFE_POOL5),
         _pool("pool5", "zero_padding", 2),
         Flatten("flatten", ("pool5",)),
         Dense("fc6", ("flatten",), 10, activation=RELU),

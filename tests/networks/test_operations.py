@@ -3,7 +3,7 @@
 import importlib
 import json
 from dataclasses import MISSING, fields, replace
-from typing import Any
+from typing import Any, Literal, get_args, get_origin
 
 import pytest
 from hypothesis import given, settings
@@ -15,14 +15,15 @@ from c3dvis.networks.graph.base_operation import (
     ACTIVATIONS,
     OPERATIONS,
     Activation,
+    Counts,
     Margins,
     Operation,
-    Padding,
     Triple,
 )
-from c3dvis.networks.graph.operations import Conv, Dense, Join, ReshapeToVolume, Scale, Weighted
+from c3dvis.networks.graph.operations import Conv, Dense, Join, Pad, PRelu, Rearrange, Reduce, ReshapeToVolume, Scale
 
 sizes = st.integers(1, 9)
+numbers = st.floats(-1, 1)
 names = st.text(st.characters(exclude_categories=["C", "Z"]), min_size=1, max_size=9)
 VALUES: dict[Any, st.SearchStrategy[Any]] = {
     str: names,
@@ -30,14 +31,35 @@ VALUES: dict[Any, st.SearchStrategy[Any]] = {
     int: sizes,
     Triple: st.tuples(sizes, sizes, sizes),
     Margins: st.tuples(*[st.tuples(st.integers(0, 3), st.integers(0, 3))] * 3),
-    Padding: st.sampled_from(["same", "valid"]),
-    Activation | None: st.none() | st.builds(Activation, st.sampled_from(ACTIVATIONS), st.floats(-1, 1)),
+    Counts: st.tuples(*[st.integers(0, 3)] * 3),
+    tuple[int, ...]: st.lists(st.integers(0, 9), min_size=1, max_size=4).map(tuple),
+    bool: st.booleans(),
+    float: numbers,
+    Activation | None: st.none() | st.builds(
+        Activation, st.sampled_from(ACTIVATIONS), numbers, numbers, st.none() | numbers, st.none() | numbers
+    ),
+}  # fmt: skip
+"""Values of every type that a field of an operation has, but for those in `CHECKED`."""
+
+rearrangements = st.permutations(range(5)).map(
+    lambda order: {"splits": ((0,), (2, 0), (0,), (0,)), "joins": ((order[0],), (), tuple(order[1:4]), (order[4],))}
+)
+CHECKED: dict[type[Operation], st.SearchStrategy[dict[str, Any]]] = {
+    Reduce: st.fixed_dictionaries({"axes": st.sampled_from(["t", "hw", "thw", "c", "thwc"])}),
+    Rearrange: rearrangements,
 }
-"""Values of every type that a field of an operation has."""
+"""Values of fields that only fit together, or are not any text."""
 
 
-def operations(kind: type[Operation]) -> st.SearchStrategy[Operation]:
-    return st.builds(kind, **{each.name: VALUES[each.type] for each in fields(kind)})
+def values(kind: Any) -> st.SearchStrategy[Any]:
+    return st.sampled_from(get_args(kind)) if get_origin(kind) is Literal else VALUES[kind]
+
+
+@st.composite
+def operations(draw: st.DrawFn, kind: type[Operation]) -> Operation:
+    checked = draw(CHECKED.get(kind, st.just({})))
+    others = {each.name: draw(values(each.type)) for each in fields(kind) if each.name not in checked}
+    return kind(**others, **checked)
 
 
 any_operation = st.sampled_from(sorted(OPERATIONS)).flatmap(lambda kind: operations(OPERATIONS[kind]))
@@ -74,9 +96,10 @@ def test_the_canonical_form_has_what_differs_from_a_default(kind: type[Operation
     required = {each.name for each in fields(kind) if each.default is MISSING}
     assert set(described) == required | {each.name for each in fields(kind) if getattr(op, each.name) != each.default}
     for each in fields(kind):
-        value = data.draw(VALUES[each.type])
-        changed = replace(op, **{each.name: value})
-        assert (changed.to_dict() == op.to_dict()) == (value == getattr(op, each.name))
+        value = getattr(data.draw(operations(kind)), each.name)
+        if (kind, each.name) not in ((Rearrange, "splits"), (Rearrange, "joins")):  # which change together
+            changed = replace(op, **{each.name: value})
+            assert (changed.to_dict() == op.to_dict()) == (value == getattr(op, each.name))
 
 
 @pytest.mark.parametrize(
@@ -96,16 +119,25 @@ def test_the_canonical_form_has_what_differs_from_a_default(kind: type[Operation
         ({"kernel": [3, 3, 3.0]}, "expected a whole number of at least 1, received 3.0"),
         ({"strides": [1, 0, 1]}, "expected a whole number of at least 1, received 0"),
         ({"padding": "full"}, "expected same or valid, received 'full'"),
-        ({"activation": "relu"}, "expected an activation with function and negative_slope, received 'relu'"),
+        ({"activation": "relu"}, "expected an activation with function, negative_slope, .*, received 'relu'"),
         ({"activation": {"function": "system"}}, "expected relu or .*, received 'system'"),
-        ({"activation": {"function": "relu", "negative_slope": float("nan")}}, "expected a finite negative_slope"),
+        ({"activation": {"function": "relu", "negative_slope": float("nan")}}, "expected a finite number"),
+        ({"pads": [[1, 1], [0, 0], [0, -1]]}, "expected a whole number of at least 0, received -1"),
+        ({"kind": "reduce", "function": "mean", "axes": "wt"}, "expected some of the axes thwc in this order"),
+        ({"kind": "take", "axis": "n", "indices": [0]}, "expected t or h or w or c, received 'n'"),
+        ({"kind": "max_pool", "ceil": 1}, "expected true or false, received 1"),
+        (
+            {"kind": "rearrange", "splits": [[0], [0], [0], [0, 2]], "joins": [[0], [1], [2], [3]]},
+            "four joins of the factors 0 to 4, each used once",
+        ),
     ],
 )
 def test_an_operation_that_cannot_be_is_refused(change: dict[str, Any], message: str) -> None:
     described = {"kind": "conv", "name": "a", "inputs": ["input"], "filters": 3}
     assert Architecture.from_dict({"name": "one", "operations": [described]}).layers == ("a",)
     with pytest.raises(ValueError, match=message):
-        Architecture.from_dict({"name": "one", "operations": [described | change]})
+        operation = {"name": "a", "inputs": ["input"]} if "kind" in change else described
+        Architecture.from_dict({"name": "one", "operations": [operation | change]})
 
 
 def test_a_network_without_a_convolution_or_with_one_name_twice_is_refused() -> None:
@@ -118,21 +150,30 @@ def test_a_network_without_a_convolution_or_with_one_name_twice_is_refused() -> 
         Operation.from_dict({"kind": "conv", "name": "a", "inputs": ["input"]})
 
 
+NEEDED: dict[str, Any] = {
+    "filters": 4, "axis": "c", "indices": (3, 0, 0), "splits": ((0,), (0,), (0,), (2, 0)),
+    "joins": ((0,), (1,), (2,), (4, 3)), "up": (2, 1, 3), "down": (1, 2, 1), "function": "mean", "axes": "tc",
+}  # fmt: skip
+"""Fields that have no default."""
+CHANGED: dict[str, Any] = {
+    "kernel": (3, 2, 1), "strides": (2, 2, 1), "padding": "valid", "pads": ((1, 0), (0, 2), (0, 0)), "ceil": True,
+    "cuts": ((1, 0), (0, 2), (0, 0)), "factors": (2, 1, 3), "groups": 2, "extra": (0, 1, 0), "steps": (2, 1, 3),
+    "counts_pads": True, "mode": "nearest", "axis": "h", "indices": (1, 2), "axes": "hw", "positions": "align_corners",
+}  # fmt: skip
+
+
 @pytest.mark.parametrize("library", ["keras", "tf_keras"])
 @pytest.mark.parametrize("kind", OPERATIONS.values(), ids=OPERATIONS)
 def test_every_kind_has_a_keras_layer_of_its_shape_and_parameters(kind: type[Operation], library: str) -> None:
-    keras = importlib.import_module(library)
-    needed: dict[str, Any] = {"filters": 4} if issubclass(kind, Weighted) else {}
-    sizes: dict[str, Any] = {
-        "kernel": (3, 2, 1), "strides": (2, 2, 1), "padding": "valid", "pads": ((1, 0), (0, 2), (0, 0)),
-        "cuts": ((1, 0), (0, 2), (0, 0)), "factors": (2, 1, 3), "groups": 2,
-    }  # fmt: skip
+    layers = importlib.import_module(library).layers
     known = {each.name for each in fields(kind)}
+    changed = CHANGED | ({"mode": "edge"} if kind is Pad else {})
+    needed = {name: value for name, value in NEEDED.items() if name in known}
     op = kind("operation", ("a", "b") if issubclass(kind, Join) else ("a",), **needed)
     shape = (4,) if issubclass(kind, Dense | ReshapeToVolume) else (5, 6, 7, 4)
-    for each in (op, replace(op, **{name: value for name, value in sizes.items() if name in known})):
-        layer = keras_layer(each, keras.layers, name="operation")
-        output = call(layer, each, [keras.Input(shape) for _ in each.inputs])
+    for each in (op, replace(op, **{name: value for name, value in changed.items() if name in known})):
+        layer = keras_layer(each, layers, name="operation")
+        output = call(layer, each, [layers.Input(shape) for _ in each.inputs], layers)
         assert tuple(output.shape[1:]) == each.output_shape([shape for _ in each.inputs])
-        if not issubclass(kind, Scale):  # of which Keras also counts the statistics
+        if not issubclass(kind, Scale | PRelu):  # Keras counts statistics of the one, and no offsets of the other
             assert layer.count_params() == each.parameters(shape[-1])

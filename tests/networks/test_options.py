@@ -13,7 +13,7 @@ from c3dvis.networks import c3d_options
 from c3dvis.networks.compute.network import Network
 from c3dvis.networks.graph import c3d
 from c3dvis.networks.graph.architecture import Architecture
-from c3dvis.networks.graph.operations import ZeroPad
+from c3dvis.networks.graph.operations import Pad
 from c3dvis.networks.registry import describe
 from c3dvis.networks.weights import installed_weights
 from tests.networks.layouts import SIZE, field, info_of, random_weights, thin_c3d
@@ -124,7 +124,7 @@ def test_settings_that_cannot_be_read_say_how_to_mend_them(folder: Path) -> None
         describe("c3d-sports1m")
     c3d_options.change("c3d-sports1m", pool5_padding="caffe")
     padding = describe("c3d-sports1m").architecture.by_name["zero_padding"]
-    assert isinstance(padding, ZeroPad)
+    assert isinstance(padding, Pad)
     assert padding.pads == c3d.CAFFE_POOL5
 
 
@@ -151,7 +151,7 @@ def test_the_padding_changes_dense_layers_and_no_convolution() -> None:
     clip = np.random.default_rng(1).integers(0, 256, (*SIZE, 3), np.uint8)
     responses = []
     for pads in c3d.POOL5_PADDINGS.values():
-        ops = tuple(replace(op, pads=pads) if isinstance(op, ZeroPad) else op for op in small.operations)
+        ops = tuple(replace(op, pads=pads) if isinstance(op, Pad) else op for op in small.operations)
         network = Network(info_of(Architecture("thin-c3d", ops)), weights)
         responses.append({layer: network.respond(clip, layer) for layer in ("conv5b", "fc6")})
     np.testing.assert_array_equal(responses[0]["conv5b"], responses[1]["conv5b"])

@@ -129,7 +129,7 @@ def paths(draw: st.DrawFn) -> tuple[Operation, ...]:
             case "activation":  # slope 1: the response then changes by the whole strength, whatever the signs
                 made.append(ops.ActivationLayer(name, (source,), activation=Activation("leaky_relu", 1.0)))
             case "pad":
-                made.append(ops.ZeroPad(name, (source,), ((1, 1), (0, 0), (1, 1))))
+                made.append(ops.Pad(name, (source,), ((1, 1), (0, 0), (1, 1))))
                 made.append(ops.Crop(f"{name}c", (name,), ((1, 1), (0, 0), (1, 1))))
                 channels[f"{name}c"] = channels[name]
                 name = f"{name}c"

@@ -114,7 +114,7 @@ def tf_keras_model(network: Network, layer: str, size: tuple[int, int, int]) -> 
     for op in network.architecture.ancestry(layer):
         options = {"name": keras_layers.layer_name(op.name)} | ({"activation": "relu"} if op.activation else {})
         made = keras_layers.keras_layer(op, tf_keras.layers, **options)
-        outputs[op.name] = keras_layers.call(made, op, [outputs[name] for name in op.inputs])
+        outputs[op.name] = keras_layers.call(made, op, [outputs[name] for name in op.inputs], tf_keras.layers)
         if made.weights:
             assignments += zip(made.weights, network.weights(op.name), strict=True)
     # tf_keras would initialise them after the session has read the graph, and TensorFlow warns of that

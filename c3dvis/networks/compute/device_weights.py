@@ -51,7 +51,8 @@ class DeviceWeights:
     def apply(self, op: Operation, inputs: Sequence[Any]) -> Any:
         """Output of an operation's Keras layer, without its activation function, to (symbolic) tensors."""
         if not isinstance(op, Weighted):
-            return keras_layers.call(keras_layers.keras_layer(op, keras.layers, dtype=self._precision), op, inputs)
+            made = keras_layers.keras_layer(op, keras.layers, dtype=self._precision)
+            return keras_layers.call(made, op, inputs, keras.layers)
 
         def layer() -> Any:
             name = keras_layers.layer_name(op.name)
@@ -60,7 +61,7 @@ class DeviceWeights:
             keras_layers.set_weights(made, op, *self._read(op.name))
             return made
 
-        return keras_layers.call(self._once(op, layer), op, inputs)
+        return keras_layers.call(self._once(op, layer), op, inputs, keras.layers)
 
     def activate(self, op: Operation, value: Any) -> Any:
         """An operation's activation function of a (symbolic) tensor."""

@@ -19,6 +19,7 @@ from c3dvis.networks.compute import input_gradient
 from c3dvis.networks.compute.device_weights import DeviceWeights
 from c3dvis.networks.compute.input_gradient import SubPixelGradient
 from c3dvis.networks.compute.raw_ops import create_op
+from c3dvis.networks.compute.tensor_functions import grouped_convolution, padded, tensor_function
 from c3dvis.networks.graph import operations as ops
 from c3dvis.networks.graph.architecture import Architecture
 from c3dvis.networks.graph.base_operation import RELU, Operation
@@ -27,6 +28,7 @@ Backward = Callable[..., Sequence[tf.Tensor]]
 """From the gradients with respect to a computation's outputs to those with respect to its inputs."""
 
 _BEFORE = "\0before"  # suffix of a value before its activation function; NUL occurs in no operation's name
+_WITH = "\0with\0"  # joins the name of a value and the pads around it
 _AND = "\0and\0"  # joins the names of merged operations
 
 
@@ -88,7 +90,7 @@ def merge_parallel_convolutions(operations: Sequence[Operation]) -> list[list[Op
     for op in operations:
         key: Any = op.name
         if isinstance(op, ops.Conv) and op.is_standard and op.activation == RELU and op.inputs != ("input",):
-            key = op.inputs, op.kernel, op.strides, op.padding
+            key = op.inputs, op.kernel, op.strides, op.padding, op.pads
         groups.setdefault(key, []).append(op)
     return list(groups.values())
 
@@ -168,9 +170,14 @@ class _Tape:
                 self._matrix_product(op.inputs[0], name, *self._weights.kernel_and_bias(group))
             case ops.Conv() if op.is_standard:
                 self._convolution(op, group, name)
+            case ops.Conv() if op.groups > 1:
+                kernel, bias = self._weights.kernel_and_bias([op])
+                self._differentiate(
+                    op.inputs, name, lambda value: tf.nn.bias_add(grouped_convolution(op, value, kernel), bias)
+                )
             case ops.Dense():
                 self._matrix_product(op.inputs[0], name, *self._weights.kernel_and_bias(group))
-            case ops.MaxPool():
+            case ops.MaxPool() if op.is_plain:
                 self._max_pool(op, name)
             case ops.Concat():
                 self.concat(name, op.inputs)
@@ -179,22 +186,30 @@ class _Tape:
             case ops.Scale():
                 factor, offset = self._weights.kernel_and_bias([op])
                 self._differentiate(op.inputs, name, lambda value: value * factor + offset)
-            case ops.AveragePool():
+            case ops.AveragePool() if op.is_plain:
                 padding: Any = op.padding.upper()
                 pool = partial(tf.nn.avg_pool3d, ksize=op.kernel, strides=op.strides, padding=padding)
                 self._differentiate(op.inputs, name, pool)
             case ops.Add() if all(self.values[each].shape == value.shape for each in op.inputs):
                 self._differentiate(op.inputs, name, lambda *values: tf.add_n(values))
-            case ops.ZeroPad():
-                self._differentiate(op.inputs, name, lambda value: tf.pad(value, ((0, 0), *op.pads, (0, 0))))
+            case ops.Pad() if op.adds_zeros:
+                self._differentiate(op.inputs, name, lambda value: padded(op, value))
             case ops.Flatten():
                 size = value.shape[1:].num_elements()
                 self._differentiate(op.inputs, name, lambda value: tf.reshape(value, (-1, size)))
+            case _ if function := tensor_function(op):
+                takes_list = isinstance(op, ops.Join)
+                self._differentiate(op.inputs, name, lambda *values: function(values if takes_list else values[0]))
             case _:
                 self._differentiate(op.inputs, name, lambda *values: self._weights.apply(op, values))
 
     def _convolution(self, op: ops.Conv, group: Sequence[ops.Conv], name: str) -> None:
-        value = self.values[op.inputs[0]]
+        source = op.inputs[0]
+        if op.has_pads:
+            source = f"{op.inputs[0]}{_WITH}{op.pads}"
+            if source not in self.values:
+                self._differentiate(op.inputs, source, lambda value: padded(op, value))
+        value = self.values[source]
         shape: Any = value.shape
         kernel, bias = self._weights.kernel_and_bias(group)
         attributes: dict[str, Any] = {"strides": (1, *op.strides, 1), "padding": op.padding.upper()}
@@ -207,7 +222,7 @@ class _Tape:
             inputs = [self._shape(value), kernel, grad]
             return [create_op("Conv3DBackpropInputV2", inputs, kernel.dtype, Tshape=tf.int32, **attributes)]
 
-        self._record(op.inputs, [name], [create_op("BiasAdd", [result, bias], bias.dtype)], backward)
+        self._record([source], [name], [create_op("BiasAdd", [result, bias], bias.dtype)], backward)
 
     def _matrix_product(self, source: str, name: str, kernel: tf.Tensor, bias: tf.Tensor) -> None:
         """A dense layer, or a pointwise convolution: the same matrix product at every position."""

@@ -7,11 +7,14 @@ import math
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field, fields, is_dataclass
 from fractions import Fraction
-from typing import Any, ClassVar, Literal, NamedTuple, get_args
+from typing import Annotated, Any, ClassVar, Literal, NamedTuple, get_args, get_origin
 
 Triple = tuple[int, int, int]
 Margins = tuple[tuple[int, int], tuple[int, int], tuple[int, int]]
 """(before, after) along frames, height and width."""
+NO_MARGINS: Margins = ((0, 0), (0, 0), (0, 0))
+Counts = Annotated[Triple, "0 or more"]
+"""Frames, rows and columns, of which there may be none."""
 Padding = Literal["same", "valid"]
 """As TensorFlow defines them."""
 Shape = tuple[int, ...]
@@ -19,9 +22,10 @@ Shape = tuple[int, ...]
 
 ACTIVATIONS = (
     "relu", "elu", "selu", "gelu", "sigmoid", "hard_sigmoid", "tanh", "softplus", "softsign", "silu", "swish",
-    "softmax", "exponential", "relu6", "leaky_relu",
+    "softmax", "exponential", "relu6", "leaky_relu", "celu", "hard_silu", "mish", "log_softmax", "gelu_tanh", "clip",
+    "abs", "square", "sqrt", "reciprocal", "log", "erf",
 )  # fmt: skip
-"""Known activation functions, by their names in Keras."""
+"""Known activation functions, by their names in Keras where it has them; `gelu_tanh` is its approximate GELU."""
 
 OPERATIONS: dict[str, type["Operation"]] = {}
 """The class of every kind of operation, by the name of the kind."""
@@ -52,10 +56,15 @@ class Activation:
     Args:
         function: one of `ACTIVATIONS`.
         negative_slope: slope below zero of a `leaky_relu`.
+        alpha: of an `elu` or a `celu`.
+        low, high: bounds of a `clip`; None where there is none.
     """
 
     function: str
     negative_slope: float = 0.0
+    alpha: float = 1.0
+    low: float | None = None
+    high: float | None = None
 
 
 RELU = Activation("relu")
@@ -141,7 +150,7 @@ class Operation:
         if unknown := sorted(set(values) - set(types)):
             raise ValueError(f"the operation {name!r} ({kind!r}) has the unknown fields {', '.join(unknown)}")
         try:
-            return OPERATIONS[kind](**{key: _READERS[types[key]](value) for key, value in values.items()})
+            return OPERATIONS[kind](**{key: _read(types[key], value) for key, value in values.items()})
         except (ValueError, TypeError) as error:
             raise ValueError(f"the operation {name!r} ({kind!r}) cannot be read: {error}") from None
 
@@ -180,13 +189,35 @@ def _margins(value: Any) -> Any:
     return tuple(tuple(_integer(each, least=0) for each in _list(pair, 2)) for pair in _list(value, 3))
 
 
+def _indices(value: Any) -> tuple[int, ...]:
+    return tuple(_integer(each, least=0) for each in _list(value)) if value else ()
+
+
+def _flag(value: Any) -> bool:
+    if type(value) is not bool:
+        raise ValueError(f"expected true or false, received {value!r}")
+    return value
+
+
+def _number(value: Any) -> float:
+    if type(value) not in (int, float) or not math.isfinite(value):
+        raise ValueError(f"expected a finite number, received {value!r}")
+    return float(value)
+
+
 def _activation(value: Any) -> Activation:
-    if not isinstance(value, Mapping) or not {"function"} <= set(value) <= {"function", "negative_slope"}:
-        raise ValueError(f"expected an activation with function and negative_slope, received {value!r}")
-    slope = value.get("negative_slope", 0.0)
-    if type(slope) not in (int, float) or not math.isfinite(slope):
-        raise ValueError(f"expected a finite negative_slope, received {slope!r}")
-    return Activation(_choice(value["function"], ACTIVATIONS), float(slope))
+    known = [each.name for each in fields(Activation)]
+    if not isinstance(value, Mapping) or not {"function"} <= set(value) <= set(known):
+        raise ValueError(f"expected an activation with {', '.join(known)}, received {value!r}")
+    return Activation(
+        _choice(value["function"], ACTIVATIONS),
+        **{name: _number(setting) for name, setting in value.items() if name != "function"},
+    )
+
+
+def _read(kind: Any, value: Any) -> Any:
+    """A field of the type `kind` from JSON, checked."""
+    return _choice(value, get_args(kind)) if get_origin(kind) is Literal else _READERS[kind](value)
 
 
 _READERS: dict[Any, Callable[[Any], Any]] = {
@@ -195,7 +226,11 @@ _READERS: dict[Any, Callable[[Any], Any]] = {
     int: _integer,
     Triple: lambda value: tuple(map(_integer, _list(value, 3))),
     Margins: _margins,
-    Padding: lambda value: _choice(value, get_args(Padding)),
+    Counts: lambda value: tuple(_integer(each, least=0) for each in _list(value, 3)),
+    tuple[int, ...]: lambda value: tuple(_integer(each, least=0) for each in _list(value)),
+    tuple[tuple[int, ...], ...]: lambda value: tuple(_indices(each) for each in _list(value)),
+    float: _number,
+    bool: _flag,
     Activation | None: _activation,
 }
 """For the type of each field, the function that checks a value read from JSON."""

@@ -2,7 +2,7 @@
 
 from c3dvis.networks.graph.architecture import Architecture
 from c3dvis.networks.graph.base_operation import RELU
-from c3dvis.networks.graph.operations import Conv, Dense, Dropout, Flatten, MaxPool, ZeroPad
+from c3dvis.networks.graph.operations import Conv, Dense, Dropout, Flatten, MaxPool, Pad
 
 NUM_CLASSES = 487
 
@@ -53,7 +53,7 @@ def architecture(pool5_padding: str = "caffe") -> Architecture:
         pool("pool4", "conv4b", 2),
         conv("conv5a", "pool4", 512),
         conv("conv5b", "conv5a", 512),
-        ZeroPad("zero_padding", ("conv5b",), POOL5_PADDINGS[pool5_padding]),
+        Pad("zero_padding", ("conv5b",), POOL5_PADDINGS[pool5_padding]),
         pool("pool5", "zero_padding", 2),
         Flatten("flatten", ("pool5",)),
         Dense("fc6", ("flatten",), 4096, activation=RELU),

@@ -8,7 +8,7 @@ from c3dvis.networks.graph.architecture import Architecture
 from c3dvis.networks.graph.base_operation import Operation, Shape
 
 _NEVER_NEGATIVE = ("relu", "relu6", "sigmoid", "hard_sigmoid", "softplus", "softmax", "exponential")
-_KEEP_THE_SIGN = (ops.MaxPool, ops.AveragePool, ops.GlobalAveragePool, ops.GlobalMaxPool, ops.ZeroPad, ops.Crop,
+_KEEP_THE_SIGN = (ops.MaxPool, ops.AveragePool, ops.GlobalAveragePool, ops.GlobalMaxPool, ops.Pad, ops.Crop,
                   ops.Upsample, ops.Dropout, ops.ReshapeToVolume, ops.Flatten, ops.Concat)  # fmt: skip
 
 

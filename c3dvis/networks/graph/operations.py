@@ -4,147 +4,32 @@ A new kind is added here and in `compute/keras_layers.py`; where Keras models co
 `importers/keras_layer.py`.
 """
 
-import math
-from abc import ABC, abstractmethod
 from collections.abc import Sequence
 from dataclasses import dataclass
-from fractions import Fraction
-from typing import ClassVar
+from typing import Literal
 
-from c3dvis.networks.graph.base_operation import Margins, Operation, Padding, ReceptiveField, Shape, Triple
+from c3dvis.networks.graph.base_operation import Operation, ReceptiveField, Shape
+from c3dvis.networks.graph.normalisations import GroupNorm, LayerNorm, PerChannel, PRelu, Scale
+from c3dvis.networks.graph.shape_operations import (
+    AXES,
+    Crop,
+    Flatten,
+    Pad,
+    Rearrange,
+    ReshapeToVolume,
+    Resize,
+    Take,
+    Upsample,
+    WholeInput,
+)  # fmt: skip
+from c3dvis.networks.graph.window_operations import AveragePool, Conv, ConvTranspose, MaxPool, Pool, Weighted
 
-_NO_MARGINS: Margins = ((0, 0), (0, 0), (0, 0))
-
-
-@dataclass(frozen=True)
-class Weighted(Operation, ABC):
-    """An operation with a kernel and a bias.
-
-    Args:
-        filters: number of output channels.
-    """
-
-    filters: int
-
-    kernel_axes: ClassVar[str]
-    """Axes of the kernel: T, H, W, I (input channels) and O (output channels)."""
-
-    @abstractmethod
-    def kernel_shape(self, input_channels: int) -> Shape:
-        """Shape of the kernel; the bias is (filters,)."""
-
-    def parameters(self, input_channels: int) -> int:
-        return math.prod(self.kernel_shape(input_channels)) + self.filters
-
-
-@dataclass(frozen=True)
-class _Window(Operation):
-    """A convolution or pooling: each output position depends on a window of the input.
-
-    Args:
-        kernel, strides: in frames, rows and columns.
-        padding: `same` or `valid`.
-    """
-
-    kernel: Triple = (1, 1, 1)
-    strides: Triple = (1, 1, 1)
-    padding: Padding = "same"
-
-    _in_keras_vis = True
-
-    @property
-    def window(self) -> Triple:
-        """Extent of the window, with the gaps of a dilation."""
-        return self.kernel
-
-    @property
-    def is_shift_equivariant(self) -> bool:
-        return self.padding == "same" or self.window == self.strides
-
-    def output_shape(self, inputs: Sequence[Shape]) -> Shape:
-        *sizes, channels = inputs[0]
-        axes = zip(sizes, self.window, self.strides, strict=True)
-        if self.padding == "same":
-            return (*(-(-size // stride) for size, _, stride in axes), channels)
-        return (*(max(0, (size - window) // stride + 1) for size, window, stride in axes), channels)
-
-    def receptive_field(self, inputs: Sequence[ReceptiveField], input_shape: Shape | None) -> ReceptiveField:
-        return super().receptive_field(inputs, input_shape).widened(self.window, self.strides)
-
-    def input_interval(self, first: int, last: int, axis: int, input_size: int, output_size: int) -> tuple[int, int]:
-        window, stride = self.window[axis], self.strides[axis]
-        padded = max((output_size - 1) * stride + window - input_size, 0) if self.padding == "same" else 0
-        first, last = first * stride - padded // 2, last * stride - padded // 2 + window - 1
-        return max(first, 0), min(last, input_size - 1)
-
-
-@dataclass(frozen=True)
-class Conv(_Window, Weighted, kind="conv"):
-    """A convolution.
-
-    Args:
-        groups: number of groups that the channels are split into.
-        dilation: distance between neighbouring taps, in frames, rows and columns.
-    """
-
-    groups: int = 1
-    dilation: Triple = (1, 1, 1)
-
-    is_targetable = True
-    kernel_axes = "THWIO"
-
-    @property
-    def is_standard(self) -> bool:
-        """Whether it has neither groups nor a dilation."""
-        return self.groups == 1 and self.dilation == (1, 1, 1)
-
-    @property
-    def is_pointwise(self) -> bool:
-        """Whether it is a matrix product over the channels of each position."""
-        return self.is_standard and self.kernel == self.strides == (1, 1, 1)
-
-    @property
-    def is_in_keras_vis(self) -> bool:
-        return self.is_standard and super().is_in_keras_vis
-
-    @property
-    def window(self) -> Triple:
-        t, h, w = ((taps - 1) * gap + 1 for taps, gap in zip(self.kernel, self.dilation, strict=True))
-        return t, h, w
-
-    def kernel_shape(self, input_channels: int) -> Shape:
-        return (*self.kernel, input_channels // self.groups, self.filters)
-
-    def output_shape(self, inputs: Sequence[Shape]) -> Shape:
-        return (*super().output_shape(inputs)[:3], self.filters)
-
-
-@dataclass(frozen=True)
-class ConvTranspose(Weighted, kind="conv_transpose"):
-    """A transposed convolution; arguments as of `Conv`."""
-
-    kernel: Triple = (1, 1, 1)
-    strides: Triple = (1, 1, 1)
-    padding: Padding = "same"
-
-    is_targetable = True
-    kernel_axes = "THWOI"
-
-    def kernel_shape(self, input_channels: int) -> Shape:
-        return (*self.kernel, self.filters, input_channels)
-
-    def output_shape(self, inputs: Sequence[Shape]) -> Shape:
-        sizes = []
-        for size, taps, stride in zip(inputs[0][:3], self.kernel, self.strides, strict=True):
-            more = max(taps - stride, 0) if self.padding == "valid" else 0
-            sizes.append(size * stride + more if size else 0)
-        return (*sizes, self.filters)
-
-    def receptive_field(self, inputs: Sequence[ReceptiveField], input_shape: Shape | None) -> ReceptiveField:
-        overlap = tuple(-(-taps // stride) for taps, stride in zip(self.kernel, self.strides, strict=True))
-        return (
-            super().receptive_field(inputs, input_shape).widened(overlap, tuple(Fraction(1, n) for n in self.strides))
-        )
+__all__ = [
+    "ActivationLayer", "Add", "Average", "AveragePool", "Concat", "Conv", "ConvTranspose", "Crop", "Dense", "Divide",
+    "Dropout", "Flatten", "GlobalAveragePool", "GlobalMaxPool", "GroupNorm", "Join", "LayerNorm", "MaxPool", "Maximum",
+    "Merge", "Minimum", "Multiply", "PRelu", "Pad", "PerChannel", "Pool", "Rearrange", "Reduce", "ReshapeToVolume",
+    "Resize", "Scale", "Subtract", "Take", "Upsample", "Weighted",
+]  # fmt: skip
 
 
 @dataclass(frozen=True)
@@ -162,107 +47,42 @@ class Dense(Weighted, kind="dense"):
         return (self.filters,)
 
 
-@dataclass(frozen=True)
-class Scale(Weighted, kind="scale"):
-    """A factor (its kernel) and an offset (its bias) for each channel: a normalisation with fixed statistics."""
-
-    kernel_axes = "O"
-    _shift_equivariant = True
-
-    def kernel_shape(self, input_channels: int) -> Shape:
-        return (self.filters,)
-
-
-class MaxPool(_Window, kind="max_pool"):
-    """The maximum over a window."""
-
-
-class AveragePool(_Window, kind="avg_pool"):
-    """The mean over a window, without its padded positions."""
-
-
-class _WholeInput(Operation):
-    """An operation whose outputs depend on every position of the input."""
-
-    def output_shape(self, inputs: Sequence[Shape]) -> Shape:
-        return inputs[0][3:]
-
-    def receptive_field(self, inputs: Sequence[ReceptiveField], input_shape: Shape | None) -> ReceptiveField:
-        return super().receptive_field(inputs, input_shape).widened((input_shape or (1, 1, 1))[:3], (1, 1, 1))
-
-
-class GlobalAveragePool(_WholeInput, kind="global_avg_pool"):
+class GlobalAveragePool(WholeInput, kind="global_avg_pool"):
     """The mean over all positions."""
 
 
-class GlobalMaxPool(_WholeInput, kind="global_max_pool"):
+class GlobalMaxPool(WholeInput, kind="global_max_pool"):
     """The maximum over all positions."""
 
 
-class Flatten(_WholeInput, kind="flatten"):
-    """A volume as a vector, in the order (t, h, w, channel)."""
-
-    _in_keras_vis = True
-
-    def output_shape(self, inputs: Sequence[Shape]) -> Shape:
-        return (math.prod(inputs[0]),)
-
-
-class ReshapeToVolume(Operation, kind="reshape_to_volume"):
-    """A vector as the channels of a volume of one position."""
-
-    def output_shape(self, inputs: Sequence[Shape]) -> Shape:
-        return (1, 1, 1, *inputs[0])
-
-
 @dataclass(frozen=True)
-class ZeroPad(Operation, kind="pad"):
-    """Zeros around a volume.
+class Reduce(Operation, kind="reduce"):
+    """One number in place of all positions along some axes, which keep the size 1.
 
     Args:
-        pads: how many are added.
+        function: which number.
+        axes: some of t, h, w and c, in this order; of a vector, c.
     """
 
-    pads: Margins = _NO_MARGINS
+    function: Literal["mean", "max", "min", "sum"]
+    axes: str
 
-    _in_keras_vis = True
+    def __post_init__(self) -> None:
+        if "".join(axis for axis in AXES if axis in self.axes) != self.axes or not self.axes:
+            raise ValueError(f"expected some of the axes {AXES} in this order, received {self.axes!r}")
 
-    def output_shape(self, inputs: Sequence[Shape]) -> Shape:
-        return _with_margins(inputs[0], self.pads, 1)
-
-
-@dataclass(frozen=True)
-class Crop(Operation, kind="crop"):
-    """The inside of a volume.
-
-    Args:
-        cuts: how many positions are removed.
-    """
-
-    cuts: Margins = _NO_MARGINS
+    def indices(self, rank: int) -> list[int]:
+        """Numbers of the axes of an input with `rank` axes, without the batch axis."""
+        return [AXES[-rank:].index(axis) for axis in self.axes]
 
     def output_shape(self, inputs: Sequence[Shape]) -> Shape:
-        return _with_margins(inputs[0], self.cuts, -1)
-
-
-@dataclass(frozen=True)
-class Upsample(Operation, kind="upsample"):
-    """Every position repeated.
-
-    Args:
-        factors: how often, along frames, height and width.
-    """
-
-    factors: Triple = (1, 1, 1)
-
-    def output_shape(self, inputs: Sequence[Shape]) -> Shape:
-        sizes = (size * factor for size, factor in zip(inputs[0][:3], self.factors, strict=True))
-        return (*sizes, inputs[0][3])
+        reduced = self.indices(len(inputs[0]))
+        return tuple(min(size, 1) if index in reduced else size for index, size in enumerate(inputs[0]))
 
     def receptive_field(self, inputs: Sequence[ReceptiveField], input_shape: Shape | None) -> ReceptiveField:
-        return (
-            super().receptive_field(inputs, input_shape).widened((1, 1, 1), tuple(Fraction(1, n) for n in self.factors))
-        )
+        sizes = (input_shape or (1, 1, 1, 1))[:3] if len(input_shape or (1,) * 4) == 4 else (1, 1, 1)
+        window = [size if axis in self.axes else 1 for axis, size in zip("thw", sizes, strict=True)]
+        return super().receptive_field(inputs, input_shape).widened(window, (1, 1, 1))
 
 
 class Dropout(Operation, kind="dropout"):
@@ -284,9 +104,8 @@ class Join(Operation):
     is_targetable = True
 
     def fits(self, inputs: Sequence[Shape]) -> bool:
-        """Whether the branches have the same frames, height and width; a branch of size 1 is broadcast."""
-        sizes = [shape[:-1] for shape in inputs]
-        return all(size == sizes[0] or min(size, default=1) <= 1 or min(sizes[0], default=1) <= 1 for size in sizes)
+        """Whether the branches have the same frames, height and width; a size of 1 is broadcast, 0 is too small."""
+        return all(len(set(column) - {0, 1}) <= 1 for column in zip(*(shape[:-1] for shape in inputs), strict=True))
 
 
 class Concat(Join, kind="concat"):
@@ -328,6 +147,9 @@ class Subtract(Merge, kind="subtract"):
     """The first less the second."""
 
 
-def _with_margins(shape: Shape, margins: Margins, sign: int) -> Shape:
-    sizes = (max(0, size + sign * sum(margin)) for size, margin in zip(shape[:3], margins, strict=True))
-    return (*sizes, shape[3])
+class Divide(Merge, kind="divide"):
+    """The first divided by the second."""
+
+
+class Minimum(Merge, kind="minimum"):
+    """The minimum."""

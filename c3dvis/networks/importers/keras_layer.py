@@ -120,7 +120,7 @@ def translate(
                 return Translated((op,), channels, False)
             return Translated((op, ops.ReshapeToVolume(f"{name}/kept", (name,))), channels, True)
         case "ZeroPadding3D":
-            return unchanged(ops.ZeroPad(name, inputs, _margins(config["padding"])))
+            return unchanged(ops.Pad(name, inputs, _margins(config["padding"])))
         case "Cropping3D":
             return unchanged(ops.Crop(name, inputs, _margins(config["cropping"])))
         case "UpSampling3D":

@@ -135,8 +135,8 @@ def test_the_canonical_form_has_what_differs_from_a_default(kind: type[Operation
 def test_an_operation_that_cannot_be_is_refused(change: dict[str, Any], message: str) -> None:
     described = {"kind": "conv", "name": "a", "inputs": ["input"], "filters": 3}
     assert Architecture.from_dict({"name": "one", "operations": [described]}).layers == ("a",)
+    operation = {"name": "a", "inputs": ["input"]} if "kind" in change else described
     with pytest.raises(ValueError, match=message):
-        operation = {"name": "a", "inputs": ["input"]} if "kind" in change else described
         Architecture.from_dict({"name": "one", "operations": [operation | change]})
 
 

@@ -1,0 +1,234 @@
+"""The kinds of operations that Keras has no layer for, as functions of tensors (N, t, h, w, channels)."""
+
+from collections.abc import Callable, Sequence
+from functools import partial
+from typing import Any
+
+import numpy as np
+import tensorflow as tf
+
+from c3dvis.networks.graph import operations as ops
+from c3dvis.networks.graph.base_operation import Activation, Operation
+from c3dvis.networks.graph.shape_operations import AXES
+
+Function = Callable[..., Any]
+
+
+def tensor_function(op: Operation) -> Function | None:
+    """The function that computes an operation without weights, and without its activation function.
+
+    Returns:
+        None where Keras has a layer for the operation. The function of a `Merge` takes a list of tensors.
+    """
+    match op:
+        case ops.MaxPool() if not op.is_plain:
+            return partial(_max_pool, op)
+        case ops.AveragePool() if not op.is_plain:
+            return partial(_average_pool, op)
+        case ops.Pad() if not op.adds_zeros:
+            return partial(_pad, op)
+        case ops.Crop() if op.steps != (1, 1, 1):
+            return partial(_crop, op)
+        case ops.Take():
+            return lambda value: tf.gather(value, op.indices, axis=AXES.index(op.axis) - 4)
+        case ops.Rearrange():
+            return partial(_rearrange, op)
+        case ops.Resize():
+            return partial(_resize, op)
+        case ops.Reduce():
+            return partial(_reduce, op)
+        case ops.Divide():
+            return lambda values: tf.divide(*values)
+    return None
+
+
+def activation_function(activation: Activation) -> Function | None:
+    """The function that an activation function is, or None where Keras has it."""
+    if activation.function == "elu" and activation.alpha == 1:
+        return None
+    function = _ACTIVATIONS.get(activation.function)
+    return function and partial(function, activation)
+
+
+def grouped_convolution(op: ops.Conv, value: tf.Tensor, kernel: tf.Tensor) -> tf.Tensor:
+    """A convolution with groups, without its bias; TensorFlow has none for volumes on a CPU that is fast.
+
+    Where each channel is a group of its own, the kernel's frames are convolutions of images. Groups of several
+    channels are computed together as one convolution without groups, whose kernel is zero between the groups.
+    """
+    value = padded(op, value)
+    inputs: int = value.shape[-1]
+    if inputs == op.groups and op.strides[1] == op.strides[2] and (op.strides[1] == 1 or op.dilation[1:] == (1, 1)):
+        return _depthwise(op, value, kernel)
+    together = max(1, min(op.groups, _CHANNELS_TOGETHER // (inputs // op.groups)))
+    parts = []
+    for first in range(0, op.groups, together):
+        count = min(together, op.groups - first)
+        channels, filters = inputs // op.groups, op.filters // op.groups
+        groups = [kernel[..., (first + n) * filters : (first + n + 1) * filters] for n in range(count)]
+        rows = [
+            tf.pad(each, ((0, 0),) * 3 + ((n * channels, (count - n - 1) * channels), (0, 0)))
+            for n, each in enumerate(groups)
+        ]
+        part = value[..., first * channels : (first + count) * channels]
+        parts.append(tf.nn.convolution(part, tf.concat(rows, -1), op.strides, op.padding.upper(), "NDHWC", op.dilation))
+    return tf.concat(parts, -1)
+
+
+_CHANNELS_TOGETHER = 64
+
+
+def padded(op: Any, value: tf.Tensor, extra: Sequence[int] = (0, 0, 0), filling: float = 0.0) -> tf.Tensor:
+    """A volume with the pads of an operation around it, and `extra` positions at its ends."""
+    margins = [(before, after + more) for (before, after), more in zip(op.pads, extra, strict=True)]
+    if not any(map(any, margins)):
+        return value
+    return tf.pad(value, ((0, 0), *margins, (0, 0)), constant_values=tf.constant(filling, value.dtype))
+
+
+def _depthwise(op: ops.Conv, value: tf.Tensor, kernel: tf.Tensor) -> tf.Tensor:
+    """Each frame of the kernel convolves images; the frames' results are added."""
+    frames: int = value.shape[1]
+    step, gap = op.strides[0], op.dilation[0]
+    count = max(0, (frames - op.window[0]) // step + 1)
+    if op.padding == "same":
+        count = -(-frames // step)
+        missing = max(0, (count - 1) * step + op.window[0] - frames)
+        value = tf.pad(value, ((0, 0), (missing // 2, missing - missing // 2), (0, 0), (0, 0), (0, 0)))
+    parts = []
+    for tap in range(op.kernel[0]):
+        part = value[:, tap * gap : tap * gap + (count - 1) * step + 1 : step]
+        images = tf.reshape(part, (-1, *part.shape[2:]))
+        taps = tf.reshape(kernel[tap], (*op.kernel[1:], value.shape[-1], -1))
+        strides, padding = (1, *op.strides[1:], 1), op.padding.upper()
+        parts.append(tf.nn.depthwise_conv2d(images, taps, strides, padding, dilations=op.dilation[1:]))
+    total = tf.add_n(parts)
+    return tf.reshape(total, (-1, count, *total.shape[1:]))
+
+
+def _max_pool(op: ops.MaxPool, value: tf.Tensor) -> tf.Tensor:
+    beyond = [op.beyond(size, axis) for axis, size in enumerate(value.shape[1:4])]
+    value = padded(op, value, beyond, float(value.dtype.min))
+    return tf.nn.max_pool3d(value, op.kernel, op.strides, op.padding.upper())
+
+
+def _average_pool(op: ops.AveragePool, value: tf.Tensor) -> tf.Tensor:
+    """The sum over each window, divided by how many of its positions count."""
+    sizes: list[int] = list(value.shape[1:4])
+    beyond = [op.beyond(size, axis) for axis, size in enumerate(sizes)]
+    pooled = tf.nn.avg_pool3d(padded(op, value, beyond), op.kernel, op.strides, op.padding.upper())
+    factor = np.ones((), np.float32)
+    for axis, size in enumerate(sizes):
+        before, after = op.pads[axis]
+        counted = np.zeros(before + size + after + beyond[axis])
+        counted[(slice(0, before + size + after) if op.counts_pads else slice(before, before + size))] = 1
+        same = 0
+        if op.padding == "same":
+            same = max(0, (pooled.shape[1 + axis] - 1) * op.strides[axis] + op.kernel[axis] - len(counted))
+        starts = np.arange(pooled.shape[1 + axis]) * op.strides[axis] - same // 2
+        windows = [(max(start, 0), min(start + op.kernel[axis], len(counted))) for start in starts]
+        share = [(end - start) / max(counted[start:end].sum(), 1) for start, end in windows]
+        factor = np.expand_dims(factor, -1) * np.asarray(share, np.float32)
+    return pooled * tf.constant(factor[..., np.newaxis], pooled.dtype)
+
+
+def _pad(op: ops.Pad, value: tf.Tensor) -> tf.Tensor:
+    if op.mode == "constant":
+        return padded(op, value, filling=op.value)
+    if op.mode == "reflect":
+        return tf.pad(value, ((0, 0), *op.pads, (0, 0)), "REFLECT")
+    for axis, (before, after) in enumerate(op.pads, 1):
+        indices = np.clip(np.arange(-before, value.shape[axis] + after), 0, value.shape[axis] - 1)
+        value = tf.gather(value, indices, axis=axis) if before or after else value
+    return value
+
+
+def _crop(op: ops.Crop, value: tf.Tensor) -> tf.Tensor:
+    inside = (
+        slice(before, size - after, step)
+        for (before, after), step, size in zip(op.cuts, op.steps, value.shape[1:4], strict=True)
+    )
+    return value[(slice(None), *inside)]
+
+
+def _rearrange(op: ops.Rearrange, value: tf.Tensor) -> tf.Tensor:
+    shape = tuple(value.shape[1:])
+    sizes: Any = op.factors(shape)
+    order = [factor for join in op.joins for factor in join]
+    value = tf.transpose(tf.reshape(value, (-1, *sizes)), (0, *(factor + 1 for factor in order)))
+    return tf.reshape(value, (-1, *op.output_shape([shape])))
+
+
+def _resize(op: ops.Resize, value: tf.Tensor) -> tf.Tensor:
+    """Each axis by a matrix (output positions, input positions) of weights."""
+    for axis, (up, down) in enumerate(zip(op.up, op.down, strict=True), 1):
+        if up != down:
+            weights = tf.constant(resize_weights(op, value.shape[axis], up, down), value.dtype)
+            value = tf.tensordot(value, weights, ((axis,), (1,)))
+            value = tf.transpose(value, (*range(axis), 4, *range(axis, 4)))
+    return value
+
+
+def resize_weights(op: ops.Resize, size: int, up: int, down: int) -> np.ndarray:
+    """Weight (output position, input position) of a `Resize` along an axis."""
+    count = size * up // down
+    out = np.arange(count, dtype=np.float64)
+    match op.positions:
+        case "asymmetric":
+            places = out * down / up
+        case "align_corners":
+            places = out * (size - 1) / max(count - 1, 1)
+        case "pytorch_half_pixel" if count == 1:
+            places = out * 0
+        case _:
+            places = (out + 0.5) * down / up - 0.5
+    if op.mode == "nearest":
+        rounded = {
+            "floor": np.floor(places), "ceil": np.ceil(places), "round_prefer_floor": np.ceil(places - 0.5),
+            "round_prefer_ceil": np.floor(places + 0.5),
+        }[op.rounding]  # fmt: skip
+        return np.eye(size)[np.clip(rounded, 0, size - 1).astype(int)]
+    places = np.clip(places, 0, size - 1)
+    below = np.floor(places).astype(int)
+    above = np.minimum(below + 1, size - 1)
+    share = (places - below)[:, np.newaxis]
+    return np.eye(size)[below] * (1 - share) + np.eye(size)[above] * share
+
+
+def _reduce(op: ops.Reduce, value: tf.Tensor) -> tf.Tensor:
+    axes = [1 + index for index in op.indices(len(value.shape) - 1)]
+    return getattr(tf, f"reduce_{op.function}")(value, axes, keepdims=True)
+
+
+def _clip(activation: Activation, value: tf.Tensor) -> tf.Tensor:
+    if activation.high is not None:
+        value = tf.minimum(value, tf.constant(activation.high, value.dtype))
+    return value if activation.low is None else tf.maximum(value, tf.constant(activation.low, value.dtype))
+
+
+def _elu(activation: Activation, value: tf.Tensor) -> tf.Tensor:
+    alpha = tf.constant(activation.alpha, value.dtype)
+    return tf.nn.relu(value) + alpha * (tf.exp(tf.minimum(value, 0)) - 1)
+
+
+def _celu(activation: Activation, value: tf.Tensor) -> tf.Tensor:
+    alpha = tf.constant(activation.alpha, value.dtype)
+    return tf.nn.relu(value) + alpha * (tf.exp(tf.minimum(value / alpha, 0)) - 1)
+
+
+_ACTIVATIONS: dict[str, Function] = {
+    "clip": _clip,
+    "elu": _elu,
+    "celu": _celu,
+    "hard_silu": lambda _, value: value * tf.nn.relu6(value + 3) / 6,
+    "mish": lambda _, value: value * tf.tanh(tf.math.softplus(value)),
+    "log_softmax": lambda _, value: tf.nn.log_softmax(value),
+    "gelu_tanh": lambda _, value: tf.nn.gelu(value, approximate=True),
+    "abs": lambda _, value: tf.abs(value),
+    "square": lambda _, value: tf.square(value),
+    "sqrt": lambda _, value: tf.sqrt(value),
+    "reciprocal": lambda _, value: 1 / value,
+    "log": lambda _, value: tf.math.log(value),
+    "erf": lambda _, value: tf.math.erf(value),
+}
+"""Those that Keras has not, or not in both of its generations."""

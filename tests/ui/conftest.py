@@ -1,11 +1,13 @@
 """Fixtures of the page tests: a stored result, the page under AppTest, a real server."""
 
 import os
+import re
 import subprocess
 import sys
 import time
 import urllib.request
 from collections.abc import Callable, Iterator
+from html import unescape
 from pathlib import Path
 
 import numpy as np
@@ -45,6 +47,15 @@ def made_result(spec: RenderSpec, **metrics: float | int | bool | None) -> Rende
         algorithm=ALGORITHM_VERSION,
         provenance={"device": "a test's processor", "seconds": 2.5, "created": "2026-01-01T00:00:00+00:00"},
     )
+
+
+def table_rows(page: AppTest) -> list[list[str]]:
+    """The cells of each row of every table of a page under AppTest."""
+    rows: list[list[str]] = []
+    for table in (html.proto.body for html in page.get("html") if "<table" in html.proto.body):
+        for row in re.findall(r"<tr>(.*?)</tr>", table):
+            rows.append([unescape(cell) for cell in re.findall(r"<t[hd][^>]*>(.*?)</t[hd]>", row)])
+    return rows
 
 
 @pytest.fixture(scope="session", autouse=True)

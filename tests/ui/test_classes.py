@@ -61,7 +61,9 @@ def test_another_layer_leaves_the_class_and_its_size(open_page: OpenPage) -> Non
     assert controls_spec(page) == RenderSpec(filter=JUGGLING)
 
 
-def test_names_from_outside_are_plain_text(open_page: OpenPage, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_names_from_outside_are_plain_text(
+    open_page: OpenPage, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     names = ["*b*", "[x](http://example.org)", "![p](http://example.org/p.png)", ":red[r]", "$x$", "same", "same"]
     names += [f"<img src=x onerror=alert({n})>" for n in range(480)]
     (tmp_path / "c3d-sports1m").mkdir()

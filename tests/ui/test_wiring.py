@@ -80,7 +80,7 @@ def test_the_listed_filters_are_those_of_the_network(open_page: OpenPage, stored
     stored(RenderSpec(layer=layer, filter=second.source.filter), dead=True)
     page = open_page(layer="Mixed_4b", filter="300", tab="wiring")
     assert not page.exception
-    assert "filter 108 of Mixed\\_4b/Branch\\_1/Conv3d\\_0b\\_3x3" in captions(page)
+    assert "filter 108 of Mixed_4b/Branch_1/Conv3d_0b_3x3" in captions(page)
     assert "reads 96 inputs, each over 3 × 3 × 3 frames and pixels" in captions(page)
     cells, payload = walls(page)["Excited by these filters"]
     assert [cell["title"].split()[1] for cell in cells] == [str(each.source.filter) for each in found.exciting(6)]
@@ -152,6 +152,6 @@ def test_a_sum_names_its_parts_and_names_from_outside_are_plain_text(
     add("mine", save(model, tmp_path / "model.keras"), None, ((-1.0,), (1.0,)))
     page = open_page(network="mine", layer="sum", filter="2", frames="8", height="16", width="16", tab="wiring")
     assert not page.exception
-    assert "the sum of filter 2 of \\*left\\* and filter 2 of \\[right\\]\\(x\\)" in page.info[0].value
+    assert "the sum of filter 2 of \\*left\\* and filter 2 of \\[right\\](x)" in page.info[0].value
     cells, _ = walls(page)["Made of these filters"]
     assert [cell["caption"] for cell in cells] == ["*left*", "[right](x)"]

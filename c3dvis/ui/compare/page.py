@@ -11,12 +11,13 @@ from c3dvis.ui.components.wall import Cell, clip_pixels, wall
 from c3dvis.ui.shared import navigation
 from c3dvis.ui.shared.downloads import draw_page_downloads
 from c3dvis.ui.shared.error_boundary import error_boundary
-from c3dvis.ui.shared.markdown_table import markdown_table
 from c3dvis.ui.shared.measures import COMPARED_MEASURES, measure_caption, measure_text
 from c3dvis.ui.shared.pinned_specs import MAX_SPECS, SWEEP_VALUES, Comparison
+from c3dvis.ui.shared.plain_text import draw_caption, draw_error, plain
 from c3dvis.ui.shared.render_progress import progress_text
 from c3dvis.ui.shared.server_resources import ServerResources, server_resources
 from c3dvis.ui.shared.status_line import draw_status_line
+from c3dvis.ui.shared.table import draw_table
 from c3dvis.ui.shared.weights_notice import draw_weights_notice, weights_missing
 
 _FIELD_TITLES = {name: (title := field_title(name))[0].upper() + title[1:] for name in SWEEP_VALUES}
@@ -37,7 +38,7 @@ def page() -> None:
         comparison.draw_link_problems()
         specs = comparison.specs()
         if specs:
-            st.caption(_description(comparison))
+            draw_caption(_description(comparison))
             draw_weights_notice(resources, specs[0].network)
             active = any(resources.is_active(spec) for spec in specs)
             st.fragment(_clips, run_every=_REFRESH if active else None)(resources, comparison, active)
@@ -78,7 +79,7 @@ def _draw_sidebar(comparison: Comparison) -> None:
     titles = {"": "No sweep: show the pinned specs", **_FIELD_TITLES}
     st.selectbox("Setting", list(titles), key="k.sweep", format_func=lambda name: titles[name], on_change=start_sweep)
     if comparison.swept_field:
-        st.caption(f"{FIELDS[comparison.swept_field].help} Swept for {comparison.pinned[0].title}.")
+        draw_caption(f"{FIELDS[comparison.swept_field].help} Swept for {comparison.pinned[0].title}.")
         session["k.values"] = ", ".join(f"{value:g}" for value in comparison.swept_values)
 
         def set_values() -> None:
@@ -89,7 +90,7 @@ def _draw_sidebar(comparison: Comparison) -> None:
     st.markdown("**Pinned**")
     for index, spec in enumerate(comparison.pinned):
         with st.container(horizontal=True, vertical_alignment="center", gap="small"):
-            st.markdown(f"{index + 1}. {_target(spec)}, seed {spec.seed}", width="stretch")
+            st.markdown(f"{index + 1}. {plain(_target(spec))}, seed {spec.seed}", width="stretch")
             st.button("", key=f"k.unpin.{index}", icon=":material/close:", help="Remove", on_click=comparison.unpin,
                       args=(index,))  # fmt: skip
     st.button("Remove all", key="k.clear", on_click=comparison.clear)
@@ -112,7 +113,7 @@ def _clips(resources: ServerResources, comparison: Comparison, was_active: bool)
             comparison.chosen_spec = specs[int(chosen)]
 
     if comparison.error:
-        st.error(comparison.error, icon=":material/error:")
+        draw_error(comparison.error)
     wall(cells, key="k.wall", label="Compared volumes", side=_ROW_WIDTH // len(specs) - 10, scrub=True,
          on_chosen=choose)  # fmt: skip
     missing = [spec for spec in specs if spec not in results and spec not in active]
@@ -179,7 +180,7 @@ def _draw_measures(specs: list[RenderSpec], results: dict[RenderSpec, RenderResu
         [title, *(measure_text(results[spec].metrics, name) if spec in results else "–" for spec in specs)]
         for name, title in COMPARED_MEASURES.items()
     ]
-    markdown_table(heads, rows, numeric=True)
+    draw_table(heads, rows, numeric=True)
 
 
 def _draw_differences(specs: list[RenderSpec]) -> None:
@@ -187,6 +188,6 @@ def _draw_differences(specs: list[RenderSpec]) -> None:
     lines = []
     for index, spec in enumerate(specs[1:], start=2):
         changed = differences(specs[0], spec)
-        lines.append(f"- **{index}** differs from **1** in {', '.join(changed) if changed else 'nothing'}")
+        lines.append(f"- **{index}** differs from **1** in {plain(', '.join(changed)) if changed else 'nothing'}")
     if lines:
         st.markdown("\n".join(lines))

@@ -12,7 +12,7 @@ from c3dvis.ui.explore.page_state import TAB, ExploreState, current_state, reque
 from c3dvis.ui.explore.result_panel import draw_result_panel
 from c3dvis.ui.explore.wiring_panel import draw_wiring_panel
 from c3dvis.ui.shared.error_boundary import error_boundary
-from c3dvis.ui.shared.plain_text import plain
+from c3dvis.ui.shared.plain_text import draw_caption, draw_error, plain
 from c3dvis.ui.shared.server_resources import ServerResources, server_resources
 from c3dvis.ui.shared.status_line import draw_status_line
 from c3dvis.ui.shared.weights_notice import draw_weights_notice, weights_missing
@@ -46,7 +46,7 @@ def _draw_sidebar(spec: RenderSpec, problem: str | None) -> None:
     spec_controls.draw_controls()
     with st.container(key="render bar"):
         if problem:
-            st.error(problem)
+            draw_error(problem)
         st.button(
             "Render", key="render", type="primary", width="stretch", icon=":material/play_arrow:",
             disabled=bool(problem) or weights_missing(spec.network), on_click=request_render,
@@ -70,13 +70,13 @@ def _update_focus(resources: ServerResources, state: ExploreState, spec: RenderS
 def _draw_head(resources: ServerResources, state: ExploreState, problem: str | None) -> None:
     spec = state.focus
     name = class_name(spec)
-    st.markdown(f"### {plain(name) if name else spec.layer} · {spec.target}")
+    st.markdown(f"### {plain(f'{name or spec.layer} · {spec.target}')}")
     network = registry.describe(spec.network).title
     size = f"{spec.frames} frames of {spec.width} × {spec.height}"
-    st.caption(f"What excites it in {network}: {size}, engine {spec.engine}, seed {spec.seed}")
+    draw_caption(f"What excites it in {network}: {size}, engine {spec.engine}, seed {spec.seed}")
     state.draw_link_problems()
     if state.notice:
-        st.toast(state.notice)
+        st.toast(plain(state.notice))
         state.notice = None
     draw_class_picker(state)
     draw_weights_notice(resources, state.controls_spec.network)
@@ -90,7 +90,7 @@ def _draw_differences(resources: ServerResources, state: ExploreState) -> None:
     listed = ", ".join(changed[:4]) + (f" and {len(changed) - 4} more" if len(changed) > 4 else "")
     what = "picture" if resources.result(state.focus) else "render"
     with st.container(border=True, horizontal=True, vertical_alignment="center", key="difference"):
-        st.markdown(f"The controls differ from this {what}: **{listed}**.", width="stretch")
+        st.markdown(f"The controls differ from this {what}: **{plain(listed)}**.", width="stretch")
         blocked = weights_missing(state.controls_spec.network)
         st.button("Render this", key="render this", type="primary", on_click=request_render, disabled=blocked)
         st.button(

@@ -21,6 +21,7 @@ from c3dvis.ui.shared.downloads import draw_result_downloads
 from c3dvis.ui.shared.error_boundary import error_boundary
 from c3dvis.ui.shared.measures import draw_measures
 from c3dvis.ui.shared.pinned_specs import MAX_SPECS, session_comparison
+from c3dvis.ui.shared.plain_text import draw_caption, draw_error, draw_warning
 from c3dvis.ui.shared.render_estimate import estimate_sentence
 from c3dvis.ui.shared.render_progress import draw_progress
 from c3dvis.ui.shared.server_resources import ServerResources
@@ -112,7 +113,7 @@ def _draw_result(result: RenderResult, snapshot: JobSnapshot | None) -> None:
     spec = result.spec
     filters = registry.describe(spec.network).output_shape(spec.layer, *spec.size)[3]
     if snapshot and snapshot.warning:
-        st.warning(snapshot.warning, icon=":material/warning:")
+        draw_warning(snapshot.warning)
     if result.metrics.get("dead"):
         _draw_dead(spec, filters)
         return
@@ -120,7 +121,7 @@ def _draw_result(result: RenderResult, snapshot: JobSnapshot | None) -> None:
     step_curve(activation_curve(result.history), max(1, spec.iterations), "Activation over the steps", key="curve")
     made = result.provenance
     took = f" in {made['seconds']:.1f} s" if isinstance(made.get("seconds"), float) else ""
-    st.caption(f"Rendered{took} on {made.get('device', 'a device that was not recorded')}.")
+    draw_caption(f"Rendered{took} on {made.get('device', 'a device that was not recorded')}.")
 
 
 def _draw_links_to_other_pages(state: ExploreState) -> None:
@@ -153,7 +154,7 @@ def _draw_links_to_other_pages(state: ExploreState) -> None:
 
 def _draw_dead(spec: RenderSpec, filters: int) -> None:
     number = spec.filters[0][0]
-    st.warning(
+    draw_warning(
         f"{dead_filter(f'Filter {number} of {spec.layer}')} There is no picture of what it looks for. "
         "Its neighbours may be alive.",
         icon=":material/heart_broken:",
@@ -170,9 +171,9 @@ def _draw_missing(resources: ServerResources, state: ExploreState, snapshot: Job
     """Draw the offer to render the focus, and why an earlier attempt failed."""
     label = "Render now"
     if state.error:
-        st.error(state.error, icon=":material/error:")
+        draw_error(state.error)
     elif snapshot and snapshot.state == "failed":
-        st.error(snapshot.error or "The render failed and did not say why.", icon=":material/error:")
+        draw_error(snapshot.error or "The render failed and did not say why.")
         label = "Try again"
     else:
         st.info("Not rendered on this machine yet.", icon=":material/hourglass_empty:")

@@ -6,6 +6,7 @@ from c3dvis.networks.classes import full_title
 from c3dvis.results import RenderResult
 from c3dvis.results.interpretation import share_sentences
 from c3dvis.ui.components.texture_motion import texture_motion_message, texture_motion_view
+from c3dvis.ui.shared.plain_text import draw_error
 from c3dvis.ui.shared.server_resources import ServerResources
 
 CLIP, TEXTURE_AND_MOTION = VIEWS = ("Clip", "Texture and motion")
@@ -51,14 +52,14 @@ def _draw_offer(resources: ServerResources, result: RenderResult) -> None:
         "of the response each of them keeps: whether the filter looks for a pattern, a movement, or both together."
     )
     if snapshot and snapshot.error:
-        st.error(snapshot.error, icon=":material/error:")
+        draw_error(snapshot.error)
 
     def take_apart() -> None:
         if problem := resources.take_apart(result):
             st.session_state["texture and motion problem"] = problem
 
     if problem := st.session_state.pop("texture and motion problem", None):
-        st.error(problem, icon=":material/error:")
+        draw_error(problem)
     st.button(
         "Take apart", key="take apart", type="primary", icon=":material/call_split:", on_click=take_apart,
         help="Takes a few seconds. The texture and motion are stored with the picture.",

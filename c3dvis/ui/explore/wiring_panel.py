@@ -20,7 +20,7 @@ from c3dvis.ui.explore import spec_controls
 from c3dvis.ui.explore.input_pictures import InputPicture, input_pictures, source_name
 from c3dvis.ui.explore.page_state import ExploreState
 from c3dvis.ui.shared.error_boundary import error_boundary
-from c3dvis.ui.shared.plain_text import plain
+from c3dvis.ui.shared.plain_text import draw_error, plain
 from c3dvis.ui.shared.server_resources import ServerResources
 from c3dvis.ui.shared.weights_notice import weights_missing
 
@@ -195,4 +195,4 @@ def _draw_render_button(resources: ServerResources, state: ExploreState, picture
         label = f"Render the missing pictures ({len(missing)})"
         st.button(label, key="w.render", icon=":material/play_arrow:", on_click=render)
     for reason in dict.fromkeys(filter(None, [state.error, *(picture.error for picture in pictures.values())])):
-        st.error(plain(reason), icon=":material/error:")
+        draw_error(reason)

@@ -15,6 +15,7 @@ from c3dvis.ui.shared import navigation
 from c3dvis.ui.shared.downloads import draw_page_downloads
 from c3dvis.ui.shared.error_boundary import error_boundary
 from c3dvis.ui.shared.measures import measure_caption
+from c3dvis.ui.shared.plain_text import draw_caption, draw_error, plain
 from c3dvis.ui.shared.server_resources import ServerResources, server_resources
 from c3dvis.ui.shared.status_line import draw_status_line
 from c3dvis.ui.shared.weights_notice import draw_weights_notice, weights_missing
@@ -42,10 +43,10 @@ def page() -> None:
 
 def _draw_head(resources: ServerResources, state: GalleryState) -> None:
     base = state.base
-    st.markdown(f"### {base.layer}")
+    st.markdown(f"### {plain(base.layer)}")
     info = registry.describe(base.network)
     shape = info.output_shape(base.layer, *base.size)
-    st.caption(f"{info.title}, output {shape_text(shape)}, engine {base.engine}, seed {base.seed}")
+    draw_caption(f"{info.title}, output {shape_text(shape)}, engine {base.engine}, seed {base.seed}")
     state.draw_link_problems()
     draw_weights_notice(resources, base.network)
 
@@ -80,7 +81,7 @@ def _draw_sidebar(state: GalleryState) -> None:
     layer_strip(info, base.size, base.layer, key="g.strip", on_chosen=set_layer_of_strip)
     changed = differences(RenderSpec(network=base.network, layer=base.layer, filter=base.filter), base)
     if changed:
-        st.caption(f"Rendered with: {', '.join(changed)}")
+        draw_caption(f"Rendered with: {', '.join(changed)}")
         st.button("Use the default settings", key="g.defaults", on_click=state.use_default_settings)
 
 
@@ -153,9 +154,9 @@ def _draw_renders(resources: ServerResources, state: GalleryState, renders: Laye
                 help="Renders that someone watches on the Explore page continue.",
             )  # fmt: skip
     if state.error:
-        st.error(state.error, icon=":material/error:")
+        draw_error(state.error)
     for number, reason in list(renders.failed.items())[:3]:
-        st.error(f"Filter {number}: {reason}", icon=":material/error:")
+        draw_error(f"Filter {number}: {reason}")
 
 
 def _draw_pager(state: GalleryState, pages: int, filters: int) -> None:

@@ -18,8 +18,9 @@ from c3dvis.networks.weights.published_files import WEIGHTS_AT_URLS
 from c3dvis.spec import RenderSpec
 from c3dvis.ui.shared import navigation
 from c3dvis.ui.shared.error_boundary import error_boundary
-from c3dvis.ui.shared.markdown_table import markdown_table
+from c3dvis.ui.shared.plain_text import draw_error, plain
 from c3dvis.ui.shared.server_resources import ServerResources, server_resources
+from c3dvis.ui.shared.table import draw_table
 from c3dvis.ui.shared.weights_notice import accepted_key, draw_weights_notice
 
 UPLOADS = {"i3d-kinetics400": (60, ["ckpt", "gz"]), "c3d-sports1m": (400, None)}
@@ -47,7 +48,7 @@ def _draw(resources: ServerResources) -> None:
     )  # fmt: skip
     info = registry.describe(name)
     frames, height, width = info.default_size
-    st.markdown(f"### {info.title}")
+    st.markdown(f"### {plain(info.title)}")
     with st.container(key="network"):  # in a narrow window page.css puts the weights above the layers
         layers, weights = st.columns([5, 3], gap="large")
     with weights:
@@ -73,8 +74,8 @@ def _draw_layer_table(info: NetworkInfo) -> None:
         for row in rows
     ]
     total = sum(row.parameters for row in rows)
-    cells.append(("**Total**", "", f"**{total:,}**", ""))
-    markdown_table(("Layer (type)", "Output shape", "Parameters", "Receptive field"), cells)
+    cells.append(("Total", "", f"{total:,}", ""))
+    draw_table(("Layer (type)", "Output shape", "Parameters", "Receptive field"), cells, total=True)
 
 
 def _draw_weights(resources: ServerResources, info: NetworkInfo) -> None:
@@ -82,7 +83,7 @@ def _draw_weights(resources: ServerResources, info: NetworkInfo) -> None:
     draw_weights_notice(resources, info.name)
     if installed_weights.present(info):
         lines, digest = _provenance(info)
-        st.markdown("\n".join(f"- **{name}**: {text}" for name, text in lines))
+        st.markdown("\n".join(f"- **{name}**: {plain(text)}" for name, text in lines))
         st.caption("SHA-256 of the file that they were made from")
         st.code(digest, language=None, wrap_lines=True)
         if st.button("Check the weights", key="check", help="Reads every value and compares it with its hash"):
@@ -91,14 +92,14 @@ def _draw_weights(resources: ServerResources, info: NetworkInfo) -> None:
         _draw_upload(info)
     if installed_weights.present(info) or info.name not in WEIGHTS_AT_URLS:  # else the notice above shows the terms
         st.markdown("#### Licence")
-        st.markdown(WEIGHTS_AT_URLS[info.name].terms if info.name in WEIGHTS_AT_URLS else f"{info.licence}.")
+        st.markdown(WEIGHTS_AT_URLS[info.name].terms if info.name in WEIGHTS_AT_URLS else plain(f"{info.licence}."))
     if info.name == "c3d-sports1m":
         _draw_input_and_padding(info)
 
 
 def _provenance(info: NetworkInfo) -> tuple[list[tuple[str, str]], str]:
     """The provenance of the installed weights as (title, text) lines, and the SHA-256 of their source file."""
-    lines = [("File", f"`{info.weights_file}`, {byte_size(info.weights_path.stat().st_size)}")]
+    lines = [("File", f"{info.weights_file}, {byte_size(info.weights_path.stat().st_size)}")]
     recorded = provenance.read(info.weights_path)
     digest = info.weights_sha256 or ""
     if recorded:
@@ -112,7 +113,7 @@ def _provenance(info: NetworkInfo) -> tuple[list[tuple[str, str]], str]:
         digest = source.get("sha256", "")
     else:
         lines.append(("From", info.source))
-    lines.append(("Fingerprint", f"`{installed_weights.fingerprint(info)[:16]}…`, part of the key of every result"))
+    lines.append(("Fingerprint", f"{installed_weights.fingerprint(info)[:16]}…, part of the key of every result"))
     return lines, digest or provenance.digest(info.weights_path)[0]
 
 
@@ -121,7 +122,7 @@ def _check(info: NetworkInfo) -> None:
         with st.spinner("Reading every value …"):
             obtain.check(info)
     except C3dvisError as error:
-        st.error(str(error), icon=":material/error:")
+        draw_error(str(error))
     else:
         st.success("The weights are whole: every value is the one that was stored.", icon=":material/check:")
 
@@ -140,14 +141,14 @@ def _draw_upload(info: NetworkInfo) -> None:
     if upload is None:
         return
     try:
-        with st.spinner(f"Reading {upload.name} …"), tempfile.TemporaryDirectory() as folder:
+        with st.spinner(f"Reading {plain(upload.name)} …"), tempfile.TemporaryDirectory() as folder:
             path = Path(folder) / "upload"
             with path.open("wb") as file:
                 while chunk := upload.read(1 << 20):
                     file.write(chunk)
             obtain.install(info, path, name=upload.name[:200])
     except C3dvisError as error:
-        st.error(str(error).replace(str(path), upload.name), icon=":material/error:")
+        draw_error(str(error).replace(str(path), upload.name))
         return
     st.rerun()  # the whole page, which now shows the provenance in place of the upload
 

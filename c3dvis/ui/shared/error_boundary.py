@@ -7,9 +7,8 @@ import logging
 from collections.abc import Iterator
 from contextlib import contextmanager
 
-import streamlit as st
-
 from c3dvis.errors import C3dvisError
+from c3dvis.ui.shared.plain_text import draw_error
 
 _log = logging.getLogger(__name__)
 
@@ -26,11 +25,10 @@ def error_boundary(page: str) -> Iterator[None]:
     try:
         yield
     except C3dvisError as error:
-        st.error(str(error), icon=":material/error:")
+        draw_error(str(error))
     except Exception as error:  # the visitor gets a sentence, the log the traceback
         _log.exception("The %s page failed", page)
-        st.error(
+        draw_error(
             f"The page met an unexpected {type(error).__name__} and stopped here. Reload it; if that does "
-            "not help, the server's log has the details.",
-            icon=":material/error:",
+            "not help, the server's log has the details."
         )

@@ -13,6 +13,8 @@ from typing import NoReturn
 
 import streamlit as st
 
+from c3dvis.ui.shared.plain_text import draw_warning
+
 Query = dict[str, list[str]]
 """The parameters of an address, each with all its values."""
 
@@ -64,7 +66,7 @@ class PageState:
     def draw_link_problems(self) -> None:
         """Draw a warning for each part of the opened link that was dropped."""
         for sentence in self.link_problems:
-            st.warning(sentence, icon=":material/link_off:")
+            draw_warning(sentence, icon=":material/link_off:")
 
 
 def current_query() -> Query:

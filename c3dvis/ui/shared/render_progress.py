@@ -8,6 +8,7 @@ from c3dvis.durations import time_left
 from c3dvis.queue import JobSnapshot
 from c3dvis.results.interpretation import activation_curve
 from c3dvis.ui.components.curve import step_curve
+from c3dvis.ui.shared.plain_text import draw_warning
 
 
 def progress_text(snapshot: JobSnapshot, queue_state: str) -> str:
@@ -54,7 +55,7 @@ def draw_progress(
         label, key="cancel for everyone" if watched_by_others else "cancel", icon=":material/close:", on_click=on_cancel
     )
     if snapshot.warning:
-        st.warning(snapshot.warning, icon=":material/warning:")
+        draw_warning(snapshot.warning)
     step_curve(activation_curve(snapshot.curve), snapshot.steps, "Activation so far", key="curve")
 
 

@@ -7,6 +7,7 @@ import streamlit as st
 import c3dvis
 from c3dvis.files import byte_size
 from c3dvis.ui.shared.error_boundary import error_boundary
+from c3dvis.ui.shared.plain_text import plain
 from c3dvis.ui.shared.server_resources import ServerResources
 
 STATE_TEXT = {"starting": "starting", "warming": "warming up", "ready": "ready", "lost": "lost, restarting"}
@@ -39,11 +40,11 @@ def _status_line(resources: ServerResources) -> None:
     devices = sorted({worker.device for worker in queue.workers if worker.device})
     parts = [
         f":{_STATE_COLOURS.get(queue.state, 'orange')}[●] Worker {STATE_TEXT[queue.state]}",
-        ", ".join(devices) or "device not known yet",
+        plain(", ".join(devices)) or "device not known yet",
         renders,
         f"{stored.count + stored.starters} stored, {byte_size(stored.bytes)}",
-        f"c3dvis {c3dvis.__version__}, TensorFlow {package_version('tensorflow')}",
+        plain(f"c3dvis {c3dvis.__version__}, TensorFlow {package_version('tensorflow')}"),
     ]
     st.caption(" · ".join(parts))
     if queue.problem:
-        st.caption(f":red[{queue.problem}]")
+        st.caption(f":red[●] {plain(queue.problem)}")

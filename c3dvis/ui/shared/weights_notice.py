@@ -6,6 +6,7 @@ from c3dvis.networks import registry
 from c3dvis.networks.weights import installed_weights
 from c3dvis.networks.weights.published_files import PACKAGED_WEIGHTS, WEIGHTS_AT_URLS
 from c3dvis.ui.shared.error_boundary import error_boundary
+from c3dvis.ui.shared.plain_text import draw_error, plain
 from c3dvis.ui.shared.server_resources import ServerResources
 from c3dvis.ui.shared.weights_fetch import WeightsFetch
 
@@ -50,18 +51,18 @@ def _draw_fetch(fetch: WeightsFetch, network: str) -> None:
     amount = f"{received / 1e6:.1f} of {total / 1e6:.0f} MB" if total else f"{received / 1e6:.1f} MB"
     if total and received >= total:
         amount = "checking the file"
-    st.progress(fraction, text=f"Fetching the weights of {registry.describe(network).title}: {amount}")
+    st.progress(fraction, text=f"Fetching the weights of {plain(registry.describe(network).title)}: {amount}")
 
 
 def _draw_offer(resources: ServerResources, network: str, error: str | None) -> None:
     info = registry.describe(network)
-    terms = _size_and_terms(network)
+    title, terms = plain(info.title), _size_and_terms(network)
     if terms is None:
-        st.markdown(f"**The weights of {info.title} are not on this machine**, and there is no address to fetch them.")
+        st.markdown(f"**The weights of {title} are not on this machine**, and there is no address to fetch them.")
         st.code(info.how_to_get, language="bash")
         return
     st.markdown(
-        f"**The weights of {info.title} are not on this machine yet.** Stored results can be viewed; "
+        f"**The weights of {title} are not on this machine yet.** Stored results can be viewed; "
         f"to render, fetch the weights ({terms}"
     )
     accepted = True
@@ -74,7 +75,7 @@ def _draw_offer(resources: ServerResources, network: str, error: str | None) -> 
             st.session_state[copy_key] = accepted
             st.rerun()  # the whole page: the upload on the Network page waits for the terms too
     if error:
-        st.error(error, icon=":material/error:")
+        draw_error(error)
     st.button(
         "Fetch the weights", key="fetch", type="primary", disabled=not accepted,
         on_click=resources.start_weights_fetch, args=(network,),

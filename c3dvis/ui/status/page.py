@@ -8,10 +8,11 @@ import c3dvis
 from c3dvis.files import byte_size
 from c3dvis.ui.shared import navigation
 from c3dvis.ui.shared.error_boundary import error_boundary
-from c3dvis.ui.shared.markdown_table import markdown_table
+from c3dvis.ui.shared.plain_text import draw_error
 from c3dvis.ui.shared.render_progress import progress_text
 from c3dvis.ui.shared.server_resources import ServerResources, server_resources
 from c3dvis.ui.shared.status_line import REFRESH, STATE_TEXT, package_version
+from c3dvis.ui.shared.table import draw_table
 
 _PACKAGES = ("streamlit", "distributed", "tensorflow", "keras", "keras-vis", "numpy")
 
@@ -29,7 +30,7 @@ def _details(resources: ServerResources) -> None:
     queue = resources.queue.status()
     st.markdown(f"#### Workers: {STATE_TEXT[queue.state]}")
     if queue.problem:
-        st.error(queue.problem)
+        draw_error(queue.problem)
     rows = [
         (
             worker.address,
@@ -39,7 +40,7 @@ def _details(resources: ServerResources) -> None:
         )
         for worker in queue.workers
     ]
-    markdown_table(("Address", "Device", "Activity", "Memory"), rows, empty="No worker is connected.")
+    draw_table(("Address", "Device", "Activity", "Memory"), rows, empty="No worker is connected.")
     st.markdown("#### Queue")
     snapshots = [(job, job.snapshot()) for job in resources.queue.jobs()]
     rows = [
@@ -47,7 +48,7 @@ def _details(resources: ServerResources) -> None:
         for job, snapshot in snapshots
         if not snapshot.finished
     ]
-    markdown_table(("Position", "Render", "State"), rows, empty="Nothing is waiting.")
+    draw_table(("Position", "Render", "State"), rows, empty="Nothing is waiting.")
     st.markdown("#### Store")
     stored = resources.store.stats()
     lookups = stored.hits + stored.misses
@@ -57,13 +58,13 @@ def _details(resources: ServerResources) -> None:
         ("Size", f"{byte_size(stored.bytes)} of at most {byte_size(stored.size_limit)}"),
         ("Set aside as damaged", stored.damaged),
         ("Found when asked for", f"{stored.hits} of {lookups} times" if lookups else "never asked"),
-        ("Folder", f"`{stored.path}`"),
+        ("Folder", stored.path),
     ]
-    markdown_table(("Property", "Value"), rows)
+    draw_table(("Property", "Value"), rows)
     st.markdown("#### Versions")
     rows = [
         ("c3dvis", c3dvis.__version__),
         ("Python", platform.python_version()),
         *((package, package_version(package)) for package in _PACKAGES),
     ]
-    markdown_table(("Package", "Version"), rows)
+    draw_table(("Package", "Version"), rows)

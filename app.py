@@ -1,37 +1,10 @@
-"""The dashboard, started with `streamlit run app.py`: page settings and navigation."""
+"""The server of the dashboard, started with `streamlit run app.py`; the page itself is `c3dvis/ui/dashboard.py`."""
 
 from pathlib import Path
 
 import streamlit as st
+from starlette.middleware import Middleware
 
-from c3dvis.ui.compare import page as compare
-from c3dvis.ui.explore import page as explore
-from c3dvis.ui.gallery import page as gallery
-from c3dvis.ui.network import page as network
-from c3dvis.ui.shared import navigation
-from c3dvis.ui.status import page as status
+from c3dvis.ui.index_page import IndexPage
 
-# Drawn here, since the browser would load a named icon from another host.
-ICON = (
-    "data:image/svg+xml,"
-    "%3Csvg xmlns='http://www.w3.org/2000/svg' viewBox='0 0 32 32'%3E"
-    "%3Cpath fill='%232f6f8f' d='M4 9l12-6 12 6v14l-12 6-12-6z'/%3E"
-    "%3Cpath fill='none' stroke='%23fff' stroke-width='2' d='M4 9l12 6 12-6M16 15v14'/%3E%3C/svg%3E"
-)
-
-st.set_page_config(
-    page_title="c3dvis: what a filter of a 3D network looks for",
-    page_icon=ICON,
-    layout="wide",
-    initial_sidebar_state=330,
-)
-st.html(Path(navigation.__file__).with_name("page.css"))
-PAGES = {
-    "Explore": st.Page(explore.page, title="Explore", icon=":material/visibility:", url_path="explore", default=True),
-    "Gallery": st.Page(gallery.page, title="Gallery", icon=":material/grid_view:", url_path="gallery"),
-    "Compare": st.Page(compare.page, title="Compare", icon=":material/compare:", url_path="compare"),
-    "Network": st.Page(network.page, title="Network", icon=":material/account_tree:", url_path="network"),
-    "Status": st.Page(status.page, title="Status", icon=":material/monitor_heart:", url_path="status"),
-}
-navigation.register_pages(PAGES)
-st.navigation(list(PAGES.values()), position="hidden" if st.context.is_embedded else "top").run()
+app = st.App(Path(__file__).parent / "c3dvis" / "ui" / "dashboard.py", middleware=[Middleware(IndexPage)])

@@ -22,6 +22,7 @@ from tests.processes import PATIENCE
 
 ROOT = Path(__file__).resolve().parents[2]
 APP = ROOT / "app.py"
+DASHBOARD = ROOT / "c3dvis" / "ui" / "dashboard.py"
 
 
 def made_result(spec: RenderSpec, **metrics: float | int | bool | None) -> RenderResult:
@@ -85,7 +86,7 @@ def open_page(weights: Path) -> Callable[..., AppTest]:
     """Opens the dashboard under AppTest; keywords are the parameters of the address."""
 
     def run(**query: str) -> AppTest:
-        page = AppTest.from_file(str(APP), default_timeout=600)
+        page = AppTest.from_file(str(DASHBOARD), default_timeout=600)
         for name, value in query.items():
             page.query_params[name] = value
         return page.run()

@@ -14,8 +14,9 @@ import c3dvis
 from c3dvis.results import RenderResult
 from c3dvis.spec import MOTION_PRESETS, RenderSpec
 from c3dvis.spec.text import command
+from c3dvis.ui.shared.plain_text import plain
 from tests.processes import PATIENCE
-from tests.ui.conftest import ROOT, table_rows
+from tests.ui.conftest import DASHBOARD, ROOT, table_rows
 
 OpenPage = Callable[..., AppTest]
 Stored = Callable[..., RenderResult]
@@ -42,7 +43,7 @@ def test_a_stored_address_shows_its_volume_with_measures_and_downloads(open_page
     page = open_page(layer="Mixed_3b", filter="5", seed="3")
     assert not page.exception
     assert player_header(page)["key"] == result.key
-    assert "### Mixed_3b · filter 5" in text(page)
+    assert page.title[0].value == plain("Mixed_3b · filter 5")
     assert "a test's processor" in text(page)
     assert any("Shown activation" in html.proto.body for html in page.get("html"))
     assert {button.proto.label for button in page.get("download_button")} == {
@@ -234,7 +235,7 @@ def test_the_page_loads_neither_tensorflow_nor_pandas(weights: Path, tmp_path: P
     script = (
         "import sys\n"
         "from streamlit.testing.v1 import AppTest\n"
-        f"page = AppTest.from_file({str(ROOT / 'app.py')!r}, default_timeout=600).run()\n"
+        f"page = AppTest.from_file({str(DASHBOARD)!r}, default_timeout=600).run()\n"
         "page.session_state['explore tab'] = 'Wiring'\n"
         "page.run()\n"
         "assert not page.exception, page.exception\n"

@@ -29,7 +29,7 @@ WATCH = """
 window.seen = {};
 const look = () => {
   const now = performance.now();
-  if (!seen.page && document.querySelector('[data-testid=stMainBlockContainer] h3')) seen.page = now;
+  if (!seen.page && document.querySelector('[data-testid=stMainBlockContainer] h1')) seen.page = now;
   for (const host of document.querySelectorAll('[data-testid=stBidiComponentIsolated]'))
     if (host.shadowRoot?.querySelector('.player[data-frame]:not(.empty)')) seen.volume ??= now;
   if (!seen.volume || !seen.page) requestAnimationFrame(look);

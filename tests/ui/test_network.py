@@ -14,6 +14,7 @@ from c3dvis.networks.nearest_spec import fit
 from c3dvis.networks.weights import installed_weights, obtain
 from c3dvis.networks.weights.published_files import WEIGHTS_AT_URLS
 from c3dvis.ui.components.layer_strip import strip_blocks
+from c3dvis.ui.shared.plain_text import plain
 from c3dvis.ui.shared.server_resources import server_resources
 from tests.networks.address_server import AddressServer
 from tests.networks.layouts import convolutions
@@ -39,7 +40,7 @@ def folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
 def test_the_table_is_the_published_one_with_what_each_layer_sees(weights: Path) -> None:
     page = AppTest.from_string(PAGE, default_timeout=600).run()
     assert not page.exception
-    assert "Inception-I3D on Kinetics-400" in text(page)
+    assert page.title[0].value == plain("Inception-I3D on Kinetics-400")
     assert registry.describe("i3d-kinetics400").weights_sha256 in text(page)  # type: ignore[operator]
     page.selectbox(key="network page").select("c3d-sports1m").run()
     rows = table_rows(page)
@@ -63,7 +64,7 @@ from c3dvis.ui.network import page as network
         page.session_state["away"] = away
         page.run()
         assert not page.exception
-    assert "### Mixed_3c · filter 7" in text(page)
+    assert page.title[0].value == plain("Mixed_3c · filter 7")
 
 
 def test_provenance_of_weights_is_shown_and_weights_are_checked(folder: Path, tmp_path: Path) -> None:
@@ -119,7 +120,7 @@ def test_an_added_network_stands_there_and_on_the_strip(folder: Path, tmp_path: 
     page = AppTest.from_string(PAGE, default_timeout=600).run()
     page.selectbox(key="network page").select("lungs").run()
     assert not page.exception
-    assert "### Lungs in grey" in text(page)
+    assert page.title[0].value == "Lungs in grey"
     assert ["up1 (conv transpose)", "(8, 16, 16, 4)"] in [row[:2] for row in table_rows(page)]
     blocks = strip_blocks(info, info.default_size)
     assert [block["layer"] for block in blocks] == list(info.layers)

@@ -62,6 +62,6 @@ def test_on_a_phone_the_weights_come_before_the_long_table(browser: Browser, ser
         page.goto(f"{server.url}/network")
         expect(page.get_by_role("heading", name="Layers")).to_be_attached()
         page.wait_for_function("""() => {
-          const heads = Object.fromEntries([...document.querySelectorAll("h4")].map((h) => [h.textContent, h]));
+          const heads = Object.fromEntries([...document.querySelectorAll("h2")].map((h) => [h.textContent, h]));
           return heads.Weights.getBoundingClientRect().top < heads.Layers.getBoundingClientRect().top;
         }""")

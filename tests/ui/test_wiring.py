@@ -14,6 +14,7 @@ from c3dvis.networks.wiring import wiring
 from c3dvis.results import RenderResult
 from c3dvis.spec import RenderSpec
 from c3dvis.ui.shared import navigation
+from c3dvis.ui.shared.plain_text import plain
 
 OpenPage = Callable[..., AppTest]
 Stored = Callable[..., RenderResult]
@@ -52,7 +53,7 @@ def test_the_wiring_is_read_only_in_its_tab(open_page: OpenPage) -> None:
 def test_the_wiring_follows_the_controls_without_a_render(open_page: OpenPage) -> None:
     page = open_page(layer="Mixed_3b", filter="5", tab="wiring")
     page.button(key="filter1").click().run()
-    assert "### Mixed_3b · filter 6" in page.markdown[0].value
+    assert page.title[0].value == plain("Mixed_3b · filter 6")
     assert page.query_params == {"layer": "Mixed_3b", "filter": "6", "tab": "wiring"}
     first = wiring(registry.describe("i3d-kinetics400"), "Mixed_3b", 6).exciting(1)[0].source
     assert walls(page)["Excited by these filters"][0][0]["title"].startswith(f"Filter {first.filter} ")
@@ -69,7 +70,7 @@ def test_back_leads_to_the_tab_of_that_address(open_page: OpenPage, monkeypatch:
         page.query_params.update({"layer": "Mixed_3b", "filter": "6"} | ({"tab": tab} if tab else {}))
         page.run()
         assert ("Excited by these filters" in walls(page)) == shown
-        assert "### Mixed_3b · filter 6" in page.markdown[0].value
+        assert page.title[0].value == plain("Mixed_3b · filter 6")
 
 
 def test_the_listed_filters_are_those_of_the_network(open_page: OpenPage, stored: Stored) -> None:

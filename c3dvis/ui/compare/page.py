@@ -12,6 +12,7 @@ from c3dvis.ui.shared import navigation
 from c3dvis.ui.shared.downloads import draw_page_downloads
 from c3dvis.ui.shared.error_boundary import error_boundary
 from c3dvis.ui.shared.measures import COMPARED_MEASURES, measure_caption, measure_text
+from c3dvis.ui.shared.page_title import draw_title
 from c3dvis.ui.shared.pinned_specs import MAX_SPECS, SWEEP_VALUES, Comparison
 from c3dvis.ui.shared.plain_text import draw_caption, draw_error, plain
 from c3dvis.ui.shared.render_progress import progress_text
@@ -29,12 +30,13 @@ def page() -> None:
     """Draw the page."""
     with error_boundary("Compare"):
         resources = server_resources()
+        sidebar = st.sidebar.container()  # first, since the rest of the page moves aside when it appears
         comparison = current_comparison()
         if comparison.chosen_spec is not None:
             spec, comparison.chosen_spec = comparison.chosen_spec, None
             comparison.address.write(comparison.query())
             navigation.switch_page("Explore", spec.to_query())
-        st.markdown("### Compare")
+        draw_title("Compare")
         comparison.draw_link_problems()
         specs = comparison.specs()
         if specs:
@@ -48,7 +50,7 @@ def page() -> None:
                 icon=":material/push_pin:",
             )
         draw_status_line(resources)
-        with st.sidebar:
+        with sidebar:
             _draw_sidebar(comparison)
         comparison.address.write(comparison.query())
 

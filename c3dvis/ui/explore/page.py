@@ -12,6 +12,7 @@ from c3dvis.ui.explore.page_state import TAB, ExploreState, current_state, reque
 from c3dvis.ui.explore.result_panel import draw_result_panel
 from c3dvis.ui.explore.wiring_panel import draw_wiring_panel
 from c3dvis.ui.shared.error_boundary import error_boundary
+from c3dvis.ui.shared.page_title import draw_title
 from c3dvis.ui.shared.plain_text import draw_caption, draw_error, plain
 from c3dvis.ui.shared.server_resources import ServerResources, server_resources
 from c3dvis.ui.shared.status_line import draw_status_line
@@ -26,6 +27,7 @@ def page() -> None:
         if st.context.is_embedded:
             draw_result_panel(resources, state, player_only=True)
             return
+        sidebar = st.sidebar.container()  # first, since the rest of the page moves aside when it appears
         spec, problem = spec_controls.read_spec()
         _update_focus(resources, state, spec)
         _draw_head(resources, state, problem)
@@ -37,7 +39,7 @@ def page() -> None:
             with wires:
                 draw_wiring_panel(resources, state)
         draw_status_line(resources)
-        with st.sidebar:  # last, so that the browser gets the clip before these many widgets
+        with sidebar:  # last, so that the browser gets the clip before these many widgets
             _draw_sidebar(spec, problem)
         state.write_address()
 
@@ -69,8 +71,7 @@ def _update_focus(resources: ServerResources, state: ExploreState, spec: RenderS
 
 def _draw_head(resources: ServerResources, state: ExploreState, problem: str | None) -> None:
     spec = state.focus
-    name = class_name(spec)
-    st.markdown(f"### {plain(f'{name or spec.layer} · {spec.target}')}")
+    draw_title(f"{class_name(spec) or spec.layer} · {spec.target}")
     network = registry.describe(spec.network).title
     size = f"{spec.frames} frames of {spec.width} × {spec.height}"
     draw_caption(f"What excites it in {network}: {size}, engine {spec.engine}, seed {spec.seed}")

@@ -15,7 +15,8 @@ from c3dvis.ui.shared import navigation
 from c3dvis.ui.shared.downloads import draw_page_downloads
 from c3dvis.ui.shared.error_boundary import error_boundary
 from c3dvis.ui.shared.measures import measure_caption
-from c3dvis.ui.shared.plain_text import draw_caption, draw_error, plain
+from c3dvis.ui.shared.page_title import draw_title
+from c3dvis.ui.shared.plain_text import draw_caption, draw_error
 from c3dvis.ui.shared.server_resources import ServerResources, server_resources
 from c3dvis.ui.shared.status_line import draw_status_line
 from c3dvis.ui.shared.weights_notice import draw_weights_notice, weights_missing
@@ -27,6 +28,7 @@ def page() -> None:
     """Draw the page."""
     with error_boundary("Gallery"):
         resources = server_resources()
+        sidebar = st.sidebar.container()  # first, since the rest of the page moves aside when it appears
         state = current_state()
         if state.chosen_filter is not None:
             spec, state.chosen_filter = state.base.replace(filter=state.chosen_filter), None
@@ -36,14 +38,14 @@ def page() -> None:
         active = bool(layer_renders(resources, state.specs()).active)
         st.fragment(_filters, run_every=_REFRESH if active else None)(resources, state, active)
         draw_status_line(resources)
-        with st.sidebar:
+        with sidebar:
             _draw_sidebar(state)
         state.address.write(state.query())
 
 
 def _draw_head(resources: ServerResources, state: GalleryState) -> None:
     base = state.base
-    st.markdown(f"### {plain(base.layer)}")
+    draw_title(base.layer)
     info = registry.describe(base.network)
     shape = info.output_shape(base.layer, *base.size)
     draw_caption(f"{info.title}, output {shape_text(shape)}, engine {base.engine}, seed {base.seed}")

@@ -18,6 +18,7 @@ from c3dvis.networks.weights.published_files import WEIGHTS_AT_URLS
 from c3dvis.spec import RenderSpec
 from c3dvis.ui.shared import navigation
 from c3dvis.ui.shared.error_boundary import error_boundary
+from c3dvis.ui.shared.page_title import draw_title
 from c3dvis.ui.shared.plain_text import draw_error, plain
 from c3dvis.ui.shared.server_resources import ServerResources, server_resources
 from c3dvis.ui.shared.table import draw_table
@@ -48,13 +49,13 @@ def _draw(resources: ServerResources) -> None:
     )  # fmt: skip
     info = registry.describe(name)
     frames, height, width = info.default_size
-    st.markdown(f"### {plain(info.title)}")
+    draw_title(info.title)
     with st.container(key="network"):  # in a narrow window page.css puts the weights above the layers
         layers, weights = st.columns([5, 3], gap="large")
     with weights:
         _draw_weights(resources, info)
     with layers:
-        st.markdown("#### Layers")
+        st.markdown("## Layers")
         st.caption(
             f"For a clip of {frames} frames of {width} × {height}. The receptive field is the part of the clip "
             "(frames × rows × columns) that one position of the layer sees."
@@ -79,7 +80,7 @@ def _draw_layer_table(info: NetworkInfo) -> None:
 
 
 def _draw_weights(resources: ServerResources, info: NetworkInfo) -> None:
-    st.markdown("#### Weights")
+    st.markdown("## Weights")
     draw_weights_notice(resources, info.name)
     if installed_weights.present(info):
         lines, digest = _provenance(info)
@@ -91,7 +92,7 @@ def _draw_weights(resources: ServerResources, info: NetworkInfo) -> None:
     elif info.name in UPLOADS:
         _draw_upload(info)
     if installed_weights.present(info) or info.name not in WEIGHTS_AT_URLS:  # else the notice above shows the terms
-        st.markdown("#### Licence")
+        st.markdown("## Licence")
         st.markdown(WEIGHTS_AT_URLS[info.name].terms if info.name in WEIGHTS_AT_URLS else plain(f"{info.licence}."))
     if info.name == "c3d-sports1m":
         _draw_input_and_padding(info)
@@ -158,7 +159,7 @@ def _draw_input_and_padding(info: NetworkInfo) -> None:
     chosen, mean, _ = c3d_options.stored(info.name)
     red, green, blue = (f"{-low:.2f}" for low in info.domain.low)
     how = "a mean file of this machine's operator" if mean else "the channel means of its usual mean file"
-    st.markdown("#### Input")
+    st.markdown("## Input")
     st.markdown(
         f"Frames in BGR, 0 to 255, less {how} (red {red}, green {green}, blue {blue}); clips are shown in RGB with the "
         f"mean added back. Before pool5 the network pads as {_PADDING[chosen.pool5_padding]}."

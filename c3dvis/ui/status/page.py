@@ -8,6 +8,7 @@ import c3dvis
 from c3dvis.files import byte_size
 from c3dvis.ui.shared import navigation
 from c3dvis.ui.shared.error_boundary import error_boundary
+from c3dvis.ui.shared.page_title import draw_title
 from c3dvis.ui.shared.plain_text import draw_error
 from c3dvis.ui.shared.render_progress import progress_text
 from c3dvis.ui.shared.server_resources import ServerResources, server_resources
@@ -21,14 +22,14 @@ def page() -> None:
     """Draw the page."""
     with error_boundary("Status"):
         navigation.mark_shown("Status")
-        st.markdown("### Status")
+        draw_title("Status")
         st.fragment(_details, run_every=REFRESH)(server_resources())
 
 
 @error_boundary("Status")
 def _details(resources: ServerResources) -> None:
     queue = resources.queue.status()
-    st.markdown(f"#### Workers: {STATE_TEXT[queue.state]}")
+    st.markdown(f"## Workers: {STATE_TEXT[queue.state]}")
     if queue.problem:
         draw_error(queue.problem)
     rows = [
@@ -41,7 +42,7 @@ def _details(resources: ServerResources) -> None:
         for worker in queue.workers
     ]
     draw_table(("Address", "Device", "Activity", "Memory"), rows, empty="No worker is connected.")
-    st.markdown("#### Queue")
+    st.markdown("## Queue")
     snapshots = [(job, job.snapshot()) for job in resources.queue.jobs()]
     rows = [
         (snapshot.position or "", job.spec.title, progress_text(snapshot, queue.state))
@@ -49,7 +50,7 @@ def _details(resources: ServerResources) -> None:
         if not snapshot.finished
     ]
     draw_table(("Position", "Render", "State"), rows, empty="Nothing is waiting.")
-    st.markdown("#### Store")
+    st.markdown("## Store")
     stored = resources.store.stats()
     lookups = stored.hits + stored.misses
     rows = [
@@ -61,7 +62,7 @@ def _details(resources: ServerResources) -> None:
         ("Folder", stored.path),
     ]
     draw_table(("Property", "Value"), rows)
-    st.markdown("#### Versions")
+    st.markdown("## Versions")
     rows = [
         ("c3dvis", c3dvis.__version__),
         ("Python", platform.python_version()),

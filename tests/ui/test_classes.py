@@ -32,7 +32,7 @@ def test_the_list_has_every_class_and_a_choice_sets_objective_layer_and_size(ope
     spec = classes.class_spec(info, JUGGLING)
     assert page.session_state["explore"].focus == controls_spec(page) == spec
     assert page.query_params["objective"] == "class"
-    assert "### juggling balls · class 169" in text(page)
+    assert page.title[0].value == plain("juggling balls · class 169")
     assert player_header(page)["label"] == "juggling balls · class 169 · i3d-kinetics400"
     assert "on two processor cores" in text(page)  # before it starts
     assert page.button(key="render focus").label == "Render now"
@@ -51,7 +51,7 @@ def test_a_link_to_a_class_shows_its_name_and_its_stored_picture(
     page = open_page(**spec.to_query())
     assert class_list(page).value == 1
     assert player_header(page)["key"] == result.key
-    assert "### air drumming · class 1" in text(page)
+    assert page.title[0].value == plain("air drumming · class 1")
 
 
 def test_another_layer_leaves_the_class_and_its_size(open_page: OpenPage) -> None:
@@ -73,7 +73,7 @@ def test_names_from_outside_are_plain_text(
     for number in (0, 1, 2, 3, 4, 7):
         page = open_page(**classes.class_spec(describe("c3d-sports1m"), number).to_query())
         assert not page.exception
-        assert page.markdown[0].value == f"### {plain(f'{names[number]} · class {number}')}"
+        assert page.title[0].value == plain(f"{names[number]} · class {number}")
     options = class_list(page).options
     assert len(set(options)) == 487
     assert options[5:7] == ["same (5)", "same (6)"]

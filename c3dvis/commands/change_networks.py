@@ -1,6 +1,7 @@
 """`c3dvis networks add`, `set` and `remove`: settings of this machine, which the page cannot change."""
 
 import argparse
+from dataclasses import asdict
 from pathlib import Path
 
 from c3dvis.commands.console import Console
@@ -25,6 +26,7 @@ def add(arguments: argparse.Namespace, console: Console) -> int:
         arguments.name, arguments.architecture, arguments.weights, (low, high), arguments.order, size, arguments.title,
         arguments.licence, arguments.labels,
     )  # fmt: skip
+    proof, left_out = installed_weights.proof(info), installed_weights.left_out(info)
     channels = info.architecture.channels
     shown = {1: "shown in grey", 3: "shown in colour"}.get(channels, "shown by its first three channels")
     counted = f"{channels} channels" if channels > 1 else "one channel"
@@ -32,10 +34,12 @@ def add(arguments: argparse.Namespace, console: Console) -> int:
         {
             "network": info.name, "layers": list(info.layers), "channels": channels,
             "default_size": list(info.default_size), "path": str(info.weights_path.parent),
-            "fingerprint": installed_weights.fingerprint(info),
+            "fingerprint": installed_weights.fingerprint(info), "proof": asdict(proof), "left_out": left_out,
         },
         f"{info.name} is added: {len(info.layers)} layers that can be targeted, {counted} ({shown}), clips of "
         f"{'×'.join(map(str, info.default_size))}.",
+        str(proof),
+        *filter(None, [left_out]),
         f"`c3dvis layers {info.name}` lists them.",
     )  # fmt: skip
     return 0

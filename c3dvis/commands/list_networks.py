@@ -62,10 +62,20 @@ def layers(arguments: argparse.Namespace, console: Console) -> int:
         for row in rows
     ]
     title = f"{info.title}, clip of {size['frames']}×{size['height']}×{size['width']} (frames×height×width)"
+    proof, left_out = installed_weights.proof(info), installed_weights.left_out(info)
     console.result(
-        {"network": info.name, **size, "parameters": total, "layers": [asdict(row) for row in rows]},
+        {
+            "network": info.name,
+            "proof": asdict(proof),
+            "left_out": left_out,
+            **size,
+            "parameters": total,
+            "layers": [asdict(row) for row in rows],
+        },
         table(title, ("layer", "kind", "output shape", "parameters", "sees (t×h×w)"), shown, right=("parameters",)),
         f"Total: {total:,} parameters. Layers marked · cannot be targeted.",
+        str(proof),
+        *filter(None, [left_out]),
     )
     return 0
 

@@ -2,7 +2,6 @@
 
 import importlib
 import json
-import warnings
 import zipfile
 from collections.abc import Callable
 from pathlib import Path
@@ -18,7 +17,9 @@ from c3dvis.errors import InvalidSpec, UnknownNetwork, WeightsDamaged
 from c3dvis.networks import registry
 from c3dvis.networks.compute import network as networks
 from c3dvis.networks.importers.add_network import add
-from c3dvis.networks.weights import installed_weights
+from c3dvis.networks.proof import process
+from c3dvis.networks.weights import child_process, installed_weights, provenance
+from tests.networks.keras_models import FORMS, randomised, save
 
 SIZE = (8, 16, 16)
 RANGE = ((-1.0,), (1.0,))
@@ -29,7 +30,19 @@ def folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     """A weights folder of this test's own."""
     monkeypatch.setenv("C3DVIS_WEIGHTS_DIR", str(tmp_path / "weights"))
     monkeypatch.setattr(networks, "_loaded", {})
+    monkeypatch.setattr(child_process, "ask", ask_here)
     return tmp_path / "weights"
+
+
+ask = child_process.ask
+
+
+def ask_here(module: str, request: dict[str, Any], subject: Path, *others: Any) -> dict[str, Any]:
+    """`child_process.ask`, without a process where that would load TensorFlow anew for every network."""
+    if module != "c3dvis.networks.proof.process":
+        return ask(module, request, subject, *others)
+    message = child_process.last_message(process.answer, request, subject, lambda _: None)
+    return child_process.report_of(json.loads(json.dumps(message)))
 
 
 def plain(keras: Any, channels: int = 3) -> Any:
@@ -109,38 +122,6 @@ def nested(keras: Any, channels: int = 3) -> Any:
     return keras.Model(clip, layers.Dense(2, name="each")(x))
 
 
-def randomised(model: Any) -> Any:
-    """With weights that are all different; variances stay above zero."""
-    generator = np.random.default_rng(0)
-    values = [generator.normal(0, 0.4, weight.shape).astype(np.float32) for weight in model.get_weights()]
-    model.set_weights([np.abs(v) + 0.5 if w.name.endswith(("variance", "variance:0")) else v
-                       for v, w in zip(values, model.weights, strict=True)])  # fmt: skip
-    return model
-
-
-def save(model: Any, path: Path) -> Path:
-    with warnings.catch_warnings():
-        warnings.filterwarnings("ignore", "You are saving your model as an HDF5 file")
-        warnings.filterwarnings("ignore", "__array__ implementation")
-        if path.name.endswith((".weights.h5", "-weights.h5")):
-            model.save_weights(path)
-        elif path.suffix == ".json":
-            path.write_text(model.to_json())
-        else:
-            model.save(path)
-    return path
-
-
-FORMS = {
-    "keras 3 .keras": ("keras", ["model.keras"]),
-    "keras 3 .h5": ("keras", ["model.h5"]),
-    "keras 3 json and weights": ("keras", ["model.json", "model.weights.h5"]),
-    "keras 2 .h5": ("tf_keras", ["model.h5"]),
-    "keras 2 json and weights": ("tf_keras", ["model.json", "old-weights.h5"]),
-    "keras 2 .keras": ("tf_keras", ["model.keras"]),
-}
-
-
 @pytest.mark.parametrize("form", FORMS)
 @pytest.mark.parametrize("build", [plain, residual, unet, nested], ids=lambda build: build.__name__)
 def test_an_added_network_responds_as_keras_says(build: Callable[[Any], Any], form: str, tmp_path: Path) -> None:
@@ -149,6 +130,8 @@ def test_an_added_network_responds_as_keras_says(build: Callable[[Any], Any], fo
     model = randomised(build(keras))
     paths = [save(model, tmp_path / name) for name in files]
     info = add("mine", paths[0], paths[1] if len(paths) > 1 else None, RANGE)
+    assert _record(info).proof.is_proved, _record(info).proof
+    assert not _record(info).left_out
     network = networks.load_network("mine")
     clip = np.random.default_rng(1).integers(0, 256, (*SIZE, 3), np.uint8)
     tensor = info.domain.to_network(clip)
@@ -159,6 +142,12 @@ def test_an_added_network_responds_as_keras_says(build: Callable[[Any], Any], fo
     for row in info.table(*SIZE):  # shapes as data are those of the tensors
         if row.targetable:
             assert network.respond(clip, row.name).size == np.prod(row.output_shape)
+
+
+def _record(info: registry.NetworkInfo) -> provenance.Provenance:
+    record = provenance.read(info.weights_path)
+    assert record
+    return record
 
 
 def test_it_stands_among_the_others_until_it_is_removed(
@@ -227,7 +216,7 @@ def _config(tmp_path: Path, change: Callable[[dict], None]) -> Path:
 
 
 def _lambda(described: dict) -> None:
-    described["config"]["layers"][4]["class_name"] = "Lambda"
+    described["config"]["layers"][1]["class_name"] = "Lambda"
 
 
 def _custom(described: dict) -> None:
@@ -251,17 +240,17 @@ def _two_dimensional(described: dict) -> None:
 
 
 def _unknown(described: dict) -> None:
-    described["config"]["layers"][5]["class_name"] = "GroupNormalization"
+    described["config"]["layers"][1]["class_name"] = "ConvLSTM3D"
 
 
 REFUSED = {
-    _lambda: "norm is a Lambda, which is not known here; it would be code to run",
+    _lambda: "first is a Lambda, which is not known here; it would be code to run",
     _custom: r"first is of a class of its own \(Conv3D\), which would be code to run",
     _subclass: "The model is a MyModel: expected Sequential or Functional",
     _function: "first has the activation 'os.system', which is not known here",
     _channels_first: "first has its channels first",
     _two_dimensional: r"an input of shape \[None, 8, 8, 3\]: expected \(batch, frames",
-    _unknown: "act is a GroupNormalization, which is not known here",
+    _unknown: "first is a ConvLSTM3D, which is not known here",
 }
 
 
@@ -281,10 +270,11 @@ def test_weights_that_do_not_fit_are_refused(tmp_path: Path, folder: Path) -> No
 
     described = save(plain(keras), tmp_path / "m.json")
     other = save(residual(keras), tmp_path / "other.weights.h5")
-    with pytest.raises(
-        WeightsDamaged, match=r"other\.weights\.h5 lacks weights of the layer first: 'kernel' is missing"
-    ):
+    with pytest.raises(WeightsDamaged, match=r"other\.weights\.h5 does not fit the layer second: expected 1 arrays"):
         add("mine", described, other, RANGE)
+    few = save(keras.Sequential([keras.Input((*SIZE, 3)), keras.layers.Flatten()]), tmp_path / "few.weights.h5")
+    with pytest.raises(WeightsDamaged, match=r"few\.weights\.h5 lacks weights of the layer first: 'kernel' is missing"):
+        add("mine", described, few, RANGE)
     wider = save(plain(keras, 5), tmp_path / "wider.weights.h5")
     with pytest.raises(WeightsDamaged, match=r"does not fit the layer first: expected a kernel \(3, 3, 3, 3, 4\)"):
         add("mine", described, wider, RANGE)

@@ -23,7 +23,7 @@ Shape = tuple[int, ...]
 ACTIVATIONS = (
     "relu", "elu", "selu", "gelu", "sigmoid", "hard_sigmoid", "tanh", "softplus", "softsign", "silu", "swish",
     "softmax", "exponential", "relu6", "leaky_relu", "celu", "hard_silu", "mish", "log_softmax", "gelu_tanh", "clip",
-    "abs", "square", "sqrt", "reciprocal", "log", "erf",
+    "abs", "square", "sqrt", "reciprocal", "log", "erf", "log_sigmoid",
 )  # fmt: skip
 """Known activation functions, by their names in Keras where it has them; `gelu_tanh` is its approximate GELU."""
 

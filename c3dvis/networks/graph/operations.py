@@ -124,7 +124,9 @@ class Merge(Join):
     def output_shape(self, inputs: Sequence[Shape]) -> Shape:
         if not min(map(min, inputs)):
             return inputs[0]
-        return tuple(max(column) for column in zip(*inputs, strict=True))
+        rank = max(map(len, inputs))  # a vector is broadcast over the positions of a volume
+        whole = ((*[1] * (rank - len(shape)), *shape) for shape in inputs)
+        return tuple(max(column) for column in zip(*whole, strict=True))
 
 
 class Add(Merge, kind="add"):

@@ -1,7 +1,7 @@
 """`Imported`: what an importer reads from a model of another program."""
 
 from collections.abc import Callable, Hashable, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 
 import numpy as np
 
@@ -19,7 +19,7 @@ class Imported:
     """A model as data, translated to operations.
 
     Attributes:
-        framework: the importer, which is also the name of the module in `proof/` that runs the model's own framework.
+        framework: which of the frameworks in `proof/references.py` runs the model itself.
         form: the file format, for people: `Keras 3.15.1 .keras`.
         operations: in order of computation; the network's output comes last.
         size: (frames, height, width) of the input, None where the model takes any.
@@ -27,6 +27,7 @@ class Imported:
         weights: for each operation with weights, a function that reads and makes its (kernel, bias).
         addresses: for each operation that can be targeted, where the framework's model has the same value (after what
             was folded into the operation: its normalisation and its activation function).
+        is_float16: whether weights are stored in half precision.
         left_out: what of the model could not be translated, and why: a sentence; empty where all of it was.
     """
 
@@ -37,4 +38,5 @@ class Imported:
     channels: int
     weights: Mapping[str, Callable[[], Pair]]
     addresses: Mapping[str, Address]
-    left_out: str = field(default="")
+    is_float16: bool = False
+    left_out: str = ""

@@ -1,31 +1,55 @@
 """Translates one layer of a Keras model: its class and settings into operations, its arrays into their weights.
 
-An unsupported class or setting raises an error that names it.
+An unsupported class or setting raises an error that names it. `keras_operator.py` translates Keras's functions.
 """
 
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any
 
 import numpy as np
 
 from c3dvis.errors import WeightsDamaged
 from c3dvis.networks.graph import operations as ops
-from c3dvis.networks.graph.base_operation import ACTIVATIONS, RELU, Activation, Operation, Padding, Triple
+from c3dvis.networks.graph.base_operation import Operation, Padding, Triple
+from c3dvis.networks.importers.imported import Pair
+from c3dvis.networks.importers.keras_activation import activations
+from c3dvis.networks.importers.keras_weights import Arrays
 
-Pair = tuple[np.ndarray, np.ndarray]
-"""(kernel, bias) of an operation."""
-Arrays = dict[str, np.ndarray]
-"""A layer's arrays by role: kernel, bias, gamma, beta, moving_mean, moving_variance."""
 MakePair = Callable[[Arrays], Pair]
+"""From a layer's arrays by role to the (kernel, bias) of an operation."""
 
-_TRAINING_ONLY = (
+_NO_EFFECT = (
     "Dropout", "SpatialDropout3D", "GaussianNoise", "GaussianDropout", "AlphaDropout", "ActivityRegularization",
+    "Identity", "RandomFlip", "RandomContrast", "RandomBrightness", "RandomTranslation", "RandomRotation", "RandomZoom",
 )  # fmt: skip
-_WITHOUT_SETTINGS: dict[str, type[Operation]] = {
-    **dict.fromkeys(_TRAINING_ONLY, ops.Dropout),
-    "Add": ops.Add, "Average": ops.Average, "Maximum": ops.Maximum, "Multiply": ops.Multiply, "Subtract": ops.Subtract,
+"""Layers that have no effect outside of training."""
+_MERGES: dict[str, type[ops.Merge]] = {
+    "Add": ops.Add, "Average": ops.Average, "Maximum": ops.Maximum, "Minimum": ops.Minimum, "Multiply": ops.Multiply,
+    "Subtract": ops.Subtract,
 }  # fmt: skip
+_ACTIVATIONS = ("Activation", "ReLU", "LeakyReLU", "ELU", "Softmax")
+_WITHOUT_WEIGHTS = {
+    *_NO_EFFECT, *_MERGES, *_ACTIVATIONS, "InputLayer", "Rescaling", "MaxPooling3D", "AveragePooling3D",
+    "GlobalAveragePooling3D", "GlobalMaxPooling3D", "ZeroPadding3D", "Cropping3D", "UpSampling3D", "Flatten", "Reshape",
+    "Concatenate", "Permute", "RepeatVector", "Masking", "Dot", "ThresholdedReLU", "UnitNormalization", "Lambda",
+    "TFOpLambda", "SlicingOpLambda", "Resizing", "CenterCrop",
+}  # fmt: skip
+
+
+@dataclass(frozen=True)
+class Value:
+    """A value of the model: the output of an operation, or the clip.
+
+    Attributes:
+        name: of the operation, or `input`.
+        channels: the last axis; 0 for a flattened volume, whose length depends on the clip.
+        is_volume: whether it has frames, height and width.
+    """
+
+    name: str
+    channels: int
+    is_volume: bool
 
 
 @dataclass(frozen=True)
@@ -33,114 +57,162 @@ class Translated:
     """A translated layer.
 
     Attributes:
-        operations: one operation, or two of which the second reads the first; weights belong to the first.
-        channels: of its output.
-        is_volume: whether its output has frames, height and width.
-        roles: of its arrays in a file, in Keras 3's order.
-        make_pair: makes its (kernel, bias) from those arrays, None where it has no weights.
+        operations: one, or several of which each reads the one before; the last one's output is the layer's.
+        output: the layer's output.
+        pairs: makes the (kernel, bias) of those operations that have weights, from the layer's arrays.
     """
 
     operations: tuple[Operation, ...]
-    channels: int
-    is_volume: bool
-    roles: tuple[str, ...] = ()
-    make_pair: MakePair | None = None
+    output: Value
+    pairs: Mapping[str, MakePair] = field(default_factory=dict)
 
 
-def translate(
-    kind: str,
-    config: Mapping[str, Any],
-    name: str,
-    input_names: Sequence[str],
-    input_channels: Sequence[int],
-    is_volume: bool,
-) -> Translated:
+def roles(kind: str, config: Mapping[str, Any]) -> tuple[tuple[str, ...], int] | None:
+    """The roles of a layer's arrays in Keras's order, and how many of them are trained; None of an unknown class."""
+    match kind:
+        case "Conv3D" | "Conv3DTranspose" | "Dense":
+            found = ("kernel", "bias") if config.get("use_bias", True) else ("kernel",)
+            return found, len(found)
+        case "BatchNormalization":
+            trained = [role for key, role in (("scale", "gamma"), ("center", "beta")) if config.get(key, True)]
+            return (*trained, "moving_mean", "moving_variance"), len(trained)
+        case _ if kind in _WITHOUT_WEIGHTS:
+            return (), 0
+    return None
+
+
+def translate(kind: str, config: Mapping[str, Any], name: str, inputs: Sequence[Value], is_keras_2: bool) -> Translated:
     """Translate a layer.
 
     Args:
         kind: its class in Keras.
         config: its settings, as Keras writes them.
         name: of its operation.
-        input_names: the operations that it reads.
-        input_channels: of each of them.
-        is_volume: whether the first of them has frames, height and width.
+        inputs: the values that it reads.
+        is_keras_2: whether Keras 2 wrote it, in which some names mean something else.
 
     Raises:
         WeightsDamaged: the class, or a setting of it, is not known here.
     """
-    channels, inputs = input_channels[0], tuple(input_names)
+    first, names = inputs[0], tuple(value.name for value in inputs)
+    channels, is_volume = first.channels, first.is_volume
 
-    def unchanged(op: Operation) -> Translated:
-        """A layer that leaves the channels and the volume as they are."""
-        return Translated((op,), channels, is_volume)
+    def of(op: Operation, channels: int = channels, is_volume: bool = is_volume, **pairs: MakePair) -> Translated:
+        """A layer that is one operation, and the activation function in its settings."""
+        output, made = Value(name, channels, is_volume), {name: pairs["pair"]} if pairs else {}
+        if config.get("activation") in (None, "linear"):
+            return Translated((op,), output, made)
+        after = activation(f"{name}/activation", output, config["activation"], is_keras_2)
+        return Translated((op, *after.operations), after.output, {**made, **after.pairs})
 
     match kind:
-        case "Conv3D" | "Conv3DTranspose":
-            filters = int(config["filters"])
-            kernel, strides = _triple(config["kernel_size"]), _triple(config["strides"])
-            padding, activation = _padding(config, name), _activation(config, name)
+        case "Conv3D":
+            filters, kernel = int(config["filters"]), _triple(config["kernel_size"])
+            op: Operation = ops.Conv(
+                name, names, filters, kernel, _triple(config["strides"]), _padding(config, name),
+                int(config.get("groups") or 1), _triple(config.get("dilation_rate", 1)),
+            )  # fmt: skip
+            return of(op, filters, pair=_kernel_and_bias(filters))
+        case "Conv3DTranspose":
+            filters, kernel = int(config["filters"]), _triple(config["kernel_size"])
             dilation, groups = _triple(config.get("dilation_rate", 1)), int(config.get("groups") or 1)
-            op: Operation
-            if kind == "Conv3D":
-                op = ops.Conv(name, inputs, filters, kernel, strides, padding, groups, dilation, activation=activation)
-            elif dilation != (1, 1, 1) or groups != 1 or config.get("output_padding") not in (None, [None] * 3):
+            if dilation != (1, 1, 1) or groups != 1 or config.get("output_padding") not in (None, [None] * 3):
                 raise WeightsDamaged(f"The layer {name[:60]} is transposed with dilation, groups or an output padding.")
-            else:
-                op = ops.ConvTranspose(name, inputs, filters, kernel, strides, padding, activation=activation)
-            return Translated((op,), filters, is_volume, ("kernel", "bias"), _kernel_and_bias(filters))
+            op = ops.ConvTranspose(name, names, filters, kernel, _triple(config["strides"]), _padding(config, name))
+            return of(op, filters, pair=_kernel_and_bias(filters))
         case "Dense":  # on a volume, it is a pointwise convolution
             filters, made = int(config["units"]), ops.Conv if is_volume else ops.Dense
-            op = made(name, inputs, filters, activation=_activation(config, name))
-            make_pair = _kernel_and_bias(filters, is_pointwise=is_volume)
-            return Translated((op,), filters, is_volume, ("kernel", "bias"), make_pair)
+            return of(made(name, names, filters), filters, pair=_kernel_and_bias(filters, is_pointwise=is_volume))
         case "BatchNormalization":
             if config.get("axis") not in (-1, 4, [4], [-1]) and is_volume:
                 raise WeightsDamaged(
                     f"The layer {name[:60]} normalises axis {config.get('axis')}; expected the channels."
                 )
-            optional = [role for key, role in (("scale", "gamma"), ("center", "beta")) if config.get(key, True)]
-            roles = (*optional, "moving_mean", "moving_variance")
-            scale = ops.Scale(name, inputs, channels)
-            return Translated((scale,), channels, is_volume, roles, _normalisation(config, channels))
+            return of(ops.Scale(name, names, channels), pair=_normalisation(config, channels))
         case "Rescaling":
-            factor, offset = (
-                np.broadcast_to(np.asarray(config[key], np.float32), (channels,)).copy() for key in ("scale", "offset")
-            )
-            scale = ops.Scale(name, inputs, channels)
-            return Translated((scale,), channels, is_volume, make_pair=lambda _: (factor, offset))
-        case "Activation" | "ReLU" | "LeakyReLU" | "ELU" | "Softmax":
-            return unchanged(ops.ActivationLayer(name, inputs, activation=_activation_layer(kind, config, name)))
+            return affine(name, first, config["scale"], config["offset"])
+        case _ if kind in _ACTIVATIONS:
+            function = config["activation"] if kind == "Activation" else {"class_name": kind, "config": config}
+            return activation(name, first, function, is_keras_2)
         case "MaxPooling3D" | "AveragePooling3D":
             pool = ops.MaxPool if kind == "MaxPooling3D" else ops.AveragePool
             size, strides = _triple(config["pool_size"]), _triple(config.get("strides") or config["pool_size"])
-            return unchanged(pool(name, inputs, size, strides, _padding(config, name)))
+            return of(pool(name, names, size, strides, _padding(config, name)))
         case "GlobalAveragePooling3D" | "GlobalMaxPooling3D":
-            op = (ops.GlobalMaxPool if kind == "GlobalMaxPooling3D" else ops.GlobalAveragePool)(name, inputs)
+            op = (ops.GlobalMaxPool if kind == "GlobalMaxPooling3D" else ops.GlobalAveragePool)(name, names)
             if not config.get("keepdims"):
-                return Translated((op,), channels, False)
-            return Translated((op, ops.ReshapeToVolume(f"{name}/kept", (name,))), channels, True)
+                return of(op, is_volume=False)
+            kept = ops.ReshapeToVolume(f"{name}/kept", (name,))
+            return Translated((op, kept), Value(kept.name, channels, True))
         case "ZeroPadding3D":
-            return unchanged(ops.Pad(name, inputs, _margins(config["padding"])))
+            return of(ops.Pad(name, names, _margins(config["padding"])))
         case "Cropping3D":
-            return unchanged(ops.Crop(name, inputs, _margins(config["cropping"])))
+            return of(ops.Crop(name, names, _margins(config["cropping"])))
         case "UpSampling3D":
-            return unchanged(ops.Upsample(name, inputs, _triple(config["size"])))
+            return of(ops.Upsample(name, names, _triple(config["size"])))
         case "Flatten" if is_volume:
-            return Translated((ops.Flatten(name, inputs),), 0, False)
+            return of(ops.Flatten(name, names), 0, False)
         case "Flatten":
-            return unchanged(ops.Dropout(name, inputs))
+            return of(ops.Dropout(name, names))
         case "Reshape" if not is_volume and list(config["target_shape"]) in ([1, 1, 1, channels], [1, 1, 1, -1]):
-            return Translated((ops.ReshapeToVolume(name, inputs),), channels, True)
+            return of(ops.ReshapeToVolume(name, names), channels, True)
         case "Concatenate":
-            if config.get("axis", -1) not in (-1, 4):
+            if config.get("axis", -1) not in (-1, 4 if is_volume else 1):
                 raise WeightsDamaged(f"The layer {name[:60]} joins along axis {config['axis']}; expected the channels.")
-            return Translated((ops.Concat(name, inputs),), sum(input_channels), is_volume)
-        case _ if kind in _WITHOUT_SETTINGS:
-            return Translated((_WITHOUT_SETTINGS[kind](name, inputs),), max(input_channels), is_volume)
+            return of(ops.Concat(name, names), sum(value.channels for value in inputs))
+        case _ if kind in _MERGES:
+            return merge(_MERGES[kind], name, inputs)
+        case _ if kind in _NO_EFFECT:
+            return of(ops.Dropout(name, names))
     raise WeightsDamaged(
         f"The layer {name[:60]} is a {str(kind)[:60]}, which is not known here"
         + ("; it would be code to run." if kind in ("Lambda", "TFOpLambda") else ".")
     )
+
+
+def merge(kind: type[ops.Merge], name: str, inputs: Sequence[Value]) -> Translated:
+    """An element-wise operation on values; a vector is broadcast over the positions of a volume."""
+    output = Value(name, max(value.channels for value in inputs), any(value.is_volume for value in inputs))
+    return Translated((kind(name, tuple(value.name for value in inputs)),), output)
+
+
+def affine(name: str, value: Value, factor: Any, offset: Any) -> Translated:
+    """factor · x + offset, with one number or one for each channel."""
+    if not value.channels:
+        raise WeightsDamaged(f"The layer {name[:60]} computes with a constant after a volume was flattened.")
+    pair = tuple(_per_channel(each, value.channels, name) for each in (factor, offset))
+    op = ops.Scale(name, (value.name,), value.channels)
+    return Translated((op,), Value(name, value.channels, value.is_volume), {name: lambda _: pair})  # type: ignore[dict-item]
+
+
+def activation(name: str, value: Value, function: Any, is_keras_2: bool) -> Translated:
+    """An activation function of a value, as Keras describes it in a layer's settings."""
+    steps = activations(function, name.removesuffix("/activation"), is_keras_2)
+    if not steps:
+        return Translated((ops.Dropout(name, (value.name,)),), Value(name, value.channels, value.is_volume))
+    operations: list[Operation] = []
+    pairs: dict[str, MakePair] = {}
+    for number, step in enumerate(steps):
+        step_name = f"{name}/{number}" if number else name
+        if isinstance(step, tuple):
+            made = affine(step_name, value, *step)
+        else:
+            output = Value(step_name, value.channels, value.is_volume)
+            made = Translated((ops.ActivationLayer(step_name, (value.name,), activation=step),), output)
+        operations += made.operations
+        pairs |= made.pairs
+        value = made.output
+    return Translated(tuple(operations), value, pairs)
+
+
+def _per_channel(value: Any, channels: int, name: str) -> np.ndarray:
+    array = np.asarray(value, np.float32)
+    if array.size not in (1, array.shape[-1] if array.ndim else 1) or array.size not in (1, channels):
+        raise WeightsDamaged(
+            f"The layer {name[:60]} computes with a constant of shape {array.shape}; expected one number, or one for "
+            f"each of {channels} channels."
+        )
+    return np.broadcast_to(array.reshape(-1), (channels,)).copy()
 
 
 def _kernel_and_bias(filters: int, is_pointwise: bool = False) -> MakePair:
@@ -174,6 +246,8 @@ def _triple(value: Any) -> Triple:
 
 
 def _margins(value: Any) -> Any:
+    if isinstance(value, int):
+        value = (value,) * 3
     pairs = ((each, each) if isinstance(each, int) else each for each in value)
     return tuple((int(before), int(after)) for before, after in pairs)
 
@@ -182,36 +256,3 @@ def _padding(config: Mapping[str, Any], name: str) -> Padding:
     if config["padding"] not in ("same", "valid"):
         raise WeightsDamaged(f"The layer {name[:60]} pads {config['padding']!r}; expected same or valid.")
     return config["padding"]
-
-
-def _activation(config: Mapping[str, Any], name: str) -> Activation | None:
-    """The activation function in a layer's settings."""
-    function = config.get("activation")
-    if isinstance(function, Mapping):  # a layer as an activation function
-        return _activation_layer(function["class_name"], function.get("config", {}), name)
-    if function in (None, "linear"):
-        return None
-    if function not in ACTIVATIONS:
-        raise WeightsDamaged(
-            f"The layer {name[:60]} has the activation {str(function)[:60]!r}, which is not known here."
-        )
-    return Activation(function, 0.2 if function == "leaky_relu" else 0.0)
-
-
-def _activation_layer(kind: str, config: Mapping[str, Any], name: str) -> Activation | None:
-    """The activation function that a layer is."""
-    if kind == "LeakyReLU":
-        return Activation("leaky_relu", float(config.get("negative_slope", config.get("alpha", 0.3))))
-    if kind == "ELU" and float(config.get("alpha", 1.0)) == 1.0:
-        return Activation("elu")
-    if kind == "Softmax" and config.get("axis", -1) in (-1, 4):
-        return Activation("softmax")
-    if kind == "ReLU" and not config.get("threshold"):
-        slope, largest = float(config.get("negative_slope") or 0.0), config.get("max_value")
-        if slope == 0 and largest in (None, 6, 6.0):
-            return RELU if largest is None else Activation("relu6")
-        if largest is None:
-            return Activation("leaky_relu", slope)
-    if kind == "Activation":
-        return _activation(config, name)
-    raise WeightsDamaged(f"The layer {name[:60]} is a {kind[:60]} with settings that are not known here.")

@@ -8,7 +8,10 @@ from c3dvis.networks.graph.architecture import Architecture
 from c3dvis.networks.weights import provenance
 from c3dvis.networks.weights.formats import c3dvis_hdf5
 from c3dvis.networks.weights.progress import OnProgress
+from c3dvis.networks.weights.proof import Proof
 from c3dvis.networks.weights.weights_file import WeightsFile, WeightsReport, open_weights
+
+_VERDICTS = {"ok": "confirmed", "unknown": "assumed", "wrong": "contradicted"}
 
 
 def inspect(path: Path, architecture: Architecture, size: tuple[int, int, int]) -> WeightsReport:
@@ -62,10 +65,17 @@ def convert(
     source = source_of(weights) | (origin or {})
     values_sha256 = c3dvis_hdf5.write(target, weights, source, dtype, on_progress)
     report = weights.report
-    provenance.write(
-        target, provenance.Provenance(sha256_of(target), values_sha256, report.parameters, report.missing, source)
+    record = provenance.Provenance(
+        sha256_of(target), values_sha256, report.parameters, report.missing, source, _proof(report)
     )
+    provenance.write(target, record)
     return report
+
+
+def _proof(report: WeightsReport) -> Proof:
+    """What is known of weights that come without a model: the evidence for their layout."""
+    evidence = ", ".join(f"{finding.what} {_VERDICTS[finding.verdict]}" for finding in report.findings)
+    return Proof(False, f"weights alone, which no framework runs; evidence for their layout: {evidence or 'none'}")
 
 
 def source_of(weights: WeightsFile) -> dict[str, str]:

@@ -11,6 +11,7 @@ from c3dvis.networks.network_info import NetworkInfo
 from c3dvis.networks.weights import provenance
 from c3dvis.networks.weights.formats import i3d_pickle
 from c3dvis.networks.weights.formats.stored_arrays import refuse_unreadable
+from c3dvis.networks.weights.proof import PUBLISHED, Proof
 from c3dvis.networks.weights.sandbox import inspect_in_sandbox
 from c3dvis.networks.weights.weights_file import open_weights
 from c3dvis.networks.weights.work_folder import check_free_space, work_folder
@@ -48,6 +49,24 @@ def read(info: NetworkInfo) -> Weights:
     if not is_described:  # a user put it here, or it was damaged since: the sandbox reads it first
         inspect_in_sandbox(info.weights_path, info.architecture, info.default_size)
     return open_weights(info.weights_path, info.architecture, info.default_size)
+
+
+def proof(info: NetworkInfo) -> Proof:
+    """Whether the framework that a network comes from computes the same as c3dvis does with the installed weights."""
+    if info.weights_sha256:
+        return PUBLISHED
+    try:
+        _, is_described = provenance.digest(info.weights_path)
+    except OSError:
+        return Proof(False, "its weights are not on this machine")
+    record = provenance.read(info.weights_path)
+    return record.proof if record and is_described else Proof(False, "its weights file was put there by hand")
+
+
+def left_out(info: NetworkInfo) -> str:
+    """What of an added model could not be translated, and why; empty where all of it was."""
+    record = provenance.read(info.weights_path)
+    return record.left_out if record else ""
 
 
 def receive(info: NetworkInfo, data: bytes) -> None:

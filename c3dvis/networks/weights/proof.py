@@ -16,8 +16,13 @@ class Proof:
     detail: str
 
     def __str__(self) -> str:
-        return f"{'proved' if self.is_proved else 'not proved'}: {self.detail}"
+        return f"{'Proved' if self.is_proved else 'Not proved'}: {self.detail}."
 
 
 UNKNOWN = Proof(False, "it was added by a version of c3dvis that did not compare; add it again")
 """Of a network without a record."""
+
+PUBLISHED = Proof(
+    True, "the published file; with it, c3dvis's tests agree with an independent implementation within 0.001 relative"
+)
+"""Of a network that comes with c3dvis and one published file."""

@@ -10,6 +10,7 @@ from functools import lru_cache
 from pathlib import Path
 
 from c3dvis.files import sha256_of, write_whole
+from c3dvis.networks.weights.proof import UNKNOWN, Proof
 
 
 @dataclass(frozen=True)
@@ -22,6 +23,8 @@ class Provenance:
         parameters: number of parameters in the file.
         missing: layers without weights in the file.
         source: the file it was made from: name, format, layout, dtype, sha256, and url if it was fetched.
+        proof: whether the framework that the network comes from computes the same.
+        left_out: what of a model could not be translated, and why; empty where all of it was.
     """
 
     file_sha256: str
@@ -29,6 +32,8 @@ class Provenance:
     parameters: int
     missing: tuple[str, ...] = ()
     source: dict[str, str] = field(default_factory=dict)
+    proof: Proof = UNKNOWN
+    left_out: str = ""
 
 
 def write(weights: Path, provenance: Provenance) -> None:
@@ -44,7 +49,8 @@ def read(weights: Path) -> Provenance | None:
     """The provenance of a weights file, or None if there is none that can be read."""
     try:
         values = json.loads(_path(weights).read_text("utf-8"))
-        return Provenance(**values | {"missing": tuple(values["missing"])})
+        proof = Proof(**values["proof"]) if "proof" in values else UNKNOWN
+        return Provenance(**values | {"missing": tuple(values["missing"]), "proof": proof})
     except (OSError, ValueError, TypeError, KeyError):
         return None
 

@@ -15,6 +15,7 @@ saved model:
 import re
 from collections.abc import Iterator
 from contextlib import contextmanager
+from dataclasses import replace
 from functools import partial
 from pathlib import Path
 from typing import Any
@@ -55,7 +56,7 @@ def contents(path: Path) -> Contents:
                 )
             attributes = {name: text for name in file.attrs if (text := _text(file, name)) is not None}
             return Contents("c3dvis's own HDF5", tuple(_arrays(file, path)), False, attributes=attributes)
-        arrays = tuple(_arrays(file, path))
+        arrays = tuple(_with_layers_name(file, array) for array in _arrays(file, path))
     form, flipped = "HDF5 without names of Keras", None
     numbered = bool(arrays) and all(re.search(r"(^|/)layer_\d+/param_\d+$", a.name) for a in arrays)
     if numbered:
@@ -107,20 +108,75 @@ def _text(item: Any, name: str) -> str | None:
     return value.decode("utf-8", "replace") if isinstance(value, bytes) else str(value)
 
 
-def _arrays(file: h5py.File, path: Path) -> Iterator[StoredArray]:
-    for name, item in _datasets(path, file, set()):
-        parts = name.split("/")
-        if parts[0] in ("optimizer", "optimizer_weights"):  # the state of an optimizer in a saved model
+def keras_groups(path: Path) -> list[tuple[str, list[StoredArray]]] | None:
+    """The arrays of each layer in the older form of Keras (`.h5`), by the layer's name, in the order of its lists.
+
+    The lists are attributes: `layer_names` of the model, `weight_names` of each layer. None in another form.
+
+    Raises:
+        WeightsDamaged: the file is not HDF5, or a list names an array that is not there.
+    """
+    with _opened(path) as file:
+        root: Any = file.get("model_weights", file)
+        names = _texts(root, "layer_names")
+        if names is None:
+            return None
+        arrays = {array.name: array for array in _arrays(file, path)}
+        prefix = "model_weights/" if root.name == "/model_weights" else ""
+        groups = []
+        for name in names:
+            keys = [f"{prefix}{name}/{each}" for each in _texts(root[name], "weight_names") or ()]
+            if missing := [key for key in keys if key not in arrays]:
+                raise WeightsDamaged(f"{path} lists an array {missing[0][:120]!r} that it does not hold.")
+            groups.append((name, [arrays[key] for key in keys]))
+        return groups
+
+
+def _texts(item: Any, name: str) -> list[str] | None:
+    """A list of texts in an attribute, or in several (`name0`, `name1`, …) where it is long; None without it."""
+    names = [name] if name in item.attrs else [f"{name}{n}" for n in range(_MAX_OBJECTS) if f"{name}{n}" in item.attrs]
+    texts: list[str] = []
+    for each in names:
+        attribute = item.attrs.get_id(each)
+        if len(attribute.shape) != 1 or attribute.shape[0] > _MAX_OBJECTS:
+            raise WeightsDamaged(f"The attribute {each} is no list of at most {_MAX_OBJECTS:,} texts.")
+        if attribute.shape[0] == 0:
             continue
-        if parts[-2:-1] == ["vars"]:  # Keras 3 names the groups after the layer's class
-            given = _text(item.parent, "name")
-            called = f"{given}/vars/{parts[-1]}" if given else name
-        else:
-            called = name
+        if attribute.get_storage_size() > _MAX_ATTRIBUTE:
+            raise WeightsDamaged(f"The attribute {each} is too large.")
+        if attribute.dtype.kind != "S" and not h5py.check_string_dtype(attribute.dtype):
+            raise WeightsDamaged(f"The attribute {each} is no list of texts.")
+        texts += [v.decode("utf-8", "replace") if isinstance(v, bytes) else str(v) for v in item.attrs[each]]
+    return texts if names else None
+
+
+def keras_arrays(path: Path) -> dict[str, StoredArray]:
+    """The arrays of a file in Keras 3's form (`.weights.h5`) by their paths: `layers/conv3d_1/vars/0`.
+
+    Raises:
+        WeightsDamaged: the file is not HDF5, or holds something that plain weights do not need.
+    """
+    with _opened(path) as file:
+        return {array.name: array for array in _arrays(file, path)}
+
+
+def _arrays(file: h5py.File, path: Path) -> Iterator[StoredArray]:
+    """Every array, by its path in the file."""
+    for name, item in _datasets(path, file, set()):
+        if name.split("/")[0] in ("optimizer", "optimizer_weights"):  # the state of an optimizer in a saved model
+            continue
         if problem := _problem(item):
             raise WeightsDamaged(f"{path} {problem.format(name=name)}; expected plain arrays alone.")
         shape = tuple(item.shape)
-        yield StoredArray(called, shape, item.dtype, partial(_read, path, name, shape, item.dtype))
+        yield StoredArray(name, shape, item.dtype, partial(_read, path, name, shape, item.dtype))
+
+
+def _with_layers_name(file: h5py.File, array: StoredArray) -> StoredArray:
+    """An array of Keras 3, whose groups are named after the layer's class, under the layer's own name if it has it."""
+    group, _, last = array.name.rpartition("/")
+    if group.rpartition("/")[2] != "vars" or not (given := _text(file[group], "name")):
+        return array
+    return replace(array, name=f"{given}/vars/{last}")
 
 
 def _problem(item: h5py.Dataset) -> str | None:

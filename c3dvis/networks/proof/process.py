@@ -1,0 +1,152 @@
+"""The process that adds a network: reads the model as data, writes the network's files, and proves them.
+
+The parent (`importers/add_network.py`) sends one request and installs the files, after it has checked the description.
+"""
+
+import json
+from collections.abc import Callable, Mapping
+from dataclasses import asdict
+from functools import partial
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from c3dvis.errors import InvalidSpec, WeightsDamaged
+from c3dvis.files import sha256_of
+from c3dvis.networks import user_networks
+from c3dvis.networks.graph.architecture import Architecture
+from c3dvis.networks.graph.input_domain import GREY, PLANES, InputDomain
+from c3dvis.networks.graph.operations import Weighted
+from c3dvis.networks.importers import model_file
+from c3dvis.networks.importers.imported import Imported
+from c3dvis.networks.network_info import NetworkInfo
+from c3dvis.networks.weights import child_process, provenance
+from c3dvis.networks.weights.formats import c3dvis_hdf5
+from c3dvis.networks.weights.proof import Proof
+from c3dvis.spec import RenderSpec
+
+_MEMORY = 3 << 30
+"""Bytes of memory that the frameworks may take to compute two clips."""
+
+
+def answer(
+    request: Mapping[str, Any],
+    send: Callable[[dict[str, Any]], None],
+    before_computing: Callable[[], None] = lambda: None,
+) -> dict[str, Any]:
+    """Write the files of a network to a folder; its proof, and what was left out of it.
+
+    Args:
+        request: name, architecture, weights, bounds, order, size, title and licence as of `add_network.add`, and the
+            folder to write to.
+        send: receives progress messages.
+        before_computing: called when the files were read and the frameworks are loaded.
+
+    Raises:
+        InvalidSpec, WeightsDamaged: as of `add_network.add`.
+    """
+    architecture, weights, folder = request["architecture"], request["weights"], request["folder"]
+    imported = model_file.read(architecture, weights, folder)
+    info = _described(request, imported)
+    file = weights or architecture
+    values = _weights(imported, info, file)
+    source = {
+        "name": (weights or architecture).name,
+        "format": imported.form,
+        "sha256": sha256_of(weights or architecture),
+    }
+    target = folder / info.weights_file
+    digest = c3dvis_hdf5.write(target, values, source)
+    proof = _proof(imported, info, values, architecture, weights, before_computing)
+    parameters = sum(part.size for pair in values.values() for part in pair)
+    record = provenance.Provenance(sha256_of(target), digest, parameters, (), source, proof, imported.left_out)
+    provenance.write(target, record)
+    (folder / user_networks.DESCRIPTION).write_text(json.dumps(user_networks.to_dict(info)), "utf-8")
+    return {"proof": asdict(proof), "left_out": imported.left_out}
+
+
+def _described(request: Mapping[str, Any], imported: Imported) -> NetworkInfo:
+    """The description of the network, checked as it will be when it is read."""
+    name, architecture = request["name"], request["architecture"]
+    info = NetworkInfo(
+        name=name,
+        title=request["title"] or f"{name}, added from {architecture.name}",
+        licence=request["licence"] or "not stated by whoever added it",
+        source=f"added on this machine from {architecture.name}",
+        architecture=Architecture(name, tuple(imported.operations), imported.channels),
+        domain=_domain(imported.channels, request["bounds"], request["order"]),
+        default_size=_size(imported, request["size"]),
+        weights_file=f"{name}.h5",
+        weights_sha256=None,
+    )
+    try:
+        info = user_networks.from_dict(name, json.loads(json.dumps(user_networks.to_dict(info))))
+    except ValueError as error:
+        raise WeightsDamaged(f"{architecture} describes a network that cannot be used: {error}.") from None
+    info.output_shape(info.layers[0], *info.default_size)
+    frames, height, width = info.default_size
+    RenderSpec(network=name, layer=info.layers[0], frames=frames, height=height, width=width)  # checks the size
+    return info
+
+
+def _weights(imported: Imported, info: NetworkInfo, file: Path) -> dict[str, tuple[np.ndarray, np.ndarray]]:
+    """(kernel, bias) of every operation that has them, checked against the shapes of the network."""
+    shapes = info.architecture.shapes(*info.default_size)
+    weights = {}
+    for op in info.architecture.operations:
+        if not isinstance(op, Weighted):
+            continue
+        kernel, bias = imported.weights[op.name]()
+        expected = op.kernel_shape(shapes[op.inputs[0]][-1])
+        if kernel.shape != expected or bias.shape != (op.filters,):
+            raise WeightsDamaged(
+                f"{file} does not fit the layer {op.name}: expected a kernel {expected} and a bias ({op.filters},), "
+                f"received {kernel.shape} and {bias.shape}."
+            )
+        if not (np.isfinite(kernel).all() and np.isfinite(bias).all()):
+            raise WeightsDamaged(f"{file} holds values of the layer {op.name} that are not finite. Use another copy.")
+        weights[op.name] = (kernel.astype(np.float32), bias.astype(np.float32))
+    return weights
+
+
+def _proof(
+    imported: Imported,
+    info: NetworkInfo,
+    weights: Mapping[str, Any],
+    architecture: Path,
+    separate: Path | None,
+    before_computing: Callable[[], None],
+) -> Proof:
+    """Compare the network with its framework, if that can run it."""
+    from c3dvis.networks.compute.network import Network
+    from c3dvis.networks.proof import comparison, references
+
+    before_computing()
+    try:
+        reference = references.reference(imported.framework, architecture, separate)
+        return comparison.prove(Network(info, weights), reference, imported.addresses, imported.is_float16)
+    except comparison.CannotRun as error:
+        return Proof(False, str(error))
+
+
+def _domain(channels: int, bounds: tuple[tuple[float, ...], tuple[float, ...]], order: str) -> InputDomain:
+    low, high = (each * channels if len(each) == 1 else each for each in bounds)
+    is_finite = np.isfinite([*low, *high]).all()
+    if not is_finite or len(low) != channels or len(high) != channels or not all(np.less(low, high)):
+        raise InvalidSpec(
+            f"The range of an input of {channels} channels is two numbers, the lower first, or one pair for each "
+            f"channel, all finite; received {bounds[0]} and {bounds[1]}."
+        )
+    orders = {1: GREY, 3: order}
+    return InputDomain(low, high, orders.get(channels, PLANES))
+
+
+def _size(imported: Imported, asked: tuple[int, int, int] | None) -> tuple[int, int, int]:
+    usual = (16, 112, 112)
+    return asked or tuple(own or usual[axis] for axis, own in enumerate(imported.size))  # type: ignore[return-value]
+
+
+if __name__ == "__main__":
+    more = partial(child_process.limit_memory, _MEMORY)
+    child_process.serve(partial(answer, before_computing=more), lambda request: request["architecture"])

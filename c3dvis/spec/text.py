@@ -1,11 +1,17 @@
 """Texts made from a spec: the query of its link, its command line, a file name, its differences from another spec."""
 
+import hashlib
+import re
 import shlex
+from collections.abc import Sequence
 from urllib.parse import urlencode
 
 from c3dvis.spec.defaults_and_presets import ENGINE_DEFAULTS
 from c3dvis.spec.field_titles import field_title
+from c3dvis.spec.fields import FIELDS
 from c3dvis.spec.render_spec import RenderSpec
+
+_LONGEST_STEM = 150  # characters; file systems take 255 bytes, with the extension
 
 
 def query_text(spec: RenderSpec) -> str:
@@ -13,21 +19,83 @@ def query_text(spec: RenderSpec) -> str:
     return urlencode(spec.to_query())
 
 
-def command(spec: RenderSpec, output: str) -> str:
-    """The command line that repeats the render and writes the clip to the file `output`."""
+def command(spec: RenderSpec, output: str, *, texture_motion: bool = False) -> str:
+    """The command line that repeats the render and writes the clip to the file `output`.
+
+    Args:
+        spec: of the render.
+        output: path of the file.
+        texture_motion: whether the clip is also taken apart into its texture and motion.
+    """
     words = ["c3dvis", "render", "--network", spec.network, "--layer", spec.layer, "--filter", spec.filter_text]
     for name, value in spec.to_query().items():
         if name not in ("network", "layer", "filter"):
             words += ["--" + name.replace("_", "-"), value]
+    words += ["--texture-motion"] if texture_motion else []
     return shlex.join([*words, "-o", output])
 
 
 def file_stem(spec: RenderSpec, short: bool = False) -> str:
-    """A file name without extension that names the spec's target; `short` omits the network and the seed."""
-    parts = [spec.layer, f"{spec.objective}-{spec.filter_text}"]
-    if not short:
-        parts = [spec.network, *parts, f"seed-{spec.seed}"]
-    return "_".join(parts).replace("/", ".").replace("*", "x").replace(",", "+")
+    """A file name without extension, which tells any two specs apart.
+
+    It has the target, the engine, the seed and whatever differs from the defaults. A long one, and one with a network
+    or layer whose name has other characters than letters and digits, ends in a hash of the spec.
+
+    Args:
+        spec: to be named.
+        short: whether to give the target alone, for a file that stands by itself.
+    """
+    target = [spec.layer, f"{spec.objective}-{spec.filter_text}"]
+    if short:
+        return _file_text("_".join(target))
+    known = ("network", "layer", "filter", "objective", "engine", "seed")
+    changed = [f"{name}-{text}" for name, text in spec.to_query().items() if name not in known]
+    stem = "_".join([spec.network, *target, spec.engine, f"seed-{spec.seed}", *changed])
+    plain_names = re.fullmatch(r"[A-Za-z0-9-]+ [A-Za-z0-9_/]+", f"{spec.network} {spec.layer}")
+    if plain_names and len(stem) <= _LONGEST_STEM:
+        return _file_text(stem)
+    return f"{_file_text(stem[:_LONGEST_STEM])}_{hashlib.sha256(spec.to_json().encode()).hexdigest()[:12]}"
+
+
+def _file_text(text: str) -> str:
+    text = text.replace("/", ".").replace("*", "x").replace(",", "+")
+    return re.sub(r"[^\w.+-]", "-", text, flags=re.ASCII)
+
+
+def distinctions(specs: Sequence[RenderSpec]) -> list[str]:
+    """For each of some specs, the values that tell it from the others, such as `filter 3, seed 4`.
+
+    A field is named if it differs between any two of the specs. Where the engines differ, a field that has its
+    engine's default everywhere is left out. A single spec is named by its layer and target.
+    """
+    values = [spec.to_dict() for spec in specs]
+    own_default = [ENGINE_DEFAULTS[spec.engine] for spec in specs]
+    names = [
+        name
+        for name in FIELDS
+        if len({str(value[name]) for value in values}) > 1
+        and not (
+            len({spec.engine for spec in specs}) > 1
+            and all(name in own and value[name] == own[name] for value, own in zip(values, own_default, strict=True))
+        )
+    ]
+    return [_named_values(spec, names) or f"{spec.layer} · {spec.target}" for spec in specs]
+
+
+def _named_values(spec: RenderSpec, names: Sequence[str]) -> str:
+    """Fields with their values; layer, engine and objective are known by their values alone."""
+    parts = []
+    for name in names:
+        text = spec.filter_text if name == "filter" else value_text(spec.to_dict()[name])
+        parts.append(text if name in ("network", "layer", "engine", "objective") else f"{field_title(name)} {text}")
+    return ", ".join(parts)
+
+
+def value_text(value: object) -> str:
+    """A field's value inside a sentence."""
+    if isinstance(value, float):
+        return f"{value:g}"
+    return "centre" if value is None else str(value)
 
 
 def differences(old: RenderSpec, new: RenderSpec) -> list[str]:
@@ -41,11 +109,6 @@ def differences(old: RenderSpec, new: RenderSpec) -> list[str]:
     def follows_engine(name: str) -> bool:
         both_default = name in old_defaults and before[name] == old_defaults[name] and after[name] == new_defaults[name]
         return both_default and old.engine != new.engine
-
-    def value_text(value: object) -> str:
-        if isinstance(value, float):
-            return f"{value:g}"
-        return "centre" if value is None else str(value)
 
     return [
         f"{field_title(name)} {value_text(before[name])} → {value_text(after[name])}"

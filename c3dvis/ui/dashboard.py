@@ -7,7 +7,6 @@ from c3dvis.ui.explore import page as explore
 from c3dvis.ui.gallery import page as gallery
 from c3dvis.ui.index_page import TITLE
 from c3dvis.ui.network import page as network
-from c3dvis.ui.shared import navigation
 from c3dvis.ui.status import page as status
 
 # Drawn here, since the browser would load a named icon from another host.
@@ -24,12 +23,11 @@ st.set_page_config(
     layout="wide",
     initial_sidebar_state=330,
 )
-PAGES = {
-    "Explore": st.Page(explore.page, title="Explore", icon=":material/visibility:", url_path="explore", default=True),
-    "Gallery": st.Page(gallery.page, title="Gallery", icon=":material/grid_view:", url_path="gallery"),
-    "Compare": st.Page(compare.page, title="Compare", icon=":material/compare:", url_path="compare"),
-    "Network": st.Page(network.page, title="Network", icon=":material/account_tree:", url_path="network"),
-    "Status": st.Page(status.page, title="Status", icon=":material/monitor_heart:", url_path="status"),
-}
-navigation.register_pages(PAGES)
-st.navigation(list(PAGES.values()), position="hidden" if st.context.is_embedded else "top").run()
+PAGES = [
+    st.Page(explore.page, title="Explore", icon=":material/visibility:", url_path="explore", default=True),
+    st.Page(gallery.page, title="Gallery", icon=":material/grid_view:", url_path="gallery"),
+    st.Page(compare.page, title="Compare", icon=":material/compare:", url_path="compare"),
+    st.Page(network.page, title="Network", icon=":material/account_tree:", url_path="network"),
+    st.Page(status.page, title="Status", icon=":material/monitor_heart:", url_path="status"),
+]
+st.navigation(PAGES, position="hidden" if st.context.is_embedded else "top").run()

@@ -17,7 +17,7 @@ from streamlit.file_util import get_static_dir
 TITLE = "c3dvis: what a filter of a 3D network looks for"
 
 _SIDEBAR, _EMBEDDED = "c3d-sidebar", "c3d-embedded"  # as in page.css
-_WITH_SIDEBAR = ("", "explore", "gallery")  # paths of pages
+_WITH_SIDEBAR = ("", "explore", "gallery", "compare")  # paths of pages
 
 
 class IndexPage:
@@ -54,7 +54,7 @@ def _html_class(scope: Scope) -> str:
     if query.get("embed") == ["true"]:
         return _EMBEDDED
     page = scope["path"].rpartition("/")[2]
-    return _SIDEBAR if page in _WITH_SIDEBAR or (page == "compare" and "spec" in query) else ""
+    return _SIDEBAR if page in _WITH_SIDEBAR else ""
 
 
 def _is_html(message: MutableMapping[str, Any]) -> bool:

@@ -6,13 +6,15 @@ import subprocess
 import sys
 import time
 import urllib.request
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
+from functools import partial
 from html import unescape
 from pathlib import Path
 
 import numpy as np
 import pytest
-from streamlit.testing.v1 import AppTest
+from streamlit.runtime.scriptrunner import RerunData
+from streamlit.testing.v1 import AppTest, local_script_runner
 
 from c3dvis.networks import registry
 from c3dvis.networks.weights import installed_weights
@@ -92,6 +94,15 @@ def open_page(weights: Path) -> Callable[..., AppTest]:
         return page.run()
 
     return run
+
+
+def go_to(page: AppTest, query: Mapping[str, str | list[str]]) -> AppTest:
+    """Runs the page as a press on Back, or on a link within the dashboard, runs it: with the address it leads to."""
+    page.query_params.clear()
+    page.query_params.update(query)
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(local_script_runner, "RerunData", partial(RerunData, is_history_navigation=True))
+        return page.run()
 
 
 class Server:

@@ -122,7 +122,7 @@ def test_the_player_fits_a_phone(browser: Browser, server: Server) -> None:
 def test_downloads_are_the_clip(visit: Visit, stored: RenderResult) -> None:
     visit.open(query_text(STORED))
     name, data = visit.download("GIF")
-    assert name == "i3d-kinetics400_Mixed_3c_filter-12_seed-0.gif"
+    assert name == "i3d-kinetics400_Mixed_3c_filter-12_fast_seed-0.gif"
     gif = iio.imread(data, extension=".gif")
     assert gif.shape == stored.clip.shape
     assert np.abs(gif.astype(int) - stored.clip).mean() < 12

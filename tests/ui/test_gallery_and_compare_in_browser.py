@@ -100,24 +100,24 @@ def test_pinned_filters_play_in_step_and_a_sweep_renders(page: Page, server: Ser
     for number in (3, 4):
         page.goto(f"{server.url}/?{query_text(RenderSpec(layer=LAYER, filter=number))}")
         expect(page.get_by_role("button", name="Pin to compare")).to_be_visible()
-    page.goto(f"{server.url}/compare?spec=layer%3D{LAYER}%26filter%3D3&spec=layer%3D{LAYER}%26filter%3D4")
+    page.goto(f"{server.url}/compare?pin=layer%3D{LAYER}%26filter%3D3&pin=layer%3D{LAYER}%26filter%3D4")
     wall = page.locator(".wall[data-drawn='2']")
     expect(wall).to_be_visible()
     page.get_by_role("slider", name="Frame of all").fill("9")
     expect(wall).to_have_attribute("data-frame", "9")
     expect(page.get_by_text("differs from 1 in filter 3 → 4")).to_be_visible()
     page.goto(f"{server.url}/?layer={LAYER}&filter=3")
-    page.get_by_role("button", name="Other seeds").click()
+    page.get_by_role("link", name="Other seeds").click()
     expect(page.locator(".wall[data-cells='5']")).to_be_visible()
     page.get_by_role("button", name="Render what is missing (4)").click()
     expect(page.locator(".wall[data-drawn='5'] li.is-stored")).to_have_count(5)
-    assert page.url.split("/compare?")[1] == f"spec=layer%3D{LAYER}%26filter%3D3&sweep=seed&values=0%2C1%2C2%2C3%2C4"
+    assert page.url.split("/compare?")[1] == f"sweep=seed&values=0%2C1%2C2%2C3%2C4&of=layer%3D{LAYER}%26filter%3D3"
 
 
 def test_a_pin_is_there_when_compare_is_opened(page: Page, server: Server) -> None:
     page.goto(f"{server.url}/?layer={LAYER}&filter=5")
     page.get_by_role("button", name="Pin to compare").click()
-    expect(page.get_by_text("Pinned: 1 to compare.")).to_be_visible()
+    expect(page.get_by_role("link", name="See the pinned (1)")).to_be_visible()
     page.get_by_role("link", name="Compare").click()
     expect(page.locator(".wall[data-drawn='1']")).to_be_visible()
     page.get_by_role("link", name="Gallery").click()

@@ -82,7 +82,11 @@ def test_the_command_line_reads_the_command_as_the_same_spec(spec: RenderSpec) -
 
 def test_a_file_name_has_nothing_a_file_system_refuses() -> None:
     spec = ODD.replace(objective="filter", position=None, filter=((1, 0.5), (3, -1.0)))
-    assert text.file_stem(spec) == "i3d-kinetics400_Mixed_4d.Branch_1.Conv3d_0b_3x3_filter-1x0.5+3x-1_seed-9"
+    assert text.file_stem(spec) == (
+        "i3d-kinetics400_Mixed_4d.Branch_1.Conv3d_0b_3x3_filter-1x0.5+3x-1_fast_seed-9_frames-8_height-64_width-48"
+        "_iterations-8_tv_time_weight-0.25"
+    )
+    assert text.file_stem(spec, short=True) == "Mixed_4d.Branch_1.Conv3d_0b_3x3_filter-1x0.5+3x-1"
 
 
 def test_differences_are_named_and_what_follows_the_engine_is_not() -> None:

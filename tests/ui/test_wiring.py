@@ -13,8 +13,8 @@ from c3dvis.networks import registry
 from c3dvis.networks.wiring import wiring
 from c3dvis.results import RenderResult
 from c3dvis.spec import RenderSpec
-from c3dvis.ui.shared import navigation
 from c3dvis.ui.shared.plain_text import plain
+from tests.ui.conftest import go_to
 
 OpenPage = Callable[..., AppTest]
 Stored = Callable[..., RenderResult]
@@ -59,16 +59,13 @@ def test_the_wiring_follows_the_controls_without_a_render(open_page: OpenPage) -
     assert walls(page)["Excited by these filters"][0][0]["title"].startswith(f"Filter {first.filter} ")
 
 
-def test_back_leads_to_the_tab_of_that_address(open_page: OpenPage, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(navigation, "_LAG", -1.0)  # a press on Back is told from an address that comes late by its time
+def test_back_leads_to_the_tab_of_that_address(open_page: OpenPage) -> None:
     page = open_page(layer="Mixed_3b", filter="5", tab="wiring")
     page.session_state["explore tab"] = "Picture"
     page.run()
     assert page.query_params == {"layer": "Mixed_3b", "filter": "5"}
     for tab, shown in (("wiring", True), (None, False)):
-        page.query_params.clear()
-        page.query_params.update({"layer": "Mixed_3b", "filter": "6"} | ({"tab": tab} if tab else {}))
-        page.run()
+        go_to(page, {"layer": "Mixed_3b", "filter": "6"} | ({"tab": tab} if tab else {}))
         assert ("Excited by these filters" in walls(page)) == shown
         assert page.title[0].value == plain("Mixed_3b · filter 6")
 
@@ -113,7 +110,7 @@ def test_a_picture_of_the_joined_block_serves_its_branch(open_page: OpenPage, st
     page = open_page(layer="Mixed_4d", filter="40", seed="4", tab="wiring")
     cells, _ = walls(page)["Excited by these filters"]
     assert (cells[0]["state"], cells[0]["pixels"]["key"]) == ("stored", kept.key)
-    assert cells[0]["link"] == f"?layer=Mixed_4c&filter={joined[1]}&seed=4&tab=wiring"
+    assert cells[0]["link"] == f"./?layer=Mixed_4c&filter={joined[1]}&seed=4&tab=wiring"
 
 
 def test_the_first_layer_is_in_colour(open_page: OpenPage) -> None:

@@ -3,21 +3,26 @@
 import streamlit as st
 
 from c3dvis.results import RenderResult
+from c3dvis.results.interpretation import TITLES
 from c3dvis.spec import FIELDS, RenderSpec
 from c3dvis.spec.field_titles import field_title
-from c3dvis.spec.text import differences, query_text
-from c3dvis.ui.compare.page_state import current_comparison
+from c3dvis.spec.text import differences, distinctions, query_text
+from c3dvis.ui.compare.page_state import Comparison
+from c3dvis.ui.components.share_link import share_link
 from c3dvis.ui.components.wall import Cell, clip_pixels, wall
-from c3dvis.ui.shared import navigation
+from c3dvis.ui.shared import navigation, pins
+from c3dvis.ui.shared.control_key import control_key
 from c3dvis.ui.shared.downloads import draw_page_downloads
 from c3dvis.ui.shared.error_boundary import error_boundary
-from c3dvis.ui.shared.measures import COMPARED_MEASURES, measure_caption, measure_text
+from c3dvis.ui.shared.measures import measure_caption, measure_text
+from c3dvis.ui.shared.navigation import current_state, live_part, write_address
+from c3dvis.ui.shared.page_links import PageLink, draw_page_links
 from c3dvis.ui.shared.page_title import draw_title
-from c3dvis.ui.shared.pinned_specs import MAX_SPECS, SWEEP_VALUES, Comparison
 from c3dvis.ui.shared.plain_text import draw_caption, draw_error, plain
 from c3dvis.ui.shared.render_progress import progress_text
 from c3dvis.ui.shared.server_resources import ServerResources, server_resources
 from c3dvis.ui.shared.status_line import draw_status_line
+from c3dvis.ui.shared.sweep import SWEEP_VALUES, Sweep
 from c3dvis.ui.shared.table import draw_table
 from c3dvis.ui.shared.weights_notice import draw_weights_notice, weights_missing
 
@@ -31,11 +36,8 @@ def page() -> None:
     with error_boundary("Compare"):
         resources = server_resources()
         sidebar = st.sidebar.container()  # first, since the rest of the page moves aside when it appears
-        comparison = current_comparison()
-        if comparison.chosen_spec is not None:
-            spec, comparison.chosen_spec = comparison.chosen_spec, None
-            comparison.address.write(comparison.query())
-            navigation.switch_page("Explore", spec.to_query())
+        comparison = current_state("comparison", Comparison)
+        write_address(comparison)
         draw_title("Compare")
         comparison.draw_link_problems()
         specs = comparison.specs()
@@ -43,23 +45,19 @@ def page() -> None:
             draw_caption(_description(comparison))
             draw_weights_notice(resources, specs[0].network)
             active = any(resources.is_active(spec) for spec in specs)
-            st.fragment(_clips, run_every=_REFRESH if active else None)(resources, comparison, active)
+            live_part(comparison, lambda: _draw_clips(resources, comparison, active), _REFRESH if active else None)
         else:
-            st.info(
-                "Nothing is pinned yet: open a filter on the Explore page and press “Pin to compare” or “Other seeds”.",
-                icon=":material/push_pin:",
-            )
+            _draw_introduction(resources)
         draw_status_line(resources)
         with sidebar:
             _draw_sidebar(comparison)
-        comparison.address.write(comparison.query())
 
 
 def _description(comparison: Comparison) -> str:
-    description = "Side by side, in step."
-    if comparison.swept_field:
-        values = f"{len(comparison.swept_values)} values of {_FIELD_TITLES[comparison.swept_field]}"
-        description = f"{_target(comparison.pinned[0])} at {values}, all other settings equal."
+    description = "The pinned, side by side and in step."
+    if sweep := comparison.sweep:
+        values = f"{len(sweep.values)} values of {_FIELD_TITLES[sweep.name]}"
+        description = f"{_target(sweep.spec)} at {values}, all other settings equal."
     return f"{description} Press a picture to open it."
 
 
@@ -68,74 +66,103 @@ def _target(spec: RenderSpec) -> str:
     return spec.title.rpartition(" · ")[0]
 
 
+def _draw_introduction(resources: ServerResources) -> None:
+    """Say what the page is for, and offer comparisons whose clips are stored."""
+    st.markdown(
+        "Here up to six clips play side by side, in step: **different filters**, to see what sets them apart; "
+        "**one filter with several seeds**, to see what it looks for and what is chance; or **one setting with several "
+        "values**, to see what the setting does."
+    )
+    st.markdown(
+        "Open a filter on the Explore page and press “Pin to compare” or “Other seeds”, or begin with one of these:"
+    )
+    usual = RenderSpec()
+    keys = {spec: key for number in range(16) if (key := resources.key(spec := usual.replace(filter=number)))}
+    present = resources.store.present(list(keys.values()))
+    stored = [spec for spec, key in keys.items() if key in present][: pins.MAX_PINS]
+    links = [PageLink(f"Five seeds of filter {usual.filter}", "compare", Sweep.usual(usual, "seed").query())]
+    if len(stored) > 1:
+        label = f"{len(stored)} filters of {usual.layer}"
+        links.insert(0, PageLink(label, "compare", {"pin": [query_text(spec) for spec in stored]}))
+    draw_page_links(links)
+
+
 def _draw_sidebar(comparison: Comparison) -> None:
-    if not comparison.pinned:
-        return
-    session = st.session_state
+    pinned, sweep = pins.pinned(), comparison.sweep
+    if pinned or sweep:
+        _draw_sweep(comparison)
+    st.markdown(f"**Pinned: {len(pinned)} of {pins.MAX_PINS}**")
+    for index, (spec, title) in enumerate(zip(pinned, distinctions(pinned), strict=True)):
+        with st.container(horizontal=True, vertical_alignment="center", gap="small"):
+            st.markdown(f"{index + 1}. {plain(title)}", width="stretch")
+            st.button(
+                "", key=f"k.unpin.{index}", icon=":material/close:", help=f"Remove {index + 1}",
+                on_click=comparison.unpin, args=([spec],),
+            )  # fmt: skip
+    with st.container(horizontal=True, gap="small"):
+        if pinned:
+            st.button("Remove all", key="k.clear", on_click=comparison.unpin, args=(list(pinned),))
+        if comparison.removed:
+            st.button("Put back", key="k.put back", icon=":material/undo:", on_click=comparison.put_back)
+
+
+def _draw_sweep(comparison: Comparison) -> None:
+    session, sweep = st.session_state, comparison.sweep
     st.markdown("**One setting, several values**")
-    session["k.sweep"] = comparison.swept_field or ""
+    field_key = control_key("k.sweep", sweep.name if sweep else "")
 
     def start_sweep() -> None:
-        comparison.start_sweep(session["k.sweep"])
+        comparison.start_sweep(session[field_key])
 
-    titles = {"": "No sweep: show the pinned specs", **_FIELD_TITLES}
-    st.selectbox("Setting", list(titles), key="k.sweep", format_func=lambda name: titles[name], on_change=start_sweep)
-    if comparison.swept_field:
-        draw_caption(f"{FIELDS[comparison.swept_field].help} Swept for {comparison.pinned[0].title}.")
-        session["k.values"] = ", ".join(f"{value:g}" for value in comparison.swept_values)
-
-        def set_values() -> None:
-            comparison.set_values(session["k.values"])
-
-        st.text_input("Values", key="k.values", on_change=set_values, help="Numbers, separated by commas; at most six.")
+    titles = {"": "No sweep: show the pinned", **_FIELD_TITLES}
+    names = list(titles)
+    st.selectbox(
+        "Setting", names, names.index(sweep.name if sweep else ""), key=field_key,
+        format_func=lambda name: titles[name], on_change=start_sweep,
+    )  # fmt: skip
+    if not sweep:
         return
-    st.markdown("**Pinned**")
-    for index, spec in enumerate(comparison.pinned):
-        with st.container(horizontal=True, vertical_alignment="center", gap="small"):
-            st.markdown(f"{index + 1}. {plain(_target(spec))}, seed {spec.seed}", width="stretch")
-            st.button("", key=f"k.unpin.{index}", icon=":material/close:", help="Remove", on_click=comparison.unpin,
-                      args=(index,))  # fmt: skip
-    st.button("Remove all", key="k.clear", on_click=comparison.clear)
-    if len(comparison.pinned) == MAX_SPECS:
-        st.caption(f"Full: {MAX_SPECS} fit beside each other.")
+    draw_caption(f"{FIELDS[sweep.name].help} Swept for {sweep.spec.title}.")
+    text = sweep.values_text(", ") if comparison.typed_values is None else comparison.typed_values
+    values_key = control_key("k.values", text)
+
+    def set_values() -> None:
+        comparison.set_values(session[values_key])
+
+    values_help = f"Numbers, separated by commas; at most {pins.MAX_PINS}."
+    st.text_input("Values", text, key=values_key, on_change=set_values, help=values_help)
 
 
 @error_boundary("Compare")
-def _clips(resources: ServerResources, comparison: Comparison, was_active: bool) -> None:
+def _draw_clips(resources: ServerResources, comparison: Comparison, was_active: bool) -> None:
     specs = comparison.specs()
     active = [spec for spec in specs if resources.is_active(spec)]
-    if bool(active) != was_active or comparison.chosen_spec is not None:
-        st.rerun()
+    if bool(active) != was_active:
+        st.rerun()  # the whole page: it starts or stops to refresh
     results = {spec: result for spec in specs if spec not in active and (result := resources.result(spec))}
-    cells = [_cell(resources, comparison, index, spec, results.get(spec)) for index, spec in enumerate(specs)]
-
-    def choose() -> None:
-        chosen = st.session_state["k.wall"].chosen
-        if chosen and chosen.isdecimal() and int(chosen) < len(specs):
-            comparison.chosen_spec = specs[int(chosen)]
-
+    heads = [f"{index}. {title}" for index, title in enumerate(distinctions(specs), start=1)]
+    cells = [
+        _cell(resources, comparison, str(index), head, spec, results.get(spec))
+        for index, (head, spec) in enumerate(zip(heads, specs, strict=True))
+    ]
     if comparison.error:
         draw_error(comparison.error)
-    wall(cells, key="k.wall", label="Compared volumes", side=_ROW_WIDTH // len(specs) - 10, scrub=True,
-         on_chosen=choose)  # fmt: skip
+    wall(cells, key="k.wall", label="Compared volumes", side=_ROW_WIDTH // len(specs) - 10, scrub=True)
     missing = [spec for spec in specs if spec not in results and spec not in active]
     if missing or active:
         _draw_render_buttons(resources, comparison, missing, active)
-    _draw_measures(specs, results)
-    if not comparison.swept_field:  # the cells of a sweep have their value as title
+    _draw_measures(heads, specs, results)
+    if not comparison.sweep:  # a sweep differs in one field alone
         _draw_differences(specs)
     draw_page_downloads(resources, specs, "compare")
+    share_link({**comparison.query(), **pins.query()}, key="k.share")
 
 
 def _cell(
-    resources: ServerResources, comparison: Comparison, index: int, spec: RenderSpec, result: RenderResult | None
-) -> Cell:
-    name = str(index)
-    title = f"{index + 1}. {_target(spec)}"
-    if comparison.swept_field:
-        value = getattr(spec, comparison.swept_field)
-        title = f"{index + 1}. {_FIELD_TITLES[comparison.swept_field]} {value:g}"
-    link = f"explore?{query_text(spec)}"
+    resources: ServerResources, comparison: Comparison, name: str, title: str, spec: RenderSpec,
+    result: RenderResult | None,
+) -> Cell:  # fmt: skip
+    link = navigation.link("", spec.to_query())
     if result:
         state = "dead" if result.metrics.get("dead") else "stored"
         pixels = clip_pixels(result.clip, result.key)
@@ -174,15 +201,14 @@ def _draw_render_buttons(
             st.button("Stop", key="k.stop", icon=":material/stop:", on_click=stop)
 
 
-def _draw_measures(specs: list[RenderSpec], results: dict[RenderSpec, RenderResult]) -> None:
+def _draw_measures(heads: list[str], specs: list[RenderSpec], results: dict[RenderSpec, RenderResult]) -> None:
     if len(results) < 2:
         return
-    heads = ["", *(str(index + 1) for index in range(len(specs)))]
     rows = [
         [title, *(measure_text(results[spec].metrics, name) if spec in results else "–" for spec in specs)]
-        for name, title in COMPARED_MEASURES.items()
+        for name, title in TITLES.items()
     ]
-    draw_table(heads, rows, numeric=True)
+    draw_table(["Measure", *heads], rows, numeric=True)
 
 
 def _draw_differences(specs: list[RenderSpec]) -> None:

@@ -1,51 +1,74 @@
-"""Loads the comparison of the Compare page from its address."""
+"""The state of one visitor's Compare page: the pinned specs, or a sweep that is shown in their place."""
 
-from urllib.parse import parse_qsl
-
-import streamlit as st
+from dataclasses import dataclass
 
 from c3dvis.errors import InvalidSpec
-from c3dvis.networks import nearest_spec
 from c3dvis.spec import RenderSpec
-from c3dvis.ui.shared import navigation
-from c3dvis.ui.shared.navigation import PageAddress, Query
-from c3dvis.ui.shared.pinned_specs import MAX_SPECS, Comparison, parse_values, session_comparison
+from c3dvis.ui.shared import navigation, pins
+from c3dvis.ui.shared.navigation import PageState, Query
+from c3dvis.ui.shared.sweep import Sweep, parse_values
 
 
-def current_comparison() -> Comparison:
-    """The comparison to show: from the address if a link was opened, else the session's."""
-    comparison = session_comparison()
-    query = navigation.incoming_query("Compare", comparison.address)
-    if not query:  # an address without query keeps what is pinned
-        return comparison
-    comparison = _comparison_of(query)
-    st.session_state["comparison"] = comparison
-    return comparison
+@dataclass
+class Comparison(PageState):
+    """The state of one visitor's page. The pins are in `shared/pins.py`, since every page keeps them.
 
+    Attributes:
+        sweep: what is shown in place of the pins; None shows the pins.
+        typed_values: what was entered as the values of the sweep and could not be used; `error` says why.
+        removed: the pins that were removed last, which can be put back.
+    """
 
-def _comparison_of(query: Query) -> Comparison:
-    """The comparison of a link; `link_problems` names what had to be dropped."""
-    pinned: list[RenderSpec] = []
-    problems: list[str] = []
-    texts = query.get("spec", [])
-    for text in texts[:MAX_SPECS]:
-        spec, spec_problems = nearest_spec.read_link(dict(parse_qsl(text)))
-        problems += spec_problems
-        if spec in pinned:
-            problems.append(f"The link names {spec.title} twice, with equal settings; it is shown once.")
-        else:
-            pinned.append(spec)
-    if len(texts) > MAX_SPECS:
-        problems.append(
-            f"The link names {len(texts)} specs; {MAX_SPECS} fit beside each other, and the rest was dropped."
-        )
-    comparison = Comparison(pinned=pinned, link_problems=problems, address=PageAddress(navigation.current_query()))
-    parameters = navigation.last_values(query)
-    name = parameters.get("sweep")
-    if name and pinned:
+    sweep: Sweep | None = None
+    typed_values: str | None = None
+    removed: tuple[RenderSpec, ...] = ()
+
+    def load(self, query: Query) -> None:
+        """Take the state from an address."""
+        values = navigation.last_values(query)
+        specs, _ = pins.read(query)
+        self.sweep, self.link_problems = Sweep.of_query(values, specs[0] if specs else None)
+        self.typed_values = None
+
+    def query(self) -> dict[str, str]:
+        """The query of the address, without the pins, which are in the address of every page."""
+        return self.sweep.query() if self.sweep else {}
+
+    def specs(self) -> list[RenderSpec]:
+        """The specs to show side by side."""
+        return self.sweep.specs() if self.sweep else pins.pinned()
+
+    def start_sweep(self, name: str) -> None:
+        """Sweep a field of the spec that is swept now, else of the first pin; where the engine fixes it, set `error`.
+
+        Args:
+            name: a field of `SWEEP_VALUES`; empty to show the pins.
+        """
+        spec = self.sweep.spec if self.sweep else pins.pinned()[0]
+        self.typed_values = self.error = None
+        if not name and not pins.pinned():
+            pins.pin(spec)  # else the page would be empty
         try:
-            comparison.swept_values = parse_values(pinned[0], name, parameters.get("values", ""))
-            comparison.swept_field = name
+            self.sweep = Sweep.usual(spec, name) if name else None
         except InvalidSpec as error:
-            problems.append(f"The link's sweep was dropped. {error}")
-    return comparison
+            self.error = str(error)
+
+    def set_values(self, text: str) -> None:
+        """Sweep other values, read from text; text that cannot be used is kept in `typed_values`."""
+        assert self.sweep
+        self.typed_values = self.error = None
+        try:
+            self.sweep = Sweep(self.sweep.spec, self.sweep.name, parse_values(self.sweep.spec, self.sweep.name, text))
+        except InvalidSpec as error:
+            self.typed_values, self.error = text, str(error)
+
+    def unpin(self, specs: list[RenderSpec]) -> None:
+        """Remove pins."""
+        self.removed, self.error = tuple(pins.pinned()), None
+        pins.replace([spec for spec in pins.pinned() if spec not in specs])
+
+    def put_back(self) -> None:
+        """Undo the last `unpin`."""
+        kept = [spec for spec in pins.pinned() if spec not in self.removed]
+        pins.replace([*self.removed, *kept][: pins.MAX_PINS])
+        self.removed = ()

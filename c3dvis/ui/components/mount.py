@@ -13,7 +13,7 @@ def mount(name: str, data: Mapping[str, Any] | bytes, *, key: str, **options: An
     """Put the component of the folder `c3dvis/ui/components/<name>/` on the page.
 
     Args:
-        name: folder of the component, and the name of its `.js` and `.css` files.
+        name: folder of the component, and the name of its `.js` file and, if it draws something, its `.css` file.
         data: what the script receives, as bytes. A mapping is sent as JSON text: given a mapping, Streamlit would
             search it for data frames, and import pandas to do so.
         key: Streamlit key. With the same key the component stays mounted when the page runs again.
@@ -26,8 +26,9 @@ def mount(name: str, data: Mapping[str, Any] | bytes, *, key: str, **options: An
 @cache
 def _component(name: str) -> Callable[..., Any]:
     folder = Path(__file__).parent / name
+    style = folder / f"{name}.css"
     return st.components.v2.component(
         f"c3dvis.{name}",
         js=(folder / f"{name}.js").read_text(encoding="utf-8"),
-        css=(folder / f"{name}.css").read_text(encoding="utf-8"),
+        css=style.read_text(encoding="utf-8") if style.exists() else None,
     )

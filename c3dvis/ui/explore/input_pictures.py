@@ -6,8 +6,8 @@ from dataclasses import dataclass
 from c3dvis.networks.wiring import ChannelSource
 from c3dvis.results import Thumbnail
 from c3dvis.spec import RenderSpec
-from c3dvis.spec.text import query_text
 from c3dvis.ui.components.wall import Cell, CellPixels, thumbnail_pixels
+from c3dvis.ui.shared import navigation
 from c3dvis.ui.shared.server_resources import ServerResources
 
 
@@ -42,7 +42,7 @@ class InputPicture:
     def cell(self, weight: str = "", taps: CellPixels | None = None) -> Cell:
         """Its cell on a wall, named by `source_name`; `weight` stands beside its number."""
         pixels = thumbnail_pixels(self.thumbnail) if self.thumbnail else None
-        link = f"?{query_text(self.spec)}&tab=wiring"
+        link = navigation.link("", self.spec.to_query() | {"tab": "wiring"})
         title = " ".join(filter(None, [f"Filter {self.source.filter}", weight]))
         return Cell(source_name(self.source), title, self.source.layer, self.state, link, pixels, taps)
 

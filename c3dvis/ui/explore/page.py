@@ -8,10 +8,11 @@ from c3dvis.spec import RenderSpec
 from c3dvis.spec.text import differences
 from c3dvis.ui.explore import spec_controls
 from c3dvis.ui.explore.class_picker import draw_class_picker
-from c3dvis.ui.explore.page_state import TAB, ExploreState, current_state, request_render, take_render_request
+from c3dvis.ui.explore.page_state import TAB, ExploreState, request_render, take_render_request
 from c3dvis.ui.explore.result_panel import draw_result_panel
 from c3dvis.ui.explore.wiring_panel import draw_wiring_panel
 from c3dvis.ui.shared.error_boundary import error_boundary
+from c3dvis.ui.shared.navigation import current_state, write_address
 from c3dvis.ui.shared.page_title import draw_title
 from c3dvis.ui.shared.plain_text import draw_caption, draw_error, plain
 from c3dvis.ui.shared.server_resources import ServerResources, server_resources
@@ -23,13 +24,14 @@ def page() -> None:
     """Draw the page; embedded in another page, it is the player alone."""
     with error_boundary("Explore"):
         resources = server_resources()
-        state = current_state()
+        state = current_state("explore", ExploreState)
         if st.context.is_embedded:
             draw_result_panel(resources, state, player_only=True)
             return
         sidebar = st.sidebar.container()  # first, since the rest of the page moves aside when it appears
         spec, problem = spec_controls.read_spec()
         _update_focus(resources, state, spec)
+        write_address(state)
         _draw_head(resources, state, problem)
         picture, wires = st.tabs(["Picture", "Wiring"], key=TAB, on_change="rerun")
         if picture.open:
@@ -41,7 +43,6 @@ def page() -> None:
         draw_status_line(resources)
         with sidebar:  # last, so that the browser gets the clip before these many widgets
             _draw_sidebar(spec, problem)
-        state.write_address()
 
 
 def _draw_sidebar(spec: RenderSpec, problem: str | None) -> None:

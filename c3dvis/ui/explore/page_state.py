@@ -4,7 +4,7 @@ The address contains the spec in focus, whose clip is shown, not the spec of the
 sender saw.
 """
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 import streamlit as st
 
@@ -12,13 +12,16 @@ from c3dvis.networks import nearest_spec
 from c3dvis.spec import RenderSpec
 from c3dvis.ui.explore import spec_controls
 from c3dvis.ui.shared import navigation
-from c3dvis.ui.shared.navigation import PageAddress, PageState
+from c3dvis.ui.shared.navigation import PageState, Query
 from c3dvis.ui.shared.server_resources import ServerResources
 
 TAB = "explore tab"
 """Session key of the open tab: `Picture` or `Wiring`."""
 
+CLIP, TEXTURE_AND_MOTION = VIEWS = ("Clip", "Texture and motion")
+
 _TABS = {"Wiring": "wiring"}  # names in the address
+_VIEWS = {TEXTURE_AND_MOTION: "texture-motion"}
 _RENDER_REQUESTED = "render requested"
 
 
@@ -29,22 +32,40 @@ class ExploreState(PageState):
     Attributes:
         focus: the spec whose clip, progress or offer to render is shown.
         controls_spec: the spec of the controls when the page ran last.
+        view: how the clip is shown, one of `VIEWS`.
         last_shown: the spec whose result was shown last; a cancelled render leads back to it.
         notice: a sentence to show once.
         cancel_refused_for: a spec that this visitor cancelled although others watch its render.
-        linked_spec: the spec of the opened link, while it is still in focus.
-        linked_tab: the tab of that link.
-        next_page: title of the page to switch to.
     """
 
-    focus: RenderSpec
-    controls_spec: RenderSpec
+    focus: RenderSpec = field(default_factory=RenderSpec)
+    controls_spec: RenderSpec = field(default_factory=RenderSpec)
+    view: str = CLIP
     last_shown: RenderSpec | None = None
     notice: str | None = None
     cancel_refused_for: RenderSpec | None = None
-    linked_spec: RenderSpec | None = None
-    linked_tab: str = ""
-    next_page: str | None = None
+
+    def load(self, query: Query) -> None:
+        """Take the state from an address."""
+        values = navigation.last_values(query)
+        spec, problems = nearest_spec.read_link(values)
+        self.set_focus(spec)
+        self.link_problems = problems
+        self.controls_spec = spec
+        self.view = next((view for view, name in _VIEWS.items() if name == values.get("view")), CLIP)
+        tab = next((title for title, name in _TABS.items() if name == values.get("tab")), None)
+        if tab or TAB in st.session_state:  # else the tabs open on the first by themselves
+            st.session_state[TAB] = tab or "Picture"
+        spec_controls.load_spec(spec)
+
+    def query(self) -> dict[str, str]:
+        """The query of the address: the focus, the open tab and the view."""
+        own = {"tab": _TABS.get(st.session_state.get(TAB) or ""), "view": _VIEWS.get(self.view)}
+        return self.focus.to_query() | {name: value for name, value in own.items() if value}
+
+    def drawn(self) -> object:
+        """As of `PageState`; the controls are drawn from a spec too."""
+        return super().drawn(), spec_controls.loaded_spec()
 
     def set_focus(self, spec: RenderSpec) -> None:
         """Put another spec into focus, and drop the messages about the previous one."""
@@ -54,44 +75,6 @@ class ExploreState(PageState):
         """Put a spec into focus and submit it to the queue; a failure sets `error`."""
         self.set_focus(spec)
         self.error = resources.submit([spec])
-
-    def write_address(self) -> None:
-        """Write the focus and the open tab into the address.
-
-        The address of an opened link stays as it is until one of them changes, so that the browser's Back button works.
-        """
-        tab = _TABS.get(st.session_state.get(TAB) or "", "")
-        if self.focus == self.linked_spec and tab == self.linked_tab:
-            return
-        self.linked_spec = None
-        self.address.write(self.focus.to_query() | ({"tab": tab} if tab else {}))
-
-
-def current_state() -> ExploreState:
-    """The state to show: from the address on the first run or when a link was opened, else the session's."""
-    state: ExploreState | None = st.session_state.get("explore")
-    query = navigation.incoming_query("Explore", state.address if state else None)
-    here = navigation.current_query()
-    if state and query is None:
-        if state.address.written != here:  # the visitor came from another page: the address has to be written again
-            state.linked_spec = None
-        return state
-    values = navigation.last_values(query or {})
-    spec, problems = nearest_spec.read_link(values)
-    tab = next((title for title, name in _TABS.items() if name == values.get("tab")), "Picture")
-    if state or tab != "Picture":  # else the tabs open on the first by themselves
-        st.session_state[TAB] = tab
-    state = ExploreState(
-        focus=spec,
-        controls_spec=spec,
-        link_problems=problems,
-        linked_spec=spec if query == here else None,
-        linked_tab=_TABS.get(tab, ""),
-        address=PageAddress(here),
-    )
-    st.session_state["explore"] = state
-    spec_controls.load_spec(spec)
-    return state
 
 
 def request_render() -> None:

@@ -11,20 +11,24 @@ from c3dvis.queue import JobSnapshot
 from c3dvis.results import RenderResult
 from c3dvis.results.interpretation import activation_curve, dead_filter
 from c3dvis.spec import RenderSpec
+from c3dvis.spec.text import command, file_stem
 from c3dvis.ui.components.curve import step_curve
 from c3dvis.ui.components.player import player_message, volume_player
+from c3dvis.ui.components.share_link import share_link
 from c3dvis.ui.explore import spec_controls
-from c3dvis.ui.explore.page_state import ExploreState
+from c3dvis.ui.explore.page_state import TEXTURE_AND_MOTION, ExploreState
 from c3dvis.ui.explore.texture_motion_panel import draw_texture_motion
-from c3dvis.ui.shared import navigation
+from c3dvis.ui.shared import pins
 from c3dvis.ui.shared.downloads import draw_result_downloads
 from c3dvis.ui.shared.error_boundary import error_boundary
 from c3dvis.ui.shared.measures import draw_measures
-from c3dvis.ui.shared.pinned_specs import MAX_SPECS, session_comparison
+from c3dvis.ui.shared.navigation import live_part
+from c3dvis.ui.shared.page_links import PageLink, draw_page_links
 from c3dvis.ui.shared.plain_text import draw_caption, draw_error, draw_warning
 from c3dvis.ui.shared.render_estimate import estimate_sentence
 from c3dvis.ui.shared.render_progress import draw_progress
 from c3dvis.ui.shared.server_resources import ServerResources
+from c3dvis.ui.shared.sweep import Sweep
 from c3dvis.ui.shared.weights_notice import weights_missing
 
 _REFRESH = 0.4  # seconds
@@ -39,11 +43,11 @@ def draw_result_panel(resources: ServerResources, state: ExploreState, player_on
         player_only: whether to draw nothing but the player, for a page that is embedded in another one.
     """
     busy = resources.is_active(state.focus) or resources.is_taken_apart_now(state.focus)
-    st.fragment(_panel, run_every=_REFRESH if busy else None)(resources, state, busy, player_only)
+    live_part(state, lambda: _draw(resources, state, busy, player_only), _REFRESH if busy else None)
 
 
 @error_boundary("Explore")
-def _panel(resources: ServerResources, state: ExploreState, was_busy: bool, player_only: bool) -> None:
+def _draw(resources: ServerResources, state: ExploreState, was_busy: bool, player_only: bool) -> None:
     spec = state.focus
     job = resources.job(spec)
     snapshot = job.snapshot(state.watcher) if job else None
@@ -57,7 +61,7 @@ def _panel(resources: ServerResources, state: ExploreState, was_busy: bool, play
         return
     left, right = st.columns([3, 2], gap="large")
     with left:
-        if not (result and draw_texture_motion(resources, result)):
+        if not (result and draw_texture_motion(resources, state, result)):
             _draw_player(spec, result, snapshot)
     with right:
         if snapshot and active:
@@ -69,6 +73,9 @@ def _panel(resources: ServerResources, state: ExploreState, was_busy: bool, play
             _draw_missing(resources, state, snapshot)
     if result and not result.metrics.get("dead"):
         draw_result_downloads(result)
+        apart = state.view == TEXTURE_AND_MOTION
+        command_line = command(spec, f"{file_stem(spec, short=True)}.gif", texture_motion=apart)
+        share_link(state.query(), command_line, key="share")
         _draw_links_to_other_pages(state)
     if busy and not was_busy:
         st.rerun()  # the whole page, after this first drawing: it starts to refresh
@@ -125,29 +132,27 @@ def _draw_result(result: RenderResult, snapshot: JobSnapshot | None) -> None:
 
 
 def _draw_links_to_other_pages(state: ExploreState) -> None:
-    """Draw the buttons that compare this clip with others, with other seeds, or with the rest of its layer."""
+    """Draw the pin, and the links to this clip beside others, with other seeds, and among the rest of its layer."""
     spec = state.focus
 
     def pin() -> None:
-        comparison = session_comparison()
-        pinned = comparison.pin(spec)
-        count = len(comparison.pinned)
-        state.notice = f"Pinned: {count} to compare." if pinned else f"Not pinned: {MAX_SPECS} are pinned already."
+        if not pins.pin(spec):
+            state.notice = f"Not pinned: {pins.MAX_PINS} are pinned already. Remove one on the Compare page."
 
-    def leave(page: str) -> None:
-        state.next_page = page
-
-    with st.container(horizontal=True, gap="small"):
-        st.button("Pin to compare", key="pin", icon=":material/push_pin:", on_click=pin)
-        st.button("Other seeds", key="seeds", on_click=leave, args=("Compare",), help="The same filter, five seeds")
-        st.button("This layer", key="layer", on_click=leave, args=("Gallery",), help="All filters of the layer")
-    page, state.next_page = state.next_page, None
-    if page == "Compare":
-        comparison = session_comparison()
-        comparison.start_sweep("seed", spec)
-        navigation.switch_page("Compare", comparison.query())
-    if page == "Gallery":
-        navigation.switch_page("Gallery", {name: value for name, value in spec.to_query().items() if name != "filter"})
+    pinned = len(pins.pinned())
+    with st.container(horizontal=True, vertical_alignment="center", gap="small"):
+        st.button(
+            "Pinned" if spec in pins.pinned() else "Pin to compare", key="pin", icon=":material/push_pin:",
+            on_click=pin, disabled=spec in pins.pinned(),
+        )  # fmt: skip
+        layer = {name: value for name, value in spec.to_query().items() if name != "filter"}
+        draw_page_links(
+            [
+                PageLink("Other seeds", "compare", Sweep.usual(spec, "seed").query(), "The same filter, five seeds"),
+                PageLink("This layer", "gallery", layer, "All filters of the layer"),
+                *([PageLink(f"See the pinned ({pinned})", "compare", {}, "Side by side")] if pinned else []),
+            ]
+        )
     if state.notice:
         st.rerun()  # the whole page, whose head shows the notice
 
@@ -163,8 +168,7 @@ def _draw_dead(spec: RenderSpec, filters: int) -> None:
         for neighbour in sorted({(number + step) % filters for step in (-2, -1, 1, 2)} - {number}):
             neighbour_spec = spec.replace(filter=neighbour)
             key = f"neighbour.{neighbour}"
-            if st.button(f"Filter {neighbour}", key=key, on_click=spec_controls.load_spec, args=(neighbour_spec,)):
-                st.rerun()
+            st.button(f"Filter {neighbour}", key=key, on_click=spec_controls.load_spec, args=(neighbour_spec,))
 
 
 def _draw_missing(resources: ServerResources, state: ExploreState, snapshot: JobSnapshot | None) -> None:

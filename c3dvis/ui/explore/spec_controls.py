@@ -38,6 +38,11 @@ def load_spec(spec: RenderSpec) -> None:
         session[f"c.position.{axis}"] = value
 
 
+def loaded_spec() -> RenderSpec:
+    """The last valid spec of the controls."""
+    return st.session_state[_LAST_VALID]
+
+
 def read_spec() -> tuple[RenderSpec, str | None]:
     """The spec of the widgets; called before they are drawn, so that the result is sent to the browser first.
 

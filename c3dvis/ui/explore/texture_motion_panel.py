@@ -6,17 +6,18 @@ from c3dvis.networks.classes import full_title
 from c3dvis.results import RenderResult
 from c3dvis.results.interpretation import share_sentences
 from c3dvis.ui.components.texture_motion import texture_motion_message, texture_motion_view
+from c3dvis.ui.explore.page_state import CLIP, TEXTURE_AND_MOTION, VIEWS, ExploreState
+from c3dvis.ui.shared.control_key import control_key
 from c3dvis.ui.shared.plain_text import draw_error
 from c3dvis.ui.shared.server_resources import ServerResources
 
-CLIP, TEXTURE_AND_MOTION = VIEWS = ("Clip", "Texture and motion")
 
-
-def draw_texture_motion(resources: ServerResources, result: RenderResult) -> bool:
+def draw_texture_motion(resources: ServerResources, state: ExploreState, result: RenderResult) -> bool:
     """Draw the choice between the views, and the texture and motion if they are chosen.
 
     Args:
         resources: of the server.
+        state: of the page.
         result: in focus; nothing is drawn for a dead filter.
 
     Returns:
@@ -24,8 +25,15 @@ def draw_texture_motion(resources: ServerResources, result: RenderResult) -> boo
     """
     if result.metrics.get("dead"):
         return False
-    view = st.segmented_control("View", VIEWS, default=CLIP, required=True, key="view", label_visibility="collapsed")
-    if view != TEXTURE_AND_MOTION:
+    key = control_key("view", state.view)
+
+    def choose() -> None:
+        state.view = st.session_state[key] or CLIP
+
+    st.segmented_control(
+        "View", VIEWS, default=state.view, required=True, key=key, label_visibility="collapsed", on_change=choose
+    )
+    if state.view != TEXTURE_AND_MOTION:
         return False
     if result.texture_motion:
         sentences = share_sentences(result.metrics)

@@ -16,10 +16,10 @@ from c3dvis.networks.registry import NetworkInfo
 from c3dvis.networks.wiring import ChannelSource, NoKernel, Wiring, WiringInput, wiring
 from c3dvis.spec import RenderSpec
 from c3dvis.ui.components.wall import Cell, clip_pixels, thumbnail_pixels, wall
-from c3dvis.ui.explore import spec_controls
 from c3dvis.ui.explore.input_pictures import InputPicture, input_pictures, source_name
 from c3dvis.ui.explore.page_state import ExploreState
 from c3dvis.ui.shared.error_boundary import error_boundary
+from c3dvis.ui.shared.navigation import live_part
 from c3dvis.ui.shared.plain_text import draw_error, plain
 from c3dvis.ui.shared.server_resources import ServerResources
 from c3dvis.ui.shared.weights_notice import weights_missing
@@ -48,7 +48,7 @@ def draw_wiring_panel(resources: ServerResources, state: ExploreState) -> None:
         found, sources = None, list(reason.parts)
         st.info(plain(str(reason)))
     active = _is_active(input_pictures(resources, spec, sources))
-    st.fragment(_panel, run_every=_REFRESH if active else None)(resources, state, spec, found, sources, active)
+    live_part(state, lambda: _draw(resources, state, spec, found, sources, active), _REFRESH if active else None)
 
 
 def _is_active(pictures: Mapping[str, InputPicture]) -> bool:
@@ -56,7 +56,7 @@ def _is_active(pictures: Mapping[str, InputPicture]) -> bool:
 
 
 @error_boundary("Explore")
-def _panel(
+def _draw(
     resources: ServerResources,
     state: ExploreState,
     spec: RenderSpec,
@@ -65,11 +65,11 @@ def _panel(
     was_active: bool,
 ) -> None:
     pictures = input_pictures(resources, spec, sources)
-    if state.focus != spec or _is_active(pictures) != was_active:
-        st.rerun()  # the whole page: a filter was pressed, or the refreshing starts or stops
+    if _is_active(pictures) != was_active:
+        st.rerun()  # the whole page: the refreshing starts or stops
     if found is None:
         cells = [picture.cell() for picture in pictures.values()]
-        _draw_inputs(state, pictures, cells, "parts", "Made of")
+        _draw_inputs(cells, "parts", "Made of")
         _draw_render_button(resources, state, pictures)
         return
     info = registry.describe(spec.network)
@@ -83,7 +83,7 @@ def _panel(
         ("inhibiting", "Inhibited by", found.inhibiting(_SHOWN)),
     ):
         cells = [_input_cell(pictures, each, largest) for each in inputs]
-        _draw_inputs(state, pictures, cells, key, title)
+        _draw_inputs(cells, key, title)
 
 
 def _draw_kernel(
@@ -107,7 +107,7 @@ def _draw_kernel(
         kernels += _channel_cells(info, found, largest)
     if cells := [*_own_picture(resources, spec), *kernels]:
         st.markdown("**Kernel**" if kernels else "**Picture**")
-        wall(cells, key="w.kernel", label="Kernel of the filter", side=150, on_chosen=lambda: None)
+        wall(cells, key="w.kernel", label="Kernel of the filter", side=150)
     st.caption(
         "The number beside a filter or colour is the sum of its weights: how much the response changes when that input "
         "rises by 1 everywhere. The squares are the weights, frame by frame, the earliest on the left. Orange excites, "
@@ -169,20 +169,10 @@ def _weight_text(each: WiringInput) -> str:
     return f"{each.strength:+.3g}".replace("-", "−")
 
 
-def _draw_inputs(
-    state: ExploreState, pictures: Mapping[str, InputPicture], cells: Sequence[Cell], key: str, title: str
-) -> None:
-    if not cells:
-        return
-
-    def walk() -> None:
-        picture = pictures.get(st.session_state[f"w.{key}"].chosen)
-        if picture:
-            spec_controls.load_spec(picture.spec)
-            state.set_focus(picture.spec)
-
-    st.markdown(f"**{title}**")
-    wall(cells, key=f"w.{key}", label=f"{title} these filters", side=132, on_chosen=walk)
+def _draw_inputs(cells: Sequence[Cell], key: str, title: str) -> None:
+    if cells:
+        st.markdown(f"**{title}**")
+        wall(cells, key=f"w.{key}", label=f"{title} these filters", side=132)
 
 
 def _draw_render_button(resources: ServerResources, state: ExploreState, pictures: Mapping[str, InputPicture]) -> None:

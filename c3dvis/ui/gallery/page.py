@@ -1,26 +1,31 @@
 """The Gallery page: the filters of a layer as a wall of moving thumbnails, page by page."""
 
+from collections.abc import Callable, Mapping
+
 import streamlit as st
 
 from c3dvis.durations import time_left
 from c3dvis.networks import registry
 from c3dvis.spec import RenderSpec
-from c3dvis.spec.text import differences, query_text
+from c3dvis.spec.text import differences
 from c3dvis.ui.components.layer_strip import layer_strip, shape_text
 from c3dvis.ui.components.wall import Cell, thumbnail_pixels, wall
 from c3dvis.ui.gallery.filter_order import ordered_filters
-from c3dvis.ui.gallery.page_state import PER_PAGE, SHOW_TITLES, SORT_TITLES, GalleryState, current_state
+from c3dvis.ui.gallery.page_state import PER_PAGE, SHOW_TITLES, SORT_TITLES, GalleryState
 from c3dvis.ui.gallery.renders import LayerRenders, layer_renders, seconds_left, start_renders, stop_renders
 from c3dvis.ui.shared import navigation
+from c3dvis.ui.shared.control_key import control_key
 from c3dvis.ui.shared.downloads import draw_page_downloads
 from c3dvis.ui.shared.error_boundary import error_boundary
 from c3dvis.ui.shared.measures import measure_caption
+from c3dvis.ui.shared.navigation import current_state, live_part, write_address
 from c3dvis.ui.shared.page_title import draw_title
 from c3dvis.ui.shared.plain_text import draw_caption, draw_error
 from c3dvis.ui.shared.server_resources import ServerResources, server_resources
 from c3dvis.ui.shared.status_line import draw_status_line
 from c3dvis.ui.shared.weights_notice import draw_weights_notice, weights_missing
 
+_HELP = {"Sort by": "Filters that are not rendered yet come last."}
 _REFRESH = 1.0  # seconds between two refreshes while renders are queued or running
 
 
@@ -29,18 +34,14 @@ def page() -> None:
     with error_boundary("Gallery"):
         resources = server_resources()
         sidebar = st.sidebar.container()  # first, since the rest of the page moves aside when it appears
-        state = current_state()
-        if state.chosen_filter is not None:
-            spec, state.chosen_filter = state.base.replace(filter=state.chosen_filter), None
-            state.address.write(state.query())
-            navigation.switch_page("Explore", spec.to_query())
+        state = current_state("gallery", GalleryState)
+        write_address(state)
         _draw_head(resources, state)
         active = bool(layer_renders(resources, state.specs()).active)
-        st.fragment(_filters, run_every=_REFRESH if active else None)(resources, state, active)
+        live_part(state, lambda: _draw_filters(resources, state, active), _REFRESH if active else None)
         draw_status_line(resources)
         with sidebar:
             _draw_sidebar(state)
-        state.address.write(state.query())
 
 
 def _draw_head(resources: ServerResources, state: GalleryState) -> None:
@@ -56,30 +57,26 @@ def _draw_head(resources: ServerResources, state: GalleryState) -> None:
 def _draw_sidebar(state: GalleryState) -> None:
     base, session = state.base, st.session_state
     info = registry.describe(base.network)
-    session["g.network"], session["g.layer"] = base.network, base.layer
-    session["g.sort"], session["g.show"] = state.sort, state.show
-
-    def set_layer() -> None:
-        state.set_layer(network=session["g.network"], layer=session["g.layer"])
 
     def set_layer_of_strip() -> None:
         if session["g.strip"].chosen in info.layers:
-            state.set_layer(network=base.network, layer=session["g.strip"].chosen)
+            state.set_layer(base.network, session["g.strip"].chosen)
 
-    def set_order() -> None:
-        state.set_order(session["g.sort"] or "filter", session["g.show"] or "all")
+    def choice(label: str, name: str, value: str, titles: Mapping[str, str], choose: Callable[[str], None]) -> None:
+        key = control_key(name, value)
+        st.selectbox(
+            label, list(titles), list(titles).index(value), key=key, format_func=lambda option: titles[option],
+            on_change=lambda: choose(session[key]), help=_HELP.get(label),
+        )  # fmt: skip
 
     # In a popover, whose content is created when it is opened: select boxes cost a browser more than the wall does.
     with st.popover("Network, layer, order", width="stretch", icon=":material/tune:"):
-        st.selectbox("Network", registry.names(), key="g.network", format_func=registry.title, on_change=set_layer)
-        st.selectbox("Layer", info.layers, key="g.layer", on_change=set_layer)
-        st.selectbox(
-            "Sort by", list(SORT_TITLES), key="g.sort", format_func=lambda sort: SORT_TITLES[sort],
-            on_change=set_order, help="Filters that are not rendered yet come last.",
-        )  # fmt: skip
-        st.selectbox(
-            "Show", list(SHOW_TITLES), key="g.show", format_func=lambda show: SHOW_TITLES[show], on_change=set_order
-        )
+        networks = {name: registry.title(name) for name in registry.names()}
+        choice("Network", "g.network", base.network, networks, lambda name: state.set_layer(name, base.layer))
+        layers = {layer: layer for layer in info.layers}
+        choice("Layer", "g.layer", base.layer, layers, lambda layer: state.set_layer(base.network, layer))
+        choice("Sort by", "g.sort", state.sort, SORT_TITLES, lambda sort: state.set_order(sort, state.show))
+        choice("Show", "g.show", state.show, SHOW_TITLES, lambda show: state.set_order(state.sort, show))
     layer_strip(info, base.size, base.layer, key="g.strip", on_chosen=set_layer_of_strip)
     changed = differences(RenderSpec(network=base.network, layer=base.layer, filter=base.filter), base)
     if changed:
@@ -88,13 +85,13 @@ def _draw_sidebar(state: GalleryState) -> None:
 
 
 @error_boundary("Gallery")
-def _filters(resources: ServerResources, state: GalleryState, was_active: bool) -> None:
+def _draw_filters(resources: ServerResources, state: GalleryState, was_active: bool) -> None:
     renders = layer_renders(resources, state.specs())
-    if bool(renders.active) != was_active or state.chosen_filter is not None:
-        st.rerun()  # the whole page: it starts or stops to refresh, or opens the chosen filter
     numbers = ordered_filters(resources, state, renders)
     pages = max(1, -(-len(numbers) // PER_PAGE))
-    state.page = min(state.page, pages)
+    if bool(renders.active) != was_active or state.page > pages:
+        state.page = min(state.page, pages)
+        st.rerun()  # the whole page: it starts or stops to refresh, or has fewer pages than before
     shown = numbers[(state.page - 1) * PER_PAGE : state.page * PER_PAGE]
     _draw_renders(resources, state, renders, shown)
     if not shown:
@@ -109,7 +106,7 @@ def _draw_wall(resources: ServerResources, state: GalleryState, renders: LayerRe
     thumbnails = resources.store.thumbnails([renders.keys[n] for n in shown if renders.keys[n]])
     cells = []
     for number in shown:
-        link = f"explore?{query_text(renders.specs[number])}"
+        link = navigation.link("", renders.specs[number].to_query())
         thumbnail = thumbnails.get(renders.keys[number])
         if thumbnail is None:
             cells.append(Cell(str(number), f"Filter {number}", state=renders.cell_state(number), link=link))
@@ -118,13 +115,7 @@ def _draw_wall(resources: ServerResources, state: GalleryState, renders: LayerRe
         caption = "" if dead else measure_caption(thumbnail.metrics, state.sort)
         pixels = thumbnail_pixels(thumbnail)
         cells.append(Cell(str(number), f"Filter {number}", caption, "dead" if dead else "stored", link, pixels))
-
-    def choose() -> None:
-        chosen = st.session_state["g.wall"].chosen
-        valid = chosen and chosen.isdecimal() and int(chosen) < len(renders.specs)
-        state.chosen_filter = int(chosen) if valid else None
-
-    wall(cells, key="g.wall", label=f"Filters of {state.base.layer}", side=132, on_chosen=choose)
+    wall(cells, key="g.wall", label=f"Filters of {state.base.layer}", side=132)
 
 
 def _draw_renders(resources: ServerResources, state: GalleryState, renders: LayerRenders, shown: list[int]) -> None:

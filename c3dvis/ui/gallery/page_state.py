@@ -1,14 +1,12 @@
 """The state of one visitor's Gallery: the layer and render settings, the order of the filters, the page number."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from functools import lru_cache
-
-import streamlit as st
 
 from c3dvis.networks import nearest_spec, registry
 from c3dvis.spec import RenderSpec
 from c3dvis.ui.shared import navigation
-from c3dvis.ui.shared.navigation import PageAddress, PageState
+from c3dvis.ui.shared.navigation import PageState, Query
 
 PER_PAGE = 24
 SORT_TITLES = {"filter": "Filter number", "gain": "Gain", "selectivity": "Selectivity", "motion": "Motion"}
@@ -26,14 +24,22 @@ class GalleryState(PageState):
         page: page number, from 1.
         sort: the order of the filters, a key of `SORT_TITLES`.
         show: the filters to show, a key of `SHOW_TITLES`.
-        chosen_filter: the filter whose cell was pressed, to be opened on the Explore page.
     """
 
-    base: RenderSpec
+    base: RenderSpec = field(default_factory=lambda: RenderSpec(filter=0))
     page: int = 1
     sort: str = "filter"
     show: str = "all"
-    chosen_filter: int | None = None
+
+    def load(self, query: Query) -> None:
+        """Take the state from an address."""
+        values = navigation.last_values(query)
+        base, self.link_problems = nearest_spec.read_link({n: v for n, v in values.items() if n != "filter"})
+        self.base = base.replace(filter=0, objective="filter", position=None)
+        page = values.get("page", "1")
+        self.page = int(page) if page.isdecimal() and 0 < int(page) < 10_000 else 1
+        self.sort = values["sort"] if values.get("sort") in SORT_TITLES else "filter"
+        self.show = values["show"] if values.get("show") in SHOW_TITLES else "all"
 
     def specs(self) -> tuple[RenderSpec, ...]:
         """The spec of every filter of the layer, by filter number."""
@@ -71,24 +77,3 @@ class GalleryState(PageState):
 def _filter_specs(base: RenderSpec, filters: int) -> tuple[RenderSpec, ...]:
     """Cached, since creating a spec validates it, and every run of the page needs hundreds of them."""
     return tuple(base.replace(filter=number) for number in range(filters))
-
-
-def current_state() -> GalleryState:
-    """The state to show: from the address on the first run or when a link was opened, else the session's."""
-    state: GalleryState | None = st.session_state.get("gallery")
-    incoming = navigation.incoming_query("Gallery", state.address if state else None)
-    if state and incoming is None:
-        return state
-    query = navigation.last_values(incoming or {})
-    base, problems = nearest_spec.read_link({name: value for name, value in query.items() if name != "filter"})
-    page = query.get("page", "1")
-    state = GalleryState(
-        base=base.replace(filter=0, objective="filter", position=None),
-        page=int(page) if page.isdecimal() and 0 < int(page) < 10_000 else 1,
-        sort=query["sort"] if query.get("sort") in SORT_TITLES else "filter",
-        show=query["show"] if query.get("show") in SHOW_TITLES else "all",
-        link_problems=problems,
-        address=PageAddress(navigation.current_query()),
-    )
-    st.session_state["gallery"] = state
-    return state

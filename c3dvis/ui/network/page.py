@@ -15,9 +15,10 @@ from c3dvis.networks import c3d_options, registry
 from c3dvis.networks.registry import NetworkInfo
 from c3dvis.networks.weights import installed_weights, obtain, provenance
 from c3dvis.networks.weights.published_files import WEIGHTS_AT_URLS
-from c3dvis.spec import RenderSpec
-from c3dvis.ui.shared import navigation
+from c3dvis.ui.network.page_state import NetworkState
+from c3dvis.ui.shared.control_key import control_key
 from c3dvis.ui.shared.error_boundary import error_boundary
+from c3dvis.ui.shared.navigation import current_state, write_address
 from c3dvis.ui.shared.page_title import draw_title
 from c3dvis.ui.shared.plain_text import draw_error, plain
 from c3dvis.ui.shared.server_resources import ServerResources, server_resources
@@ -36,18 +37,21 @@ _PADDING = {
 def page() -> None:
     """Draw the page."""
     with error_boundary("Network"):
-        navigation.mark_shown("Network")
-        _draw(server_resources())
+        state = current_state("network", NetworkState)
+        write_address(state)
+        _draw(server_resources(), state)
 
 
-def _draw(resources: ServerResources) -> None:
+def _draw(resources: ServerResources, state: NetworkState) -> None:
+    state.draw_link_problems()
     names = registry.names()
-    explored = st.session_state.get("c.network", RenderSpec().network)
-    name = st.selectbox(
-        "Network", names, index=names.index(explored) if explored in names else 0, key="network page",
-        format_func=registry.title,
-    )  # fmt: skip
-    info = registry.describe(name)
+    key = control_key("network page", state.network)
+
+    def choose() -> None:
+        state.network = st.session_state[key]
+
+    st.selectbox("Network", names, names.index(state.network), key=key, format_func=registry.title, on_change=choose)
+    info = registry.describe(state.network)
     frames, height, width = info.default_size
     draw_title(info.title)
     with st.container(key="network"):  # in a narrow window page.css puts the weights above the layers

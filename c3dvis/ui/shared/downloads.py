@@ -16,12 +16,11 @@ from c3dvis.results import RenderResult
 from c3dvis.results.file_formats import FORMATS, TEXTURE_MOTION_FORMATS, encode_result
 from c3dvis.spec import RenderSpec
 from c3dvis.spec.text import file_stem
-from c3dvis.ui.components.share_link import share_link
 from c3dvis.ui.shared.server_resources import ServerResources
 
 
 def draw_result_downloads(result: RenderResult) -> None:
-    """Draw the downloads of one result: the clip and its parts in each format, HDF5, recipe, link."""
+    """Draw the downloads of one result: the clip and its parts in each format, HDF5, recipe."""
     stem = file_stem(result.spec)
     with st.container(horizontal=True, gap="small", key="downloads"):
         for fmt, entry in (FORMATS | (TEXTURE_MOTION_FORMATS if result.texture_motion else {})).items():
@@ -34,7 +33,6 @@ def draw_result_downloads(result: RenderResult) -> None:
                 help=entry.title,
                 key=f"download.{fmt}",
             )
-    share_link(result.spec, key="share")
 
 
 def draw_page_downloads(resources: ServerResources, specs: Sequence[RenderSpec], name: str) -> None:

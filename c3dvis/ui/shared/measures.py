@@ -4,10 +4,7 @@ from html import escape
 
 import streamlit as st
 
-from c3dvis.results.interpretation import TITLES, Metrics, interpret, number
-
-COMPARED_MEASURES = {name: title for name, title in TITLES.items() if name != "repetition"}
-"""Titles of the measures that a table of several results has."""
+from c3dvis.results.interpretation import Metrics, interpret, number
 
 
 def draw_measures(metrics: Metrics, filters: int) -> None:

@@ -1,11 +1,17 @@
-"""The link of a spec and the command line that repeats its render, each with a copy button."""
+"""The link of what a page shows and the command line that repeats it, each with a copy button."""
 
-from c3dvis.spec import RenderSpec
-from c3dvis.spec.text import command, file_stem, query_text
+from collections.abc import Mapping, Sequence
+from urllib.parse import urlencode
+
 from c3dvis.ui.components.mount import mount
 
 
-def share_link(spec: RenderSpec, *, key: str) -> None:
-    """Draw both copy buttons and the command line of a spec."""
-    command_line = command(spec, f"{file_stem(spec, short=True)}.gif")
-    mount("share_link", {"query": query_text(spec), "command": command_line}, key=key)
+def share_link(query: Mapping[str, str | Sequence[str]], command: str = "", *, key: str) -> None:
+    """Draw the copy buttons.
+
+    Args:
+        query: of the link to this page.
+        command: the command line; empty where there is none.
+        key: Streamlit key.
+    """
+    mount("share_link", {"query": urlencode(query, doseq=True), "command": command}, key=key)

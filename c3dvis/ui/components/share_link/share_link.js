@@ -1,4 +1,4 @@
-// The command line that repeats a render, a button that copies it, and a button that copies the link of the clip.
+// The command line that repeats a render, a button that copies it, and a button that copies the link of the page.
 // (Streamlit's own code box would load 1.5 MB of syntax highlighting for one line.)
 
 function copyButton(label, title) {
@@ -27,11 +27,14 @@ export default function ({ parentElement, data: message }) {
   parentElement.querySelector(".share-link")?.remove();
   const root = document.createElement("div");
   root.className = "share-link";
-  const link = copyButton("Copy link", "Copy the address of this picture");
+  const link = copyButton("Copy link", "Copy the address of what this page shows");
   link.addEventListener("click", () => {
     const query = data.query ? `?${data.query}` : "";
     copy(link, `${location.origin}${location.pathname}${query}`, "Link copied");
   });
+  root.append(link);
+  parentElement.append(root);
+  if (!data.command) return;
   const line = document.createElement("code");
   for (const word of data.command.split(" ")) {
     const span = document.createElement("span"); // one element per word, so that no line breaks inside a flag
@@ -42,6 +45,5 @@ export default function ({ parentElement, data: message }) {
   line.setAttribute("aria-label", "The command line that repeats this render");
   const command = copyButton("Copy command", "Copy the command line that repeats this render");
   command.addEventListener("click", () => copy(command, data.command, "Command copied"));
-  root.append(line, command, link);
-  parentElement.append(root);
+  root.prepend(line, command);
 }

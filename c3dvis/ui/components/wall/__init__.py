@@ -1,6 +1,6 @@
-"""The wall: many clips side by side, played in step; a click on a cell selects it."""
+"""The wall: many clips side by side, played in step; a cell is a link."""
 
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -37,11 +37,11 @@ class Cell:
     """One cell of the wall.
 
     Args:
-        name: what the wall reports when the cell is pressed; a cell without a name cannot be pressed.
+        name: tells the cells of a wall apart.
         title: first line under the pixels.
         caption: second line under the pixels.
         state: `stored`, `dead`, `queued`, `running`, `failed` or `absent`. A cell without pixels shows it in words.
-        link: address that opens in a new tab.
+        link: address within the dashboard to which a press leads; empty if there is none.
         pixels: None where there is nothing to show yet.
         taps: a kernel whose frames stand side by side under the pixels, or None.
     """
@@ -92,8 +92,6 @@ def wall_message(cells: Sequence[Cell], *, label: str, side: int, scrub: bool) -
     return binary_message(MAGIC, header, b"".join(payload))
 
 
-def wall(
-    cells: Sequence[Cell], *, key: str, label: str, side: int, on_chosen: Callable[[], None], scrub: bool = False
-) -> None:
-    """Draw the wall; a press calls `on_chosen`, which finds the cell's name in `st.session_state[key].chosen`."""
-    mount("wall", wall_message(cells, label=label, side=side, scrub=scrub), key=key, on_chosen_change=on_chosen)
+def wall(cells: Sequence[Cell], *, key: str, label: str, side: int, scrub: bool = False) -> None:
+    """Draw the wall; the arguments are those of `wall_message`."""
+    mount("wall", wall_message(cells, label=label, side=side, scrub=scrub), key=key)

@@ -101,8 +101,7 @@ class Wall {
     return Math.floor(this.position) % this.frames;
   }
 
-  show(message, choose) {
-    this.choose = choose;
+  show(message) {
     const focused = this.root.getRootNode().activeElement?.dataset?.name;
     this.root.style.setProperty("--side", `${message.side}px`);
     this.root.setAttribute("role", "group");
@@ -121,16 +120,11 @@ class Wall {
 
   makeCell(header, payload, known) {
     const item = make("li", { className: `is-${header.state}` });
-    const link = make(header.name ? "a" : "div"); // a cell without a name cannot be pressed
-    if (header.name) link.href = header.link || "#";
+    const link = make(header.link ? "a" : "div");
+    if (header.link) Object.assign(link, { href: header.link }).dataset.visit = ""; // address.js follows it
     else link.setAttribute("role", "img");
     link.dataset.name = header.name;
     link.setAttribute("aria-label", `${header.title}${STATE_TEXT[header.state] ? `, ${STATE_TEXT[header.state]}` : ""}${header.caption ? `, ${header.caption}` : ""}`);
-    link.addEventListener("click", (event) => {
-      if (!header.name || event.ctrlKey || event.metaKey || event.shiftKey) return; // the browser opens a new tab or window
-      event.preventDefault();
-      this.choose(header.name);
-    });
     item.append(link);
     const cell = { item, frames: 1, hold: 1, taps: [] };
     const pixels = header.state === "dead" ? null : header.pixels;
@@ -212,11 +206,11 @@ class Wall {
   }
 }
 
-export default function ({ parentElement, data, setTriggerValue }) {
+export default function ({ parentElement, data }) {
   let wall = walls.get(parentElement);
   if (!wall) walls.set(parentElement, (wall = new Wall(parentElement)));
   const update = (wall.updates = (wall.updates || 0) + 1);
-  wall.show(unpack(data), (name) => setTriggerValue("chosen", name));
+  wall.show(unpack(data));
   return () => {
     if (wall.updates !== update) return; // a later message is shown already: keep the wall
     walls.delete(parentElement);

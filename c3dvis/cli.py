@@ -171,6 +171,20 @@ def _add_render(parser: argparse.ArgumentParser) -> None:
     )  # fmt: skip
     parser.add_argument("--fps", default="10", metavar="N", help="frames per second of the files (default: 10)")
     parser.add_argument(
+        "--figure", action="append", default=[], type=Path, metavar="FILE",
+        help="figure for a paper to write, with axes and a caption: .pdf (vector text) or .png; may be repeated",
+    )  # fmt: skip
+    parser.add_argument(
+        "--figure-frames", metavar="T,T,…", help="frames on the figure, from 0, or none (default: four of them)"
+    )
+    parser.add_argument(
+        "--figure-slices", metavar="Y,X", help="place of the slices along time, or none (default: the centre)"
+    )
+    parser.add_argument(
+        "--figure-scale", type=int, default=4, metavar="N",
+        help="pixels of the figure for each pixel of the clip, 1 to 8 (default: 4)",
+    )  # fmt: skip
+    parser.add_argument(
         "--texture-motion", action="store_true",
         help="also take the clip apart into one still texture and its motion, and measure what each keeps",
     )  # fmt: skip

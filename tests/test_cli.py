@@ -15,6 +15,7 @@ import h5py
 import imageio.v3 as iio
 import numpy as np
 import pytest
+from PIL import Image
 
 import c3dvis
 from c3dvis import media
@@ -27,6 +28,7 @@ from c3dvis.queue.outbox import Outbox
 from c3dvis.results import RenderResult, ResultStore
 from c3dvis.spec import FIELDS, MOTION_PRESETS, PRESETS, RenderSpec
 from c3dvis.spec.text import command
+from tests.media.test_figure import places_of, text_of
 from tests.networks.address_server import AddressServer
 from tests.networks.layouts import convolutions
 from tests.processes import PATIENCE, hear_ctrl_c
@@ -232,6 +234,13 @@ def test_recipe_from_standard_input(monkeypatch: pytest.MonkeyPatch) -> None:
         (2, "names no format", ["-o", "picture"]),
         (2, "does not exist: expected", ["-o", "no/such/folder/out.gif"]),
         (2, "name the same file", ["-o", "out.gif", "-o", "./out.gif"]),
+        (2, "name the same file", ["-o", "out.png", "--figure", "./out.png"]),
+        (2, "names no format: expected one of .png, .pdf", ["--figure", "out.gif"]),
+        (2, "frames must be from 0 to 15", ["--figure", "out.pdf", "--figure-frames", "16"]),
+        (2, "The figure is empty", ["--figure", "out.pdf", "--figure-frames", "none", "--figure-slices", "none"]),
+        (2, "--figure-slices is Y,X or none", ["--figure", "out.pdf", "--figure-slices", "3"]),
+        (2, "--figure-frames takes whole numbers", ["--figure", "out.pdf", "--figure-frames", "all"]),
+        (2, "scale must be from 1 to 8", ["--figure", "out.pdf", "--figure-scale", "9"]),
         (3, "There is no network 'vgg'", ["--network", "vgg"]),
         (3, "has no layer 'Mixed_9'", ["--layer", "Mixed_9"]),
     ],
@@ -653,3 +662,20 @@ def test_doctor_finds_what_is_wrong(
     code, out, _ = run("doctor")
     assert code == 1
     assert "A render would fail here" in out
+
+
+def test_a_figure_is_written_beside_other_files(
+    tmp_path: Path, cache: Path, weights: Path, run: Callable[..., tuple[int, str, str]]
+) -> None:
+    pdf, png = tmp_path / "f.pdf", tmp_path / "f.png"
+    choices = ["--figure-frames", "0,15", "--figure-slices", "none", "--figure-scale", 2]
+    code, out, err = run("render", "--figure", pdf, "--figure", png, *choices, "--json")
+    assert code == 0, err
+    assert [entry["format"] for entry in json.loads(out)["files"]] == ["figure pdf", "figure png"]
+    assert "frame 15" in text_of(pdf.read_bytes())
+    assert "y = 56" not in text_of(pdf.read_bytes())
+    with ResultStore(cache) as store:
+        result = store.get(RenderSpec())
+    assert result
+    image = np.asarray(Image.open(png).convert("RGB"))
+    assert places_of(result.clip[15].repeat(2, 0).repeat(2, 1), image)

@@ -3,6 +3,7 @@
 import argparse
 import os
 import sys
+from collections.abc import Collection
 from contextlib import nullcontext, suppress
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -11,10 +12,12 @@ from c3dvis.commands.console import Console
 from c3dvis.errors import C3dvisError, InvalidSpec, OutputFailed, ResultDamaged, StoreError
 from c3dvis.files import write_whole
 from c3dvis.maximize.schedule import Schedule
+from c3dvis.media.figure import FIGURE_FORMATS
 from c3dvis.media.formats import MAX_FPS, MIN_FPS
 from c3dvis.networks import classes, registry
 from c3dvis.networks.weights import obtain
 from c3dvis.results import RenderResult, ResultStore
+from c3dvis.results.figure import FigureContent, draw_figure
 from c3dvis.results.file_formats import FORMATS, encode_result
 from c3dvis.results.interpretation import dead_filter
 from c3dvis.settings import cache_dir
@@ -25,6 +28,8 @@ if TYPE_CHECKING:
 
 ENDINGS = {entry.extension: name for name, entry in FORMATS.items()}
 """The format of each file name ending."""
+
+_FIGURE_ENDINGS = tuple(f".{fmt}" for fmt in FIGURE_FORMATS)
 
 
 class WrongArguments(C3dvisError):
@@ -39,9 +44,13 @@ def run(arguments: argparse.Namespace, console: Console) -> int:
     registry.describe(spec.network).check(spec)
     fps = fps_of(arguments.fps)
     outputs: list[Path] = arguments.output
-    _check_outputs(outputs)
-    if arguments.no_cache and not outputs:
-        raise WrongArguments("Nothing would be kept: expected -o FILE, or no --no-cache.")
+    figures: list[Path] = arguments.figure
+    _check_outputs(outputs, ENDINGS)
+    _check_outputs(figures, _FIGURE_ENDINGS)
+    _check_different([*outputs, *figures])
+    content = _figure_content(arguments, spec)
+    if arguments.no_cache and not outputs and not figures:
+        raise WrongArguments("Nothing would be kept: expected -o FILE or --figure FILE, or no --no-cache.")
 
     with nullcontext() if arguments.no_cache else ResultStore(cache_dir()) as store:
         result = store.get(spec) if store else None
@@ -63,6 +72,9 @@ def run(arguments: argparse.Namespace, console: Console) -> int:
     for path in outputs:
         write_whole(path, encode_result(result, ENDINGS[_ending(path)], fps=fps))
         files.append({"path": str(path), "format": _ending(path)[1:], "bytes": path.stat().st_size})
+    for path in figures:
+        write_whole(path, draw_figure([result], content, _ending(path)[1:]))
+        files.append({"path": str(path), "format": f"figure {_ending(path)[1:]}", "bytes": path.stat().st_size})
     provenance = result.provenance
     console.result(
         {
@@ -166,12 +178,44 @@ def fps_of(text: str) -> float:
     raise WrongArguments(f"--fps must be a number from {MIN_FPS:g} to {MAX_FPS:g}; received {text!r}.")
 
 
-def _check_outputs(outputs: list[Path]) -> None:
+def _figure_content(arguments: argparse.Namespace, spec: RenderSpec) -> FigureContent:
+    """What the flags want on a figure."""
+    usual = FigureContent.usual(spec.size)
+    frames, places = usual.frames, (usual.row, usual.column)
+    if arguments.figure_frames is not None:
+        frames = _whole_numbers("--figure-frames", arguments.figure_frames)
+    if arguments.figure_slices is not None:
+        numbers = _whole_numbers("--figure-slices", arguments.figure_slices)
+        if len(numbers) not in (0, 2):
+            raise WrongArguments(f"--figure-slices is Y,X or none; received {arguments.figure_slices!r}.")
+        places = (numbers[0], numbers[1]) if numbers else (None, None)
+    content = FigureContent(frames, *places, arguments.figure_scale)
+    content.check(spec)
+    return content
+
+
+def _whole_numbers(flag: str, text: str) -> tuple[int, ...]:
+    if text == "none":
+        return ()
+    try:
+        return tuple(int(part) for part in text.split(","))
+    except ValueError:
+        raise WrongArguments(
+            f"{flag} takes whole numbers divided by commas, or none; received {text[:60]!r}."
+        ) from None
+
+
+def _check_different(paths: list[Path]) -> None:
+    if len({path.absolute() for path in paths}) < len(paths):
+        raise WrongArguments("Two of -o and --figure name the same file; expected each file once.")
+
+
+def _check_outputs(outputs: list[Path], endings: Collection[str]) -> None:
     """Checks before the render that the files can be written."""
     for path in outputs:
-        if _ending(path) not in ENDINGS:
+        if _ending(path) not in endings:
             raise WrongArguments(
-                f"The ending of {path} names no format: expected one of {', '.join(ENDINGS)}; "
+                f"The ending of {path} names no format: expected one of {', '.join(endings)}; "
                 f"received {_ending(path)!r}."
             )
         if path.is_dir():
@@ -182,8 +226,6 @@ def _check_outputs(outputs: list[Path]) -> None:
             )
         if not os.access(path.parent, os.W_OK):
             raise OutputFailed(f"{path} cannot be written: {path.parent.absolute()} is read-only.")
-    if len({path.absolute() for path in outputs}) < len(outputs):
-        raise WrongArguments("Two -o name the same file; expected each file once.")
 
 
 def _ending(path: Path) -> str:

@@ -21,7 +21,7 @@ _MOST_WIDTH, _LEAST_WIDTH = 590, 330  # of a figure, in pixels of a clip: two co
 _TITLE, _LINE, _GAP, _MARGIN = 13, 11, 12, 6
 _LEFT, _BELOW = 24, 13  # room for the numbers and names of the axes
 _POINTS, _INK = 7.5, "#20262b"
-_RC = {
+_RC: dict[Any, Any] = {
     "font.family": "DejaVu Sans", "font.size": _POINTS, "text.color": _INK, "axes.labelcolor": _INK,
     "text.parse_math": False,  # a name with two dollar signs is not a formula
     "text.hinting": "none",  # letters are as wide at every scale

@@ -36,10 +36,11 @@ class FigureContent:
     scale: int = 4
 
     @classmethod
-    def usual(cls, spec: RenderSpec) -> "FigureContent":
-        """Four frames from the first to the last, and both slices through the centre."""
-        frames = np.linspace(0, spec.frames - 1, min(4, spec.frames)).round().astype(int)
-        return cls(tuple(frames.tolist()), spec.height // 2, spec.width // 2)
+    def usual(cls, size: tuple[int, int, int]) -> "FigureContent":
+        """Of clips of a size (frames, height, width): four frames from the first to the last, and the middle slices."""
+        frames, height, width = size
+        numbers = np.linspace(0, frames - 1, min(4, frames)).round().astype(int)
+        return cls(tuple(numbers.tolist()), height // 2, width // 2)
 
     def check(self, spec: RenderSpec) -> None:
         """Check that a clip has what the figure shows.

@@ -106,6 +106,6 @@ def test_what_a_clip_does_not_have_is_refused(content: FigureContent) -> None:
 def test_the_usual_content_fits_every_size() -> None:
     for size in ((1, 8, 8), (2, 9, 30), (16, 112, 112)):
         spec = SMALL.replace(**dict(zip(("frames", "height", "width"), size, strict=True)))
-        content = FigureContent.usual(spec)
+        content = FigureContent.usual(size)
         content.check(spec)
         assert len(content.frames) == min(4, size[0])

@@ -3,7 +3,7 @@
 import streamlit as st
 
 from c3dvis.networks import registry
-from c3dvis.networks.classes import class_name
+from c3dvis.networks.classes import target_title
 from c3dvis.spec import RenderSpec
 from c3dvis.spec.text import differences
 from c3dvis.ui.explore import spec_controls
@@ -72,7 +72,7 @@ def _update_focus(resources: ServerResources, state: ExploreState, spec: RenderS
 
 def _draw_head(resources: ServerResources, state: ExploreState, problem: str | None) -> None:
     spec = state.focus
-    draw_title(f"{class_name(spec) or spec.layer} · {spec.target}")
+    draw_title(target_title(spec))
     network = registry.describe(spec.network).title
     size = f"{spec.frames} frames of {spec.width} × {spec.height}"
     draw_caption(f"What excites it in {network}: {size}, engine {spec.engine}, seed {spec.seed}")

@@ -16,7 +16,11 @@ from c3dvis.results import RenderResult
 from c3dvis.results.file_formats import FORMATS, TEXTURE_MOTION_FORMATS, encode_result
 from c3dvis.spec import RenderSpec
 from c3dvis.spec.text import file_stem
+from c3dvis.ui.shared.figure_export import draw_figure_export
 from c3dvis.ui.shared.server_resources import ServerResources
+
+MAX_ROWS = 6
+"""Results up to which a figure begins with a row for each; of more it begins with one frame each."""
 
 
 def draw_result_downloads(result: RenderResult) -> None:
@@ -33,6 +37,7 @@ def draw_result_downloads(result: RenderResult) -> None:
                 help=entry.title,
                 key=f"download.{fmt}",
             )
+        draw_figure_export(lambda: [result], result.spec.size, stem, key="figure")
 
 
 def draw_page_downloads(resources: ServerResources, specs: Sequence[RenderSpec], name: str) -> None:
@@ -59,6 +64,11 @@ def draw_page_downloads(resources: ServerResources, specs: Sequence[RenderSpec],
         st.download_button(
             "Contact sheet", data=encoder(contact_sheet), file_name=f"{stem}.png", mime="image/png",
             on_click="ignore", key="page.sheet", help="The middle frame of each result on this page, as one PNG",
+        )  # fmt: skip
+        frames, height, width = (min(spec.size[axis] for spec in specs) for axis in range(3))
+        draw_figure_export(
+            partial(_stored_results, resources, specs), (frames, height, width), stem, key="page.figure",
+            grid=len(specs) > MAX_ROWS,
         )  # fmt: skip
 
 

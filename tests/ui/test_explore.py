@@ -48,6 +48,7 @@ def test_a_stored_address_shows_its_volume_with_measures_and_downloads(open_page
     assert any("Shown activation" in html.proto.body for html in page.get("html"))
     assert {button.proto.label for button in page.get("download_button")} == {
         "GIF", "MP4", "WebP", "APNG", "PNG sheet", "NPY", "HDF5", "Recipe",
+        "PNG figure", "PDF figure",
     }  # fmt: skip
     shared = next(e.proto for e in page.get("bidi_component") if e.proto.component_name == "c3dvis.share_link").bytes
     assert json.loads(shared) == {

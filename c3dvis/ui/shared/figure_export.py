@@ -41,20 +41,21 @@ def draw_figure_export(
 
 def _draw_choices(size: tuple[int, int, int], key: str, grid: bool) -> FigureContent:
     frames, height, width = size
-    usual = FigureContent.usual(size)
-    chosen = (frames // 2,) if grid else usual.frames
+    chosen = (frames // 2,) if grid else FigureContent.usual(size).frames
     shown = st.multiselect("Frames", range(frames), chosen, key=f"{key}.frames")
-    places = []
-    for name, axis, side, value in (("x–t", "y", height, usual.row), ("y–t", "x", width, usual.column)):
+
+    def slice_at(name: str, axis: str, side: int) -> int | None:
         with st.container(horizontal=True, vertical_alignment="bottom", gap="small"):
             is_shown = st.checkbox(f"Slice {name}", not grid, key=f"{key}.{name}")
-            place = st.number_input(f"at {axis}", 0, side - 1, value, key=f"{key}.{axis}", disabled=not is_shown)
-            places.append(place if is_shown else None)
+            place = st.number_input(f"at {axis}", 0, side - 1, side // 2, key=f"{key}.{axis}", disabled=not is_shown)
+        return place if is_shown else None
+
+    row, column = slice_at("x–t", "y", height), slice_at("y–t", "x", width)
     scale = st.slider(
         "Scale", SCALES[0], SCALES[-1], FigureContent.scale, key=f"{key}.scale",
         help="Pixels of the figure for each pixel of the clip. A PDF has the same size at every scale.",
     )  # fmt: skip
-    return FigureContent(tuple(sorted(shown)), *places, scale)
+    return FigureContent(tuple(sorted(shown)), row, column, scale)
 
 
 def _encode(results: Callable[[], Sequence[RenderResult]], content: FigureContent, fmt: str) -> bytes:

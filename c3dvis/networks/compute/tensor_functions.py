@@ -12,6 +12,8 @@ from c3dvis.networks.graph.base_operation import Activation, Operation
 from c3dvis.networks.graph.shape_operations import AXES
 
 Function = Callable[..., Any]
+Tensor = Any
+"""A `tf.Tensor` whose shape is known; its stubs say that each size may be None."""
 
 
 def tensor_function(op: Operation) -> Function | None:
@@ -50,14 +52,14 @@ def activation_function(activation: Activation) -> Function | None:
     return function and partial(function, activation)
 
 
-def grouped_convolution(op: ops.Conv, value: tf.Tensor, kernel: tf.Tensor) -> tf.Tensor:
+def grouped_convolution(op: ops.Conv, value: Tensor, kernel: Tensor) -> Tensor:
     """A convolution with groups, without its bias; TensorFlow has none for volumes on a CPU that is fast.
 
     Where each channel is a group of its own, the kernel's frames are convolutions of images. Groups of several
     channels are computed together as one convolution without groups, whose kernel is zero between the groups.
     """
     value = padded(op, value)
-    inputs: int = value.shape[-1]
+    inputs = value.shape[-1]
     if inputs == op.groups and op.strides[1] == op.strides[2] and (op.strides[1] == 1 or op.dilation[1:] == (1, 1)):
         return _depthwise(op, value, kernel)
     together = max(1, min(op.groups, _CHANNELS_TOGETHER // (inputs // op.groups)))
@@ -71,14 +73,14 @@ def grouped_convolution(op: ops.Conv, value: tf.Tensor, kernel: tf.Tensor) -> tf
             for n, each in enumerate(groups)
         ]
         part = value[..., first * channels : (first + count) * channels]
-        parts.append(tf.nn.convolution(part, tf.concat(rows, -1), op.strides, op.padding.upper(), "NDHWC", op.dilation))
+        parts.append(tf.nn.convolution(part, tf.concat(rows, -1), op.strides, _upper(op), "NDHWC", op.dilation))
     return tf.concat(parts, -1)
 
 
 _CHANNELS_TOGETHER = 64
 
 
-def padded(op: Any, value: tf.Tensor, extra: Sequence[int] = (0, 0, 0), filling: float = 0.0) -> tf.Tensor:
+def padded(op: Any, value: Tensor, extra: Sequence[int] = (0, 0, 0), filling: float = 0.0) -> Tensor:
     """A volume with the pads of an operation around it, and `extra` positions at its ends."""
     margins = [(before, after + more) for (before, after), more in zip(op.pads, extra, strict=True)]
     if not any(map(any, margins)):
@@ -86,9 +88,13 @@ def padded(op: Any, value: tf.Tensor, extra: Sequence[int] = (0, 0, 0), filling:
     return tf.pad(value, ((0, 0), *margins, (0, 0)), constant_values=tf.constant(filling, value.dtype))
 
 
-def _depthwise(op: ops.Conv, value: tf.Tensor, kernel: tf.Tensor) -> tf.Tensor:
+def _upper(op: Any) -> Any:
+    return op.padding.upper()
+
+
+def _depthwise(op: ops.Conv, value: Tensor, kernel: Tensor) -> Tensor:
     """Each frame of the kernel convolves images; the frames' results are added."""
-    frames: int = value.shape[1]
+    frames = value.shape[1]
     step, gap = op.strides[0], op.dilation[0]
     count = max(0, (frames - op.window[0]) // step + 1)
     if op.padding == "same":
@@ -100,23 +106,23 @@ def _depthwise(op: ops.Conv, value: tf.Tensor, kernel: tf.Tensor) -> tf.Tensor:
         part = value[:, tap * gap : tap * gap + (count - 1) * step + 1 : step]
         images = tf.reshape(part, (-1, *part.shape[2:]))
         taps = tf.reshape(kernel[tap], (*op.kernel[1:], value.shape[-1], -1))
-        strides, padding = (1, *op.strides[1:], 1), op.padding.upper()
+        strides, padding = (1, *op.strides[1:], 1), _upper(op)
         parts.append(tf.nn.depthwise_conv2d(images, taps, strides, padding, dilations=op.dilation[1:]))
     total = tf.add_n(parts)
     return tf.reshape(total, (-1, count, *total.shape[1:]))
 
 
-def _max_pool(op: ops.MaxPool, value: tf.Tensor) -> tf.Tensor:
+def _max_pool(op: ops.MaxPool, value: Tensor) -> Tensor:
     beyond = [op.beyond(size, axis) for axis, size in enumerate(value.shape[1:4])]
     value = padded(op, value, beyond, float(value.dtype.min))
-    return tf.nn.max_pool3d(value, op.kernel, op.strides, op.padding.upper())
+    return tf.nn.max_pool3d(value, op.kernel, op.strides, _upper(op))
 
 
-def _average_pool(op: ops.AveragePool, value: tf.Tensor) -> tf.Tensor:
+def _average_pool(op: ops.AveragePool, value: Tensor) -> Tensor:
     """The sum over each window, divided by how many of its positions count."""
-    sizes: list[int] = list(value.shape[1:4])
+    sizes = list(value.shape[1:4])
     beyond = [op.beyond(size, axis) for axis, size in enumerate(sizes)]
-    pooled = tf.nn.avg_pool3d(padded(op, value, beyond), op.kernel, op.strides, op.padding.upper())
+    pooled: Any = tf.nn.avg_pool3d(padded(op, value, beyond), op.kernel, op.strides, _upper(op))
     factor = np.ones((), np.float32)
     for axis, size in enumerate(sizes):
         before, after = op.pads[axis]
@@ -132,7 +138,7 @@ def _average_pool(op: ops.AveragePool, value: tf.Tensor) -> tf.Tensor:
     return pooled * tf.constant(factor[..., np.newaxis], pooled.dtype)
 
 
-def _pad(op: ops.Pad, value: tf.Tensor) -> tf.Tensor:
+def _pad(op: ops.Pad, value: Tensor) -> Tensor:
     if op.mode == "constant":
         return padded(op, value, filling=op.value)
     if op.mode == "reflect":
@@ -143,7 +149,7 @@ def _pad(op: ops.Pad, value: tf.Tensor) -> tf.Tensor:
     return value
 
 
-def _crop(op: ops.Crop, value: tf.Tensor) -> tf.Tensor:
+def _crop(op: ops.Crop, value: Tensor) -> Tensor:
     inside = (
         slice(before, size - after, step)
         for (before, after), step, size in zip(op.cuts, op.steps, value.shape[1:4], strict=True)
@@ -151,7 +157,7 @@ def _crop(op: ops.Crop, value: tf.Tensor) -> tf.Tensor:
     return value[(slice(None), *inside)]
 
 
-def _rearrange(op: ops.Rearrange, value: tf.Tensor) -> tf.Tensor:
+def _rearrange(op: ops.Rearrange, value: Tensor) -> Tensor:
     shape = tuple(value.shape[1:])
     sizes: Any = op.factors(shape)
     order = [factor for join in op.joins for factor in join]
@@ -159,59 +165,33 @@ def _rearrange(op: ops.Rearrange, value: tf.Tensor) -> tf.Tensor:
     return tf.reshape(value, (-1, *op.output_shape([shape])))
 
 
-def _resize(op: ops.Resize, value: tf.Tensor) -> tf.Tensor:
+def _resize(op: ops.Resize, value: Tensor) -> Tensor:
     """Each axis by a matrix (output positions, input positions) of weights."""
     for axis, (up, down) in enumerate(zip(op.up, op.down, strict=True), 1):
         if up != down:
-            weights = tf.constant(resize_weights(op, value.shape[axis], up, down), value.dtype)
+            weights = tf.constant(op.weights(axis - 1, value.shape[axis]), value.dtype)
             value = tf.tensordot(value, weights, ((axis,), (1,)))
             value = tf.transpose(value, (*range(axis), 4, *range(axis, 4)))
     return value
 
 
-def resize_weights(op: ops.Resize, size: int, up: int, down: int) -> np.ndarray:
-    """Weight (output position, input position) of a `Resize` along an axis."""
-    count = size * up // down
-    out = np.arange(count, dtype=np.float64)
-    match op.positions:
-        case "asymmetric":
-            places = out * down / up
-        case "align_corners":
-            places = out * (size - 1) / max(count - 1, 1)
-        case "pytorch_half_pixel" if count == 1:
-            places = out * 0
-        case _:
-            places = (out + 0.5) * down / up - 0.5
-    if op.mode == "nearest":
-        rounded = {
-            "floor": np.floor(places), "ceil": np.ceil(places), "round_prefer_floor": np.ceil(places - 0.5),
-            "round_prefer_ceil": np.floor(places + 0.5),
-        }[op.rounding]  # fmt: skip
-        return np.eye(size)[np.clip(rounded, 0, size - 1).astype(int)]
-    places = np.clip(places, 0, size - 1)
-    below = np.floor(places).astype(int)
-    above = np.minimum(below + 1, size - 1)
-    share = (places - below)[:, np.newaxis]
-    return np.eye(size)[below] * (1 - share) + np.eye(size)[above] * share
-
-
-def _reduce(op: ops.Reduce, value: tf.Tensor) -> tf.Tensor:
+def _reduce(op: ops.Reduce, value: Tensor) -> Tensor:
     axes = [1 + index for index in op.indices(len(value.shape) - 1)]
     return getattr(tf, f"reduce_{op.function}")(value, axes, keepdims=True)
 
 
-def _clip(activation: Activation, value: tf.Tensor) -> tf.Tensor:
+def _clip(activation: Activation, value: Tensor) -> Tensor:
     if activation.high is not None:
         value = tf.minimum(value, tf.constant(activation.high, value.dtype))
     return value if activation.low is None else tf.maximum(value, tf.constant(activation.low, value.dtype))
 
 
-def _elu(activation: Activation, value: tf.Tensor) -> tf.Tensor:
+def _elu(activation: Activation, value: Tensor) -> Tensor:
     alpha = tf.constant(activation.alpha, value.dtype)
     return tf.nn.relu(value) + alpha * (tf.exp(tf.minimum(value, 0)) - 1)
 
 
-def _celu(activation: Activation, value: tf.Tensor) -> tf.Tensor:
+def _celu(activation: Activation, value: Tensor) -> Tensor:
     alpha = tf.constant(activation.alpha, value.dtype)
     return tf.nn.relu(value) + alpha * (tf.exp(tf.minimum(value / alpha, 0)) - 1)
 

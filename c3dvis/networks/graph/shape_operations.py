@@ -6,6 +6,8 @@ from dataclasses import dataclass
 from fractions import Fraction
 from typing import Literal
 
+import numpy as np
+
 from c3dvis.networks.graph.base_operation import NO_MARGINS, Margins, Operation, ReceptiveField, Shape, Triple
 
 AXES = "thwc"
@@ -213,6 +215,39 @@ class Resize(Operation, kind="resize"):
         stride = tuple(Fraction(down, up) for up, down in zip(self.up, self.down, strict=True))
         window = [1 + (self.mode == "linear" and step != 1) for step in stride]
         return super().receptive_field(inputs, input_shape).widened(window, stride)
+
+    def weights(self, axis: int, size: int) -> np.ndarray:
+        """Weight (output position, input position) float64 along an axis of an input of that size."""
+        up, down = self.up[axis], self.down[axis]
+        count = size * up // down
+        out = np.arange(count, dtype=np.float64)
+        match self.positions:
+            case "asymmetric":
+                places = out * down / up
+            case "align_corners":
+                places = out * (size - 1) / max(count - 1, 1)
+            case "pytorch_half_pixel" if count == 1:
+                places = out * 0
+            case _:
+                places = (out + 0.5) * down / up - 0.5
+        if self.mode == "nearest":
+            rounded = {
+                "floor": np.floor(places), "ceil": np.ceil(places), "round_prefer_floor": np.ceil(places - 0.5),
+                "round_prefer_ceil": np.floor(places + 0.5),
+            }[self.rounding]  # fmt: skip
+            return np.eye(size)[np.clip(rounded, 0, size - 1).astype(int)]
+        places = np.clip(places, 0, size - 1)
+        below = np.floor(places).astype(int)
+        above = np.minimum(below + 1, size - 1)
+        share = (places - below)[:, np.newaxis]
+        return np.eye(size)[below] * (1 - share) + np.eye(size)[above] * share
+
+    def repeats(self, shape: Shape) -> bool:
+        """Whether it repeats every position of an input of that shape, as `Upsample` does."""
+        if self.mode != "nearest" or set(self.down) != {1}:
+            return False
+        wanted = (np.eye(size).repeat(up, 0) for size, up in zip(shape[:3], self.up, strict=True))
+        return all(np.array_equal(self.weights(axis, shape[axis]), each) for axis, each in enumerate(wanted))
 
 
 def _with_margins(shape: Shape, margins: Margins, sign: int) -> Shape:

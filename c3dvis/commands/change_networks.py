@@ -14,7 +14,7 @@ _LABELS = "names of the classes, one a line, in the order of the network's outpu
 
 
 def add(arguments: argparse.Namespace, console: Console) -> int:
-    """Adds a Keras network of the user."""
+    """Adds a network of the user."""
     low, high = (_numbers(text) for text in arguments.range)
     size = None
     if arguments.size is not None:
@@ -91,7 +91,7 @@ def add_arguments(adding: argparse.ArgumentParser, setting: argparse.ArgumentPar
     adding.add_argument("name", metavar="NAME", help="name for the network: lower-case letters, digits, . - _")
     adding.add_argument(
         "--architecture", type=Path, required=True, metavar="FILE",
-        help="model.keras, a whole model in .h5, or the .json of model.to_json()",
+        help="model.onnx, model.keras, a whole Keras model in .h5, or the .json of model.to_json()",
     )  # fmt: skip
     adding.add_argument("--weights", type=Path, metavar="FILE", help="the weights, if they are in a separate file")
     adding.add_argument(

@@ -35,7 +35,7 @@ def add(
 
     Args:
         name: lower-case letters, digits, dots, dashes and underscores.
-        architecture: a .keras file, a whole model in .h5, or the .json that `model.to_json()` gives.
+        architecture: an ONNX file, a .keras file, a whole Keras model in .h5, or the .json of `model.to_json()`.
         weights: its weights in HDF5 of Keras 2 or 3, or a .keras file; None takes those in `architecture`.
         bounds: network input of black and of white: one number each, or one for each channel in RGB order.
         order: `RGB` or `BGR`, for a network of three channels.

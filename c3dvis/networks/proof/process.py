@@ -41,13 +41,13 @@ def answer(
         request: name, architecture, weights, bounds, order, size, title and licence as of `add_network.add`, and the
             folder to write to.
         send: receives progress messages.
-        before_computing: called when the files were read and the frameworks are loaded.
+        before_computing: called when the files were read, and again when the frameworks are loaded.
 
     Raises:
         InvalidSpec, WeightsDamaged: as of `add_network.add`.
     """
     architecture, weights, folder = request["architecture"], request["weights"], request["folder"]
-    imported = model_file.read(architecture, weights, folder)
+    imported = model_file.read(architecture, weights, folder, request["size"])
     info = _described(request, imported)
     file = weights or architecture
     values = _weights(imported, info, file)
@@ -119,6 +119,7 @@ def _proof(
     before_computing: Callable[[], None],
 ) -> Proof:
     """Compare the network with its framework, if that can run it."""
+    before_computing()  # the frameworks' libraries are large themselves
     from c3dvis.networks.compute.network import Network
     from c3dvis.networks.proof import comparison, references
 

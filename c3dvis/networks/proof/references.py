@@ -4,6 +4,7 @@ from pathlib import Path
 
 from c3dvis.networks.proof.comparison import Reference
 from c3dvis.networks.proof.keras_reference import KerasReference
+from c3dvis.networks.proof.onnx_reference import OnnxReference
 
 
 def reference(framework: str, architecture: Path, weights: Path | None) -> Reference:
@@ -19,4 +20,6 @@ def reference(framework: str, architecture: Path, weights: Path | None) -> Refer
     match framework:
         case "keras" | "keras_2":
             return KerasReference("keras" if framework == "keras" else "tf_keras", architecture, weights)
+        case "onnx":
+            return OnnxReference(architecture)
     raise NotImplementedError(f"{framework} has no reference. Add one here.")

@@ -30,6 +30,9 @@ TIMEOUT = 120.0
 MEMORY_LIMIT = 1 << 30
 """Bytes of memory that reading a file may take, in addition to what the process has when it starts."""
 
+_PER_BYTE = 4
+"""Further bytes of memory for each byte of the file."""
+
 Answer = Callable[[dict[str, Any], Callable[[dict[str, Any]], None]], dict[str, Any]]
 """From a request and a function that sends progress messages to the report, as JSON values."""
 
@@ -117,6 +120,8 @@ def serve(answer: Answer, subject: Callable[[dict[str, Any]], Path]) -> None:
 
     limit_memory(MEMORY_LIMIT)
     request = pickle.load(sys.stdin.buffer)
+    with contextlib.suppress(OSError):  # of a file that is not there, the answer says so
+        limit_memory(MEMORY_LIMIT + _PER_BYTE * subject(request).stat().st_size)
     send(last_message(answer, request, subject(request), send))
 
 

@@ -133,7 +133,9 @@ class View:
         factors: list[Factor] = []
         array = constant.reshape(sizes)
         for number, (axis, size) in enumerate(zip(self.axes, sizes, strict=True)):
-            if size == 1:
+            first = array.take([0], number)
+            if size == 1 or (size == self.sizes[number] and (array == first).all()):
+                array = first
                 continue
             if any(factor.axis != "c" for factor in axis) or size != self.sizes[number]:
                 raise NotAView("a constant differs from position to position")

@@ -25,8 +25,8 @@ from c3dvis.spec import RenderSpec
 _INSTALL = "Run `python -m pip install -r requirements.txt`."
 PYTHONS = ((3, 11), (3, 13))
 PACKAGES = (
-    "av", "cachetools", "diskcache", "distributed", "h5py", "imageio", "jinja2", "keras", "keras-vis", "numpy", "onnx",
-    "onnxruntime", "pillow", "protobuf", "pypi-simple", "requests", "rich", "scipy", "streamlit", "tensorflow",
+    "av", "cachetools", "diskcache", "distributed", "h5py", "imageio", "jinja2", "keras", "keras-vis", "matplotlib",
+    "numpy", "onnx", "onnxruntime", "pillow", "protobuf", "pypi-simple", "requests", "rich", "scipy", "streamlit", "tensorflow",
     "tf-keras",
 )  # fmt: skip
 LOW_DISK = 1e9  # bytes

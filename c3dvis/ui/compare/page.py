@@ -14,6 +14,7 @@ from c3dvis.ui.shared import navigation, pins
 from c3dvis.ui.shared.control_key import control_key
 from c3dvis.ui.shared.downloads import draw_page_downloads
 from c3dvis.ui.shared.error_boundary import error_boundary
+from c3dvis.ui.shared.icon_button import icon_button
 from c3dvis.ui.shared.measures import measure_caption, measure_text
 from c3dvis.ui.shared.navigation import current_state, live_part, write_address
 from c3dvis.ui.shared.page_links import PageLink, draw_page_links
@@ -95,10 +96,8 @@ def _draw_sidebar(comparison: Comparison) -> None:
     for index, (spec, title) in enumerate(zip(pinned, distinctions(pinned), strict=True)):
         with st.container(horizontal=True, vertical_alignment="center", gap="small"):
             st.markdown(f"{index + 1}. {plain(title)}", width="stretch")
-            st.button(
-                "", key=f"k.unpin.{index}", icon=":material/close:", help=f"Remove {index + 1}",
-                on_click=comparison.unpin, args=([spec],),
-            )  # fmt: skip
+            key = f"k.unpin.{index}"
+            icon_button(f"Remove {index + 1}", "close", key=key, on_click=comparison.unpin, args=([spec],))
     with st.container(horizontal=True, gap="small"):
         if pinned:
             st.button("Remove all", key="k.clear", on_click=comparison.unpin, args=(list(pinned),))

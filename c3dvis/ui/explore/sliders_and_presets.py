@@ -5,7 +5,8 @@ between two clicks, the widget starts from its default value. The browser sends 
 chosen it.
 """
 
-from collections.abc import Callable, Collection, Mapping
+from collections.abc import Callable, Collection, Iterator, Mapping
+from contextlib import contextmanager
 from typing import Any, Literal
 
 import streamlit as st
@@ -76,14 +77,18 @@ def draw_weights(engine: str) -> None:
     for name, title in SLIDER_TITLES.items():
         if name in _MAX_ON_SLIDER:
             value, most = st.session_state[f"c.{name}"], _MAX_ON_SLIDER[name]
-            label = _slider_label(title, FIELDS[name].help)
-            st.slider(label, type(most)(0), max(most, value), value, key=f"c.{name}")
+            with _with_effect(FIELDS[name].help):
+                st.slider(title, type(most)(0), max(most, value), value, key=f"c.{name}")
         else:
             _weight_slider(name, title, FIELDS[name].help)
 
 
-def _slider_label(title: str, effect: str) -> str:
-    return f"{title} :gray[:small[· {effect}]]"
+@contextmanager
+def _with_effect(effect: str) -> Iterator[None]:
+    """Draw a slider, and below it the effect of a larger value, which is not part of the slider's name."""
+    with st.container(gap=None):
+        yield
+        st.caption(effect)
 
 
 def _weight_slider(name: str, title: str, effect: str) -> None:
@@ -93,8 +98,8 @@ def _weight_slider(name: str, title: str, effect: str) -> None:
     if value not in _WEIGHTS:
         linked_weights.add(value)
     options = sorted({*_WEIGHTS, *linked_weights})
-    label = _slider_label(title, effect)
-    st.select_slider(label, options, value, key=f"c.{name}", format_func=lambda weight: f"{weight:g}")
+    with _with_effect(effect):
+        st.select_slider(title, options, value, key=f"c.{name}", format_func=lambda weight: f"{weight:g}")
 
 
 def draw_engine_and_size(on_engine: Callable[[], None]) -> None:

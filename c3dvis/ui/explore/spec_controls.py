@@ -19,6 +19,7 @@ from c3dvis.spec.defaults_and_presets import ENGINE_DEFAULTS
 from c3dvis.spec.field_titles import OBJECTIVES
 from c3dvis.ui.components.layer_strip import layer_strip, shape_text
 from c3dvis.ui.explore.sliders_and_presets import draw_engine_and_size, draw_presets, draw_weights
+from c3dvis.ui.shared.icon_button import icon_button
 
 _LAST_VALID = "controls.spec"  # session key of the last valid spec of the controls
 
@@ -123,12 +124,12 @@ def _draw_filter(filters: int) -> None:
         st.number_input(
             noun.capitalize(), 0, filters - 1, value, step=1, key="c.filter", help=f"0 to {filters - 1}", width=128
         )
-        for label, title, step in (("‹", f"Previous {noun}", -1), ("›", f"Next {noun}", 1)):
-            st.button(label, key=f"filter{step}", help=title, on_click=_step_filter, args=(step, filters))
-        st.button(
-            "", icon=":material/casino:", key="dice", help=f"A random {noun}", on_click=_random_filter,
-            args=(filters,),
-        )  # fmt: skip
+        for name, icon, step in (
+            (f"Previous {noun}", "chevron_left", -1),
+            (f"Next {noun}", "chevron_right", 1),
+        ):
+            icon_button(name, icon, key=f"filter{step}", on_click=_step_filter, args=(step, filters))
+        icon_button(f"Random {noun}", "casino", key="dice", on_click=_random_filter, args=(filters,))
 
 
 def _draw_position(shape: tuple[int, ...]) -> None:

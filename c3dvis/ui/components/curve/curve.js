@@ -38,25 +38,26 @@ export default function ({ parentElement, data: message }) {
   drawing.append(svg("text", { x: WIDTH - PAD.right, y: HEIGHT - 3, "text-anchor": "end" }, String(steps)));
   const title = document.createElement("div");
   title.className = "title";
-  const readout = document.createElement("output");
+  const readout = document.createElement("span");
   title.append(label, readout);
   const showReadout = (point) => (readout.textContent = point ? `${valueText(point[1])} at step ${point[0]}` : "");
   showReadout(last);
   const mark = svg("line", { class: "mark", y1: PAD.top, y2: HEIGHT - PAD.bottom, visibility: "hidden" });
   drawing.append(mark);
-  drawing.addEventListener("pointermove", (event) => {
-    if (!points.length) return;
+  const showNearest = (event) => {
     const box = drawing.getBoundingClientRect();
     const step = (((event.clientX - box.left) / box.width) * WIDTH - PAD.left) * (Math.max(1, steps) / (WIDTH - PAD.left - PAD.right));
     const nearest = points.reduce((best, point) => (Math.abs(point[0] - step) < Math.abs(best[0] - step) ? point : best));
     for (const end of ["x1", "x2"]) mark.setAttribute(end, x(nearest[0]));
     mark.setAttribute("visibility", "visible");
     showReadout(nearest);
-  });
+  };
+  for (const event of ["pointermove", "pointerdown"]) drawing.addEventListener(event, showNearest);
   drawing.addEventListener("pointerleave", () => {
     mark.setAttribute("visibility", "hidden");
     showReadout(last);
   });
   root.append(title, drawing);
   parentElement.append(root);
+  parentElement.getRootNode().host.dataset.shown = ""; // page.css shows what stands below
 }

@@ -1,4 +1,5 @@
-// The volume player: plays a clip on a canvas, pixel for pixel, with x–t and y–t slices through a cross-hair.
+// The volume player: plays a clip on a canvas, with x–t and y–t slices through a cross-hair. It enlarges smoothly, or
+// pixel for pixel on request; a preview, which has few pixels, always smoothly.
 // It draws the message of player_message in __init__.py.
 // Its root element has the attributes data-clip, data-frame, data-frames, data-playing, data-live and data-scale.
 
@@ -6,7 +7,10 @@ const SPEEDS = [2, 5, 10, 15, 24, 30]; // frames per second
 const FIRST_SPEED = 10;
 const GAP = 8; // CSS pixels between the views
 const MIN_THICKNESS = 32; // CSS pixels below which a slice cannot be read
-const MAX_HEIGHT = 470; // CSS pixels: the clip and the controls fit on one screen
+const SLICE = 0.27; // thickness of a slice, in widths of the clip, where there is room
+const MAX_THICKNESS = 96; // CSS pixels of a slice: the clip and the controls fit on one screen
+const AROUND = 500; // CSS pixels of the window's height that the rest of the page and the controls take
+const MIN_HEIGHT = 320; // CSS pixels of the clip, in a window however low
 const ICONS = {
   play: "M7 5v14l12-7z",
   pause: "M7 5h4v14H7zM13 5h4v14h-4z",
@@ -15,6 +19,8 @@ const ICONS = {
   loop: "M12 5V2L7.5 6l4.5 4V7a5 5 0 1 1-5 5H5a7 7 0 1 0 7-7z",
   pingpong: "M7 8V4l-5 5 5 5v-4h10V8zM17 10v4H7v2h10v4l5-5z",
   slices: "M3 3h12v12H3zM17 3h4v12h-4zM3 17h12v4H3z",
+  exact: "M4 4h16v16H4zM6 6v5h5V6zM13 13v5h5v-5z",
+  full: "M4 4h6v2H6v4H4zM14 4h6v6h-2V6h-4zM4 14h2v4h4v2H4zM18 14h2v6h-6v-2h4z",
 };
 
 const players = new WeakMap(); // parentElement -> Player
@@ -39,7 +45,6 @@ const MARKUP = `
     <figure class="view xy"><canvas role="img"></canvas><i class="line v"></i><i class="line h"></i><figcaption>x–y</figcaption></figure>
     <figure class="view yt"><canvas role="img"></canvas><i class="line v"></i><i class="line h"></i><figcaption>y–t</figcaption></figure>
     <figure class="view xt"><canvas role="img"></canvas><i class="line v"></i><i class="line h"></i><figcaption>x–t</figcaption></figure>
-    <div class="where" aria-hidden="true"></div>
     <p class="placeholder"></p>
   </div>
   <div class="controls">
@@ -47,10 +52,12 @@ const MARKUP = `
     <button type="button" class="play" title="Play or pause (space)"></button>
     <button type="button" class="forward" title="Step forward (. or →)" aria-label="Step forward">${icon(ICONS.forward)}</button>
     <input type="range" class="scrub" min="0" step="1" aria-label="Frame">
-    <output class="count"></output>
+    <span class="count"></span>
     <span class="options">
       <button type="button" class="order"></button>
       <button type="button" class="slices" title="Show the x–t and y–t slices" aria-label="Show slices">${icon(ICONS.slices)}</button>
+      <button type="button" class="exact" title="Exact pixels: squares in place of a smooth enlargement" aria-label="Exact pixels">${icon(ICONS.exact)}</button>
+      <button type="button" class="full" title="Full screen (F)" aria-label="Full screen">${icon(ICONS.full)}</button>
       <select class="speed" aria-label="Speed, frames per second" title="Speed">${SPEEDS.map((f) => `<option value="${f}">${f} fps</option>`).join("")}</select>
       <select class="zoom" aria-label="Zoom" title="Zoom: whole screen pixels per clip pixel"><option value="0">fit</option>${[1, 2, 3, 4, 5, 6, 8].map((z) => `<option value="${z}">×${z}</option>`).join("")}</select>
     </span>
@@ -75,6 +82,7 @@ class Player {
       this.painters[name] = { figure, canvas, context: canvas.getContext("2d", { willReadFrequently: true }) };
       this.listenToPointer(name, figure);
     }
+    this.find(".full").hidden = !document.fullscreenEnabled;
     this.listenToControls();
     this.resizes = new ResizeObserver(() => this.layout());
     this.resizes.observe(this.root);
@@ -104,7 +112,7 @@ class Player {
   /** Show a message. The same clip keeps its frame; another clip starts at the same fraction of time and space. */
   show(message) {
     const still = matchMedia("(prefers-reduced-motion: reduce)").matches;
-    settings ??= { playing: !still, at: 0, x: 0.5, y: 0.5, fps: FIRST_SPEED, pingpong: false, zoom: 0, slices: true };
+    settings ??= { playing: !still, at: 0, x: 0.5, y: 0.5, fps: FIRST_SPEED, pingpong: false, zoom: 0, exact: false, slices: true };
     this.settings = settings;
     const same = this.clip && this.clip.key === message.key;
     this.clip = message;
@@ -146,7 +154,11 @@ class Player {
     };
   }
 
-  /** Choose a whole number of device pixels per clip pixel, so that all clip pixels are equal squares on the screen. */
+  get isFull() {
+    return this.root.matches(":fullscreen");
+  }
+
+  /** Fill the room. Exact pixels are whole device pixels, so that all clip pixels are equal squares on the screen. */
   layout() {
     if (!this.clip || !this.root.clientWidth) return;
     const ratio = window.devicePixelRatio || 1;
@@ -154,10 +166,12 @@ class Player {
     const slices = this.settings.slices;
     const room = (this.root.clientWidth - (slices ? GAP : 0)) * ratio;
     const minThickness = slices ? frames * Math.max(1, Math.ceil((MIN_THICKNESS * ratio) / frames)) : 0;
-    const fit = Math.min((room - minThickness) / width, (MAX_HEIGHT * ratio) / height);
-    const scale = this.settings.zoom || (fit >= 1 ? Math.floor(fit) : fit);
+    const exact = this.settings.exact && !this.clip.live;
+    const whole = (value) => (exact && value >= 1 ? Math.floor(value) : value);
+    const fit = Math.min((room - minThickness) / width, (this.tallest() * ratio) / height);
+    const scale = this.settings.zoom || whole(fit);
     const left = this.settings.zoom ? Infinity : room - width * scale;
-    const thickness = Math.max(1, Math.floor(Math.min(left, 0.27 * width * scale) / frames));
+    const thickness = Math.max(exact ? 1 : 0, whole(Math.min(left, SLICE * width * scale, MAX_THICKNESS * ratio) / frames));
     const size = (name, across, down) => {
       const style = this.painters[name].canvas.style;
       style.width = `${across / ratio}px`;
@@ -167,10 +181,19 @@ class Player {
     size("xt", width * scale, frames * thickness);
     size("yt", frames * thickness, height * scale);
     this.root.classList.toggle("flat", !slices);
+    this.root.classList.toggle("smooth", !exact);
     this.root.dataset.scale = scale;
     const across = (width * scale) / ratio;
     this.root.style.setProperty("--across", `${across}px`);
     this.root.style.setProperty("--whole", `${across + (slices ? GAP + (frames * thickness) / ratio : 0)}px`);
+    this.root.getRootNode().host.dataset.shown = ""; // page.css shows what stands below
+  }
+
+  /** Height that the clip may have, CSS pixels. */
+  tallest() {
+    if (!this.isFull) return Math.max(MIN_HEIGHT, window.innerHeight - AROUND);
+    const room = this.root.clientHeight - this.find(".controls").offsetHeight - 3 * GAP;
+    return this.settings.slices ? room - GAP - MAX_THICKNESS : room;
   }
 
   /** Draw all views and update the controls, after a new clip, a key or a drag. */
@@ -183,6 +206,8 @@ class Player {
     order.setAttribute("aria-label", orderName);
     order.setAttribute("aria-pressed", settings.pingpong);
     this.find(".slices").setAttribute("aria-pressed", settings.slices);
+    this.find(".exact").setAttribute("aria-pressed", settings.exact);
+    this.find(".full").setAttribute("aria-pressed", this.isFull);
     const play = this.find(".play");
     play.innerHTML = icon(settings.playing ? ICONS.pause : ICONS.play);
     play.setAttribute("aria-label", settings.playing ? "Pause" : "Play");
@@ -199,8 +224,8 @@ class Player {
     this.root.dataset.frame = this.frame;
     this.settings.at = this.frame / frames;
     this.find(".scrub").value = this.frame;
-    this.find(".count").textContent = `${this.frame + 1} / ${frames}`;
-    this.find(".where").textContent = `x ${x}\ny ${y}\nt ${this.frame}`;
+    const figures = String(frames).length; // all counts are equally wide, so that nothing moves while it plays
+    this.find(".count").textContent = `${String(this.frame + 1).padStart(figures, "\u2007")} / ${frames}`;
     this.placeCrossHair("xy", (x + 0.5) / width, (y + 0.5) / height);
     this.placeCrossHair("xt", (x + 0.5) / width, (this.frame + 0.5) / frames);
     this.placeCrossHair("yt", (this.frame + 0.5) / frames, (y + 0.5) / height);
@@ -277,9 +302,17 @@ class Player {
     on(".scrub", "input", (event) => this.seek(Number(event.target.value)));
     on(".order", "click", () => this.set({ pingpong: !this.settings.pingpong }));
     on(".slices", "click", () => this.set({ slices: !this.settings.slices }));
+    on(".exact", "click", () => this.set({ exact: !this.settings.exact }));
+    on(".full", "click", () => this.toggleFull());
+    this.root.addEventListener("fullscreenchange", () => this.set({}));
     on(".speed", "change", (event) => this.set({ fps: Number(event.target.value) }));
     on(".zoom", "change", (event) => this.set({ zoom: Number(event.target.value) }));
     this.root.addEventListener("keydown", (event) => this.onKey(event));
+  }
+
+  toggleFull() {
+    if (this.isFull) document.exitFullscreen();
+    else if (document.fullscreenEnabled) this.root.requestFullscreen();
   }
 
   onKey(event) {
@@ -295,6 +328,7 @@ class Player {
     const shifted = { ArrowLeft: [-1, 0], ArrowRight: [1, 0], ArrowUp: [0, -1], ArrowDown: [0, 1] };
     if (event.shiftKey && shifted[event.key]) move(...shifted[event.key]);
     else if (event.key === " " && target.tagName !== "BUTTON") this.set({ playing: !this.settings.playing });
+    else if (event.key === "f") this.toggleFull();
     else if (event.key === "," || event.key === "ArrowLeft") this.seek(this.frame - 1);
     else if (event.key === "." || event.key === "ArrowRight") this.seek(this.frame + 1);
     else if (event.key === "Home") this.seek(0);
@@ -304,7 +338,8 @@ class Player {
     event.stopPropagation(); // Streamlit has keyboard shortcuts too
   }
 
-  /** A drag in the x–y view moves the cross-hair; a drag in a slice moves it along one axis and sets the frame. */
+  /** A drag in the x–y view moves the cross-hair; a drag in a slice moves it along one axis and sets the frame.
+   * A finger that moves up or down scrolls the page (touch-action in the style sheet); so a touch counts at its end. */
   listenToPointer(name, figure) {
     const drag = (event) => {
       if (!this.clip?.pixels.length) return;
@@ -320,9 +355,10 @@ class Player {
     figure.addEventListener("pointerdown", (event) => {
       this.dragging = name !== "xy";
       figure.setPointerCapture(event.pointerId);
-      drag(event);
+      if (event.pointerType !== "touch") drag(event);
     });
     figure.addEventListener("pointermove", (event) => figure.hasPointerCapture(event.pointerId) && drag(event));
+    figure.addEventListener("pointerup", (event) => event.pointerType === "touch" && drag(event));
     for (const end of ["pointerup", "pointercancel"]) figure.addEventListener(end, () => (this.dragging = false));
   }
 }

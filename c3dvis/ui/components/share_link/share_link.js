@@ -46,4 +46,5 @@ export default function ({ parentElement, data: message }) {
   const command = copyButton("Copy command", "Copy the command line that repeats this render");
   command.addEventListener("click", () => copy(command, data.command, "Command copied"));
   root.prepend(line, command);
+  parentElement.getRootNode().host.dataset.shown = ""; // page.css shows what stands below
 }

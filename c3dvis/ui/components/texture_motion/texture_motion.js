@@ -51,7 +51,7 @@ const MARKUP = `
   <div class="controls">
     <button type="button" class="play"></button>
     <input type="range" min="0" step="1" aria-label="Frame">
-    <output></output>
+    <span class="count"></span>
   </div>`;
 
 class View {
@@ -137,7 +137,7 @@ class View {
     const [frames, height, width] = this.clip.shape;
     this.root.dataset.frame = this.frame;
     this.find("input").value = this.frame;
-    this.find("output").textContent = `${this.frame + 1} / ${frames}`;
+    this.find(".count").textContent = `${String(this.frame + 1).padStart(String(frames).length, "\u2007")} / ${frames}`;
     paint(this.find(".rebuilt canvas"), this.clip.rebuilt, this.frame * height * width * 3);
     this.drawMotion();
   }
@@ -241,6 +241,7 @@ export default function ({ parentElement, data }) {
   if (!view) views.set(parentElement, (view = new View(parentElement)));
   const update = (view.updates = (view.updates || 0) + 1);
   view.show(unpack(data));
+  parentElement.getRootNode().host.dataset.shown = ""; // page.css shows what stands below
   return () => {
     if (view.updates !== update) return; // a later message is shown already: keep the view
     views.delete(parentElement);

@@ -77,6 +77,7 @@ def test_the_volume_plays_and_every_pixel_is_the_clips_own(visit: Visit, stored:
 
 def test_the_slices_follow_the_cross_hair(visit: Visit, stored: RenderResult) -> None:
     visit.open(query_text(STORED))
+    visit.press("Exact pixels")
     canvas = visit.page.locator(".player .xy canvas")
     box = canvas.bounding_box()
     assert box
@@ -95,7 +96,7 @@ def test_the_player_keeps_its_place_when_the_page_runs_again(visit: Visit, store
     for _ in range(5):
         player.press(".")
     visit.page.get_by_text("Advanced").click()
-    visit.page.get_by_role("button", name="Next filter").or_(visit.page.get_by_text("›", exact=True)).first.click()
+    visit.press("Next filter")
     expect(visit.page.get_by_text("The controls differ from this picture")).to_be_visible()
     assert visit.data("clip") == stored.key
     assert (visit.data("frame"), visit.data("playing")) == ("5", "false")

@@ -8,6 +8,7 @@ from typing import Any, NamedTuple
 from axe_playwright_python.sync_playwright import Axe
 from playwright.sync_api import Browser, Page, expect
 
+from c3dvis.spec import RenderSpec
 from tests.processes import PATIENCE_MS
 
 WIDTHS = (375, 1400, 2560)
@@ -32,10 +33,58 @@ const look = () => {
 requestAnimationFrame(look);
 """
 
+# Streamlit has loaded the code of every widget, and each component has drawn something.
+_COMPLETE = """
+() => !document.querySelector(".stSkeleton, [data-testid=stSkeleton]") && (!document.querySelector("[data-shown]")
+  || !document.querySelector("[data-testid=stBidiComponentIsolated]:not([data-shown])"))
+"""
+
 _SETTLED = """
 () => new Promise((resolve) => document.fonts.ready.then(() =>
   requestAnimationFrame(() => requestAnimationFrame(() => setTimeout(() => resolve(true), 0)))))
 """
+
+
+STORED = [RenderSpec(layer="Mixed_3c", filter=3, seed=seed) for seed in range(3)]
+"""Whose results the pages show."""
+
+
+class Place(NamedTuple):
+    """A page in one state.
+
+    Attributes:
+        path: address.
+        ready: selector of what it shows last.
+        title: of the browser's tab, before the program's name; also the heading.
+        panels: texts and names of what is pressed to open everything that can be opened.
+    """
+
+    path: str
+    ready: str
+    title: str
+    panels: tuple[str, ...] = ()
+
+
+PLACES = {
+    "explore": Place("?layer=Mixed_3c&filter=3", ".player[data-frame]", "Mixed_3c · filter 3", ("Advanced",)),
+    "not rendered": Place("?layer=Mixed_3c&filter=77&engine=keras-vis", ".player", "Mixed_3c · filter 77"),
+    "dropped link": Place("?layer=Mixed_3c&filter=nonsense&seed=x", ".player", "Mixed_3c · filter 40"),
+    "wiring": Place("?layer=Mixed_3c&filter=3&tab=wiring", ".wall[data-cells]", "Mixed_3c · filter 3"),
+    "embedded": Place("?layer=Mixed_3c&filter=3&embed=true", ".player[data-frame]", "Mixed_3c · filter 3"),
+    "gallery": Place("gallery?layer=Mixed_3c", ".wall[data-cells]", "Mixed_3c", ("Network, layer, order",)),
+    "sweep": Place(
+        "compare?spec=layer%3DMixed_3c%26filter%3D3&sweep=seed&values=0,1,2", ".wall[data-cells]", "Compare"
+    ),
+    "pins": Place(
+        "compare?pin=layer%3DMixed_3c%26filter%3D3&pin=layer%3DMixed_3c%26filter%3D3%26seed%3D1",
+        ".wall[data-cells]",
+        "Compare",
+    ),
+    "nothing pinned": Place("compare", "h1", "Compare"),
+    "network": Place("network", "td", "Inception-I3D on Kinetics-400"),
+    "status": Place("status", "td", "Status"),
+}
+"""Every page, in each state that looks different."""
 
 
 class PageMeasures(NamedTuple):
@@ -55,24 +104,34 @@ class PageMeasures(NamedTuple):
 def wait_until_idle(page: Page) -> None:
     """Wait until the page's script has ended, and what it sent is on the screen."""
     expect(page.locator("[data-test-script-state=notRunning]")).to_be_attached()
+    page.wait_for_function(_COMPLETE)
     page.evaluate(_SETTLED)
 
 
-def measure(browser: Browser, address: str, ready: str, width: int) -> PageMeasures:
+def open_place(page: Page, home: str, place: Place) -> None:
+    """Go to a page of the dashboard at the address `home`, open its panels, and wait until it is idle."""
+    page.goto(f"{home}/{place.path}")
+    expect(page.locator(place.ready).first).to_be_attached()
+    for panel in place.panels:
+        page.get_by_text(panel).first.click()
+    wait_until_idle(page)
+
+
+def measure(browser: Browser, home: str, place: Place, width: int) -> PageMeasures:
     """Load a page in a fresh profile and measure it.
 
     Args:
         browser: a Chromium.
-        address: of the page.
-        ready: selector of what the page shows last.
+        home: address of the dashboard.
+        place: the page.
         width: of the window, CSS pixels.
     """
     with browser.new_context(viewport={"width": width, "height": 900}) as context:
         context.set_default_timeout(PATIENCE_MS)
         page = context.new_page()
         page.add_init_script(_OBSERVER)
-        page.goto(address)
-        expect(page.locator(ready).first).to_be_attached()
+        page.goto(f"{home}/{place.path}")
+        expect(page.locator(place.ready).first).to_be_attached()
         wait_until_idle(page)
         found = page.evaluate("measured")
         return PageMeasures(found["shift"], found["shifts"], found["picture"])

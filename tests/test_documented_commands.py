@@ -34,6 +34,7 @@ SMALL: dict[str, str] = {
     "bench/gpu/export_step.py": "--layer Conv3d_2c_3x3 --size 8x32x32 --batches 1,2 --precision float32",
     "bench/motion.py": "--layers Conv3d_1a_7x7 --filters 3",
     "bench/memory.py": "--renders 1 --iterations 1",
+    "bench/pages.py": "--pages status --widths 1400 --times 1",
     "bench/scaling.py": "--workers 1 --per-worker 2 --seconds 0.02 --real-workers '' --results 30",
     "bench/steps.py": "--layers conv2 --sizes 4x16x16 --precisions float32 --counts 1,2",
     "bench/wiring.py": "--layers Conv3d_2b_1x1 --filters 3 --iterations 2 --draws 2",

@@ -6,7 +6,17 @@ Independent of networks, renders and the cache.
 from c3dvis.media import slices
 from c3dvis.media.contact_sheet import contact_sheet
 from c3dvis.media.formats import FORMATS, Format, encode
-from c3dvis.media.frame_sheet import encode_frames, thumbnail
+from c3dvis.media.frame_sheet import decode_frames, encode_frames, thumbnail
 from c3dvis.media.gif import quantize
 
-__all__ = ["FORMATS", "Format", "contact_sheet", "encode", "encode_frames", "quantize", "slices", "thumbnail"]
+__all__ = [
+    "FORMATS",
+    "Format",
+    "contact_sheet",
+    "decode_frames",
+    "encode",
+    "encode_frames",
+    "quantize",
+    "slices",
+    "thumbnail",
+]

@@ -28,6 +28,20 @@ def encode_frames(clip: np.ndarray, *, quality: int = 90, effort: int = 4) -> tu
     return file.getvalue(), grid
 
 
+def decode_frames(image: bytes, shape: tuple[int, int, int], columns: int) -> np.ndarray:
+    """The (T, H, W, 3) uint8 clip of an image that `encode_frames` made.
+
+    Args:
+        image: the WebP.
+        shape: (T, H, W) of the clip.
+        columns: of the grid of frames.
+    """
+    frames, height, width = shape
+    sheet = np.asarray(Image.open(io.BytesIO(image)).convert("RGB"))
+    cells = sheet.reshape(-1, height, columns, width, 3).transpose(0, 2, 1, 3, 4)
+    return cells.reshape(-1, height, width, 3)[:frames]
+
+
 def thumbnail(clip: np.ndarray, side: int) -> np.ndarray:
     """The clip reduced by an integer factor (each pixel a mean), so that its longer side is at most `side` pixels."""
     frames, height, width = clip.shape[:3]

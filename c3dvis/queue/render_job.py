@@ -39,7 +39,7 @@ class JobSnapshot:
         objective, shown_activation: at the latest step that has them.
         curve: a row per step, as in `RenderResult.history`.
         preview: the unfinished clip, (t, h, w, 3) uint8 RGB, reduced and read-only; None before the first one and
-            after the render.
+            after a render that was not cancelled.
         error: why the render failed, a sentence.
         warning: a sentence about a render that has not failed, or None.
         attempt: 1, or more if a worker was lost and the render started again.
@@ -276,7 +276,8 @@ class RenderJob:
             self._state, self._error = state, error
             self._warning = warning or self._warning
             self._ended = time.monotonic()
-            self._preview = self._decoded = None
+            if state != "cancelled":
+                self._preview = self._decoded = None
             self._watchers.clear()
             self._finished.set()
             return True

@@ -4,7 +4,7 @@ The thresholds only select the sentence; `c3dvis/maximize/quality.py` computes t
 """
 
 import math
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Any
 
@@ -89,6 +89,22 @@ _GRADES: dict[str, tuple[tuple[float, str, str], ...]] = {
     ),
 }
 """For each graded measure: lowest value, tone and sentence of each grade, from the highest to the lowest."""
+
+
+def early_end(history: Sequence[Mapping[str, float | None]], iterations: int) -> str:
+    """A sentence about a search that ended before its last step; empty for one that did not.
+
+    Args:
+        history: of the render.
+        iterations: steps that the spec allows.
+    """
+    last = int(history[-1]["step"] or 0) if history else iterations
+    if last >= iterations:
+        return ""
+    return (
+        f"The search ended at step {last} of {iterations}: the response no longer rose, so the last steps, which only "
+        "settle the picture, came sooner."
+    )
 
 
 def interpret(metrics: Metrics, filters: int) -> list[Interpretation]:

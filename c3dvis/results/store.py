@@ -27,6 +27,9 @@ from c3dvis.spec import RenderSpec
 
 STARTER = Path(__file__).parent / "starter"
 
+STARTER_PICTURES = "pictures.db"
+"""A thumbnail file in the folder of the starters: pictures and measures of filters whose results do not come along."""
+
 _log = logging.getLogger(__name__)
 _KEY = re.compile(r"[0-9a-f]{64}")
 
@@ -76,7 +79,8 @@ class ResultStore:
         path: the cache folder. The store is its `results` subfolder, which the first stored result creates and which
             only its owner may enter.
         size_limit: bytes to keep, 1 or more; None is `C3DVIS_CACHE_LIMIT`, or 8 GiB.
-        starter: folder of the results that come with the program, one `<key>.h5` each; never written.
+        starter: folder of the results that come with the program, one `<key>.h5` each, and of more pictures
+            (`STARTER_PICTURES`); never written.
     """
 
     def __init__(self, path: Path | str, size_limit: int | None = None, *, starter: Path | None = STARTER) -> None:
@@ -89,6 +93,7 @@ class ResultStore:
         self._starter = starter
         self._thumbnails = ThumbnailFile(self._folder.path / FILE_NAME)
         self._starter_thumbnails: dict[str, Thumbnail] = {}
+        self._starter_pictures = ThumbnailFile(starter / STARTER_PICTURES) if starter else None
         self._lock = threading.Lock()
         self._hits = self._misses = 0
 
@@ -129,7 +134,9 @@ class ResultStore:
         self._thumbnails.remove(evicted)
 
     def thumbnails(self, keys: Sequence[str], *, images: bool = True) -> dict[str, Thumbnail]:
-        """Thumbnails and measures of the stored results among those keys, by key, without opening the results.
+        """Thumbnails and measures for those keys, by key, without opening the results.
+
+        There is one for each stored result, and for some filters whose picture alone comes with the program.
 
         The time it takes does not depend on the size of the store. A missing thumbnail is made from its result.
 
@@ -147,6 +154,8 @@ class ResultStore:
                 self._starter_thumbnails[key] = make_thumbnail(result)
             if key in self._starter_thumbnails:
                 found[key] = self._starter_thumbnails[key]
+        if self._starter_pictures:
+            found |= self._starter_pictures.get([key for key in keys if key not in found], images=images)
         return found
 
     def keys(self) -> list[str]:

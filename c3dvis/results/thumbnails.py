@@ -13,6 +13,8 @@ from contextlib import closing
 from pathlib import Path
 from typing import Any, NamedTuple
 
+import numpy as np
+
 from c3dvis import media
 from c3dvis.results.render_result import RenderResult, Scalar
 
@@ -43,6 +45,10 @@ class Thumbnail(NamedTuple):
     shape: tuple[int, int, int]
     columns: int
     image: bytes
+
+    def clip(self) -> np.ndarray:
+        """The frames, (T, H, W, 3) uint8 RGB."""
+        return media.decode_frames(self.image, self.shape, self.columns)
 
 
 def make_thumbnail(result: RenderResult) -> Thumbnail:

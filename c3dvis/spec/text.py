@@ -82,6 +82,15 @@ def distinctions(specs: Sequence[RenderSpec]) -> list[str]:
     return [_named_values(spec, names) or f"{spec.layer} · {spec.target}" for spec in specs]
 
 
+def changed_settings(spec: RenderSpec) -> str:
+    """The settings of a render that differ from its engine's defaults, such as `steps 64, Contrast 30`; else empty.
+
+    Left out is what a caption says anyway: the target, the size of the clip, the engine and the seed.
+    """
+    said = ("network", "layer", "filter", "objective", "position", "frames", "height", "width", "engine", "seed")
+    return _named_values(spec, [name for name in spec.to_query() if name not in said])
+
+
 def _named_values(spec: RenderSpec, names: Sequence[str]) -> str:
     """Fields with their values; layer, engine and objective are known by their values alone."""
     parts = []

@@ -1,4 +1,4 @@
-"""The HTML page that a browser gets first: Streamlit's own, with our title and style sheet in its head.
+"""The HTML page that a browser gets first: Streamlit's own, with our title, style sheet and script in its head.
 
 With a style sheet that came later, with the first output of the script, everything on the screen would move once more.
 """
@@ -64,9 +64,12 @@ def _is_html(message: MutableMapping[str, Any]) -> bool:
 def _page(html_class: str) -> HTMLResponse:
     page = (Path(get_static_dir()) / "index.html").read_text(encoding="utf-8")
     style = Path(__file__).with_name("page.css").read_text(encoding="utf-8")
+    script = Path(__file__).with_name("page.js").read_text(encoding="utf-8")
     ours = {
         '<html lang="en">': f'<html lang="en" class="{html_class}">',
-        "<title>Streamlit</title>": f"<title>{html.escape(TITLE)}</title>\n<style>\n{style}</style>",
+        "<title>Streamlit</title>": (
+            f"<title>{html.escape(TITLE)}</title>\n<style>\n{style}</style>\n<script>\n{script}</script>"
+        ),
     }
     for theirs, replacement in ours.items():
         if page.count(theirs) != 1:

@@ -5,12 +5,13 @@ import streamlit as st
 from c3dvis.networks import registry
 from c3dvis.networks.classes import target_title
 from c3dvis.spec import RenderSpec
-from c3dvis.spec.text import differences
+from c3dvis.spec.text import changed_settings, differences
 from c3dvis.ui.explore import spec_controls
 from c3dvis.ui.explore.class_picker import draw_class_picker
 from c3dvis.ui.explore.page_state import TAB, ExploreState, request_render, take_render_request
 from c3dvis.ui.explore.result_panel import draw_result_panel
 from c3dvis.ui.explore.wiring_panel import draw_wiring_panel
+from c3dvis.ui.shared import navigation
 from c3dvis.ui.shared.error_boundary import error_boundary
 from c3dvis.ui.shared.navigation import current_state, write_address
 from c3dvis.ui.shared.page_title import draw_title
@@ -26,7 +27,9 @@ def page() -> None:
         resources = server_resources()
         state = current_state("explore", ExploreState)
         if st.context.is_embedded:
+            draw_title(target_title(state.focus))
             draw_result_panel(resources, state, player_only=True)
+            st.link_button("Open in c3dvis", navigation.link("", state.query()), type="tertiary")
             return
         sidebar = st.sidebar.container()  # first, since the rest of the page moves aside when it appears
         spec, problem = spec_controls.read_spec()
@@ -75,7 +78,8 @@ def _draw_head(resources: ServerResources, state: ExploreState, problem: str | N
     draw_title(target_title(spec))
     network = registry.describe(spec.network).title
     size = f"{spec.frames} frames of {spec.width} × {spec.height}"
-    draw_caption(f"What excites it in {network}: {size}, engine {spec.engine}, seed {spec.seed}")
+    made = ", ".join(filter(None, [size, f"engine {spec.engine}, seed {spec.seed}", changed_settings(spec)]))
+    draw_caption(f"What excites it in {network}: {made}")
     state.draw_link_problems()
     if state.notice:
         st.toast(plain(state.notice))

@@ -33,7 +33,8 @@ class ExploreState(PageState):
         focus: the spec whose clip, progress or offer to render is shown.
         controls_spec: the spec of the controls when the page ran last.
         view: how the clip is shown, one of `VIEWS`.
-        last_shown: the spec whose result was shown last; a cancelled render leads back to it.
+        last_shown: the spec whose result was shown last; a render that was cancelled before its first preview leads
+            back to it.
         notice: a sentence to show once.
         cancel_refused_for: a spec that this visitor cancelled although others watch its render.
     """

@@ -8,8 +8,8 @@ import streamlit as st
 from c3dvis.networks import registry
 from c3dvis.networks.classes import full_title
 from c3dvis.queue import JobSnapshot
-from c3dvis.results import RenderResult
-from c3dvis.results.interpretation import activation_curve, dead_filter
+from c3dvis.results import RenderResult, Thumbnail
+from c3dvis.results.interpretation import activation_curve, dead_filter, early_end
 from c3dvis.spec import RenderSpec
 from c3dvis.spec.text import command, file_stem
 from c3dvis.ui.components.curve import step_curve
@@ -56,13 +56,14 @@ def _draw(resources: ServerResources, state: ExploreState, was_busy: bool, playe
     if was_busy and not busy:
         st.rerun()  # the whole page: title and status change with the end of the render, and the refreshing stops
     result = None if active else resources.result(spec)
+    picture = None if active or result else _starter_picture(resources, spec)
     if player_only:
-        _draw_player(spec, result, snapshot)
+        _draw_player(spec, result, snapshot, picture)
         return
     left, right = st.columns([3, 2], gap="large")
     with left:
         if not (result and draw_texture_motion(resources, state, result)):
-            _draw_player(spec, result, snapshot)
+            _draw_player(spec, result, snapshot, picture)
     with right:
         if snapshot and active:
             _draw_active(resources, state, snapshot)
@@ -70,7 +71,7 @@ def _draw(resources: ServerResources, state: ExploreState, was_busy: bool, playe
             state.last_shown = spec
             _draw_result(result, snapshot)
         else:
-            _draw_missing(resources, state, snapshot)
+            _draw_missing(resources, state, snapshot, picture)
     if result and not result.metrics.get("dead"):
         draw_result_downloads(result)
         apart = state.view == TEXTURE_AND_MOTION
@@ -81,21 +82,33 @@ def _draw(resources: ServerResources, state: ExploreState, was_busy: bool, playe
         st.rerun()  # the whole page, after this first drawing: it starts to refresh
 
 
-def _draw_player(spec: RenderSpec, result: RenderResult | None, snapshot: JobSnapshot | None) -> None:
+def _starter_picture(resources: ServerResources, spec: RenderSpec) -> Thumbnail | None:
+    """The picture that comes with the program for some filters whose results do not."""
+    key = resources.key(spec)
+    return resources.store.thumbnails([key]).get(key) if key else None
+
+
+def _draw_player(
+    spec: RenderSpec, result: RenderResult | None, snapshot: JobSnapshot | None, picture: Thumbnail | None
+) -> None:
     active = bool(snapshot and not snapshot.finished)
-    clip, placeholder = None, ""
+    clip, placeholder, mark = None, "", ""
     if result and result.metrics.get("dead"):
         clip_key, placeholder = "dead", "A dead filter: no picture."
     elif result:
         clip, clip_key = result.clip, result.key
-    elif snapshot and active and snapshot.preview is not None:
+    elif snapshot and snapshot.preview is not None:
         clip, clip_key = snapshot.preview, f"preview.{snapshot.attempt}.{snapshot.step}"
+        mark = "" if active else "unfinished"
+    elif picture:
+        clip, clip_key = picture.clip(), f"picture.{picture.key}"
     else:
         clip_key = f"empty.{active}"
         placeholder = "The picture forms here in a moment." if active else "There is no picture of this yet."
     message = player_message(
-        clip, clip_key=clip_key, label=full_title(spec), shape=spec.size, live=active, placeholder=placeholder
-    )
+        clip, clip_key=clip_key, label=full_title(spec), shape=spec.size, live=active, placeholder=placeholder,
+        mark=mark,
+    )  # fmt: skip
     volume_player(message, key="player")
 
 
@@ -109,7 +122,7 @@ def _draw_active(resources: ServerResources, state: ExploreState, snapshot: JobS
             state.cancel_refused_for = state.focus
             return
         state.notice, state.cancel_refused_for = "The render was cancelled.", None
-        if state.last_shown:
+        if state.last_shown and snapshot.preview is None:
             state.focus = state.last_shown
 
     draw_progress(snapshot, resources.queue.status().state, cancel, watched_by_others)
@@ -118,17 +131,17 @@ def _draw_active(resources: ServerResources, state: ExploreState, snapshot: JobS
 
 def _draw_result(result: RenderResult, snapshot: JobSnapshot | None) -> None:
     spec = result.spec
-    filters = registry.describe(spec.network).output_shape(spec.layer, *spec.size)[3]
     if snapshot and snapshot.warning:
         draw_warning(snapshot.warning)
     if result.metrics.get("dead"):
-        _draw_dead(spec, filters)
+        _draw_dead(spec)
         return
-    draw_measures(result.metrics, filters)
+    draw_measures(result.metrics, _filters(spec))
     step_curve(activation_curve(result.history), max(1, spec.iterations), "Activation over the steps", key="curve")
     made = result.provenance
     took = f" in {made['seconds']:.1f} s" if isinstance(made.get("seconds"), float) else ""
-    draw_caption(f"Rendered{took} on {made.get('device', 'a device that was not recorded')}.")
+    sentences = [f"Rendered{took} on {made.get('device', 'a device that was not recorded')}."]
+    draw_caption(" ".join(filter(None, [*sentences, early_end(result.history, spec.iterations)])))
 
 
 def _draw_links_to_other_pages(state: ExploreState) -> None:
@@ -157,8 +170,12 @@ def _draw_links_to_other_pages(state: ExploreState) -> None:
         st.rerun()  # the whole page, whose head shows the notice
 
 
-def _draw_dead(spec: RenderSpec, filters: int) -> None:
-    number = spec.filters[0][0]
+def _filters(spec: RenderSpec) -> int:
+    return registry.describe(spec.network).output_shape(spec.layer, *spec.size)[3]
+
+
+def _draw_dead(spec: RenderSpec) -> None:
+    filters, number = _filters(spec), spec.filters[0][0]
     draw_warning(
         f"{dead_filter(f'Filter {number} of {spec.layer}')} There is no picture of what it looks for. "
         "Its neighbours may be alive.",
@@ -171,14 +188,24 @@ def _draw_dead(spec: RenderSpec, filters: int) -> None:
             st.button(f"Filter {neighbour}", key=key, on_click=spec_controls.load_spec, args=(neighbour_spec,))
 
 
-def _draw_missing(resources: ServerResources, state: ExploreState, snapshot: JobSnapshot | None) -> None:
-    """Draw the offer to render the focus, and why an earlier attempt failed."""
+def _draw_missing(
+    resources: ServerResources, state: ExploreState, snapshot: JobSnapshot | None, picture: Thumbnail | None
+) -> None:
+    """Draw the offer to render the focus, why an earlier attempt failed, and what is known without its result."""
     label = "Render now"
     if state.error:
         draw_error(state.error)
     elif snapshot and snapshot.state == "failed":
         draw_error(snapshot.error or "The render failed and did not say why.")
         label = "Try again"
+    elif snapshot and snapshot.preview is not None:
+        step = f"at step {snapshot.step} of {snapshot.steps}"
+        st.info(f"Cancelled {step}: the picture is unfinished.", icon=":material/hourglass_disabled:")
+    elif picture:
+        st.info(
+            "This picture comes with the program, compressed. A render here gives its exact pixels and its downloads.",
+            icon=":material/inventory_2:",
+        )
     else:
         st.info("Not rendered on this machine yet.", icon=":material/hourglass_empty:")
 
@@ -190,3 +217,5 @@ def _draw_missing(resources: ServerResources, state: ExploreState, snapshot: Job
     st.button(label, key="render focus", type="primary", disabled=weights_missing(state.focus.network), on_click=render)
     if estimate := estimate_sentence(resources, state.focus):
         st.caption(estimate)
+    if picture:
+        draw_measures(picture.metrics, _filters(state.focus))

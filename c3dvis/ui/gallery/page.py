@@ -7,7 +7,7 @@ import streamlit as st
 from c3dvis.durations import time_left
 from c3dvis.networks import registry
 from c3dvis.spec import RenderSpec
-from c3dvis.spec.text import differences
+from c3dvis.spec.text import changed_settings, differences
 from c3dvis.ui.components.layer_strip import layer_strip, shape_text
 from c3dvis.ui.components.wall import Cell, thumbnail_pixels, wall
 from c3dvis.ui.gallery.filter_order import ordered_filters
@@ -49,7 +49,8 @@ def _draw_head(resources: ServerResources, state: GalleryState) -> None:
     draw_title(base.layer)
     info = registry.describe(base.network)
     shape = info.output_shape(base.layer, *base.size)
-    draw_caption(f"{info.title}, output {shape_text(shape)}, engine {base.engine}, seed {base.seed}")
+    made = ", ".join(filter(None, [f"engine {base.engine}, seed {base.seed}", changed_settings(base)]))
+    draw_caption(f"{info.title}, output {shape_text(shape)}, {made}")
     state.draw_link_problems()
     draw_weights_notice(resources, base.network)
 
@@ -114,7 +115,8 @@ def _draw_wall(resources: ServerResources, state: GalleryState, renders: LayerRe
         dead = bool(thumbnail.metrics.get("dead"))
         caption = "" if dead else measure_caption(thumbnail.metrics, state.sort)
         pixels = thumbnail_pixels(thumbnail)
-        cells.append(Cell(str(number), f"Filter {number}", caption, "dead" if dead else "stored", link, pixels))
+        shown_state = renders.cell_state(number) if number in renders.active else "dead" if dead else "stored"
+        cells.append(Cell(str(number), f"Filter {number}", caption, shown_state, link, pixels))
     wall(cells, key="g.wall", label=f"Filters of {state.base.layer}", side=132)
 
 
@@ -122,6 +124,9 @@ def _draw_renders(resources: ServerResources, state: GalleryState, renders: Laye
     """Draw how many filters are rendered, the progress of the others, and the buttons that start and stop them."""
     total = len(renders.specs)
     parts = [f"{len(renders.stored)} of {total} rendered"]
+    others = [key for number, key in enumerate(renders.keys) if key and number not in renders.stored]
+    if pictures := len(resources.store.thumbnails(others, images=False)):
+        parts.append(f"pictures of {pictures} more come with the program")
     if renders.failed:
         parts.append(f"{len(renders.failed)} failed")
     if renders.active:

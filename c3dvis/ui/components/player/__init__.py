@@ -1,4 +1,4 @@
-"""The volume player: a clip on a canvas, pixel for pixel, with slices through space and time."""
+"""The volume player: a clip on a canvas, with slices through space and time."""
 
 import numpy as np
 
@@ -16,6 +16,7 @@ def player_message(
     shape: tuple[int, int, int] | None = None,
     live: bool = False,
     placeholder: str = "",
+    mark: str = "",
 ) -> bytes:
     """The message that the player's script receives: a `binary_message` with the RGB bytes of the clip.
 
@@ -26,6 +27,7 @@ def player_message(
         shape: (T, H, W) of the finished clip. A smaller preview is drawn at the size of the finished clip.
         live: whether the clip is a preview of a render that is running.
         placeholder: text in an empty player.
+        mark: text in a corner of the picture, such as `unfinished`.
 
     Raises:
         ValueError: the clip has another shape or type, or there is neither a clip nor a shape.
@@ -42,6 +44,7 @@ def player_message(
         "display": shape or clip_shape,
         "live": live,
         "placeholder": placeholder,
+        "mark": mark,
     }
     return binary_message(MAGIC, header, b"" if clip is None else np.ascontiguousarray(clip).tobytes())
 

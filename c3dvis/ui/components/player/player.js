@@ -42,7 +42,7 @@ function icon(path) {
 
 const MARKUP = `
   <div class="views">
-    <figure class="view xy"><canvas role="img"></canvas><i class="line v"></i><i class="line h"></i><figcaption>x–y</figcaption></figure>
+    <figure class="view xy"><canvas role="img"></canvas><i class="line v"></i><i class="line h"></i><figcaption>x–y</figcaption><b class="mark"></b></figure>
     <figure class="view yt"><canvas role="img"></canvas><i class="line v"></i><i class="line h"></i><figcaption>y–t</figcaption></figure>
     <figure class="view xt"><canvas role="img"></canvas><i class="line v"></i><i class="line h"></i><figcaption>x–t</figcaption></figure>
     <p class="placeholder"></p>
@@ -126,6 +126,7 @@ class Player {
     this.root.dataset.live = message.live;
     this.root.setAttribute("aria-label", `Volume player: ${message.label}`);
     this.find(".placeholder").textContent = message.placeholder;
+    this.find(".mark").textContent = message.mark;
     for (const control of this.root.querySelectorAll("button, input, select")) control.disabled = empty;
     if (!same) {
       this.setCanvas("xy", width, height);
@@ -166,7 +167,7 @@ class Player {
     const slices = this.settings.slices;
     const room = (this.root.clientWidth - (slices ? GAP : 0)) * ratio;
     const minThickness = slices ? frames * Math.max(1, Math.ceil((MIN_THICKNESS * ratio) / frames)) : 0;
-    const exact = this.settings.exact && !this.clip.live;
+    const exact = this.settings.exact && String(this.clip.shape) === String(this.clip.display);
     const whole = (value) => (exact && value >= 1 ? Math.floor(value) : value);
     const fit = Math.min((room - minThickness) / width, (this.tallest() * ratio) / height);
     const scale = this.settings.zoom || whole(fit);

@@ -62,9 +62,10 @@ def _title(found: Wiring) -> str:
     made = found.made_by
     alias = f", which is filter {made.filter} of {made.layer}" if made.layer != found.layer else ""
     size = "×".join(map(str, found.kernel.shape[:3]))
+    relative = ", each by its standard deviation, to which a normalisation brings it" if found.is_relative else ""
     return (
         f"Filter {found.filter} of {found.layer} in {found.network}{alias}: kernel of {size} (frames×height×width) on "
-        f"{len(found.inputs)} inputs"
+        f"{len(found.inputs)} inputs{relative}"
     )
 
 
@@ -85,6 +86,7 @@ def _input_values(each: WiringInput) -> dict[str, Any]:
     return {
         **_source_values(each.source),
         "scale": each.source.scale,
+        "normalised": each.source.normalised,
         "never_negative": each.source.never_negative,
         "strength": each.strength,
         "norm": each.norm,

@@ -15,7 +15,7 @@ from cachetools import LRUCache, cached
 from c3dvis.errors import InvalidSpec, WeightsMissing
 from c3dvis.networks.graph import operations as ops
 from c3dvis.networks.graph.base_operation import Shape
-from c3dvis.networks.graph.channel_sources import ChannelSource, channel_source
+from c3dvis.networks.graph.channel_sources import ChannelSource, NoSource, channel_source
 from c3dvis.networks.network_info import NetworkInfo
 from c3dvis.networks.weights import installed_weights
 from c3dvis.networks.weights.installed_weights import Weights
@@ -84,6 +84,11 @@ class Wiring:
     inputs: tuple[WiringInput, ...]
 
     @property
+    def is_relative(self) -> bool:
+        """Whether a strength is by the standard deviation of the input, since a normalisation stands between."""
+        return any(each.source.normalised for each in self.inputs) or self.made_by.normalised
+
+    @property
     def reads_the_clip(self) -> bool:
         """Whether the inputs are the colour channels of the clip."""
         return all(each.source.layer == "input" for each in self.inputs)
@@ -116,7 +121,8 @@ def wiring(info: NetworkInfo, layer: str, filter: int, weights: Weights | None =
     Raises:
         UnknownLayer: no such layer.
         InvalidSpec: the layer has no such filter.
-        NoKernel: the filter is an element-wise join of other filters, or a channel of the clip.
+        NoKernel: the filter is an element-wise join of other filters or a channel of the clip, or its inputs are made
+            of several filters each.
         WeightsMissing, WeightsDamaged: the weights are not on this machine, or cannot be used.
     """
     if weights is not None:
@@ -136,6 +142,19 @@ def _wiring(info: NetworkInfo, layer: str, number: int, weights: Weights) -> Wir
     if not 0 <= number < shapes[layer][-1]:
         raise InvalidSpec(f"{layer} of {info.name} has filters 0 to {shapes[layer][-1] - 1}; received filter {number}.")
     trace = _Trace(info, shapes, weights)
+    try:
+        return _traced(info, layer, number, weights, shapes, trace)
+    except NoSource as error:
+        raise NoKernel(
+            f"The inputs of filter {number} of {layer} cannot be named one by one: {error.operation} makes each of "
+            "them of several filters. Take the wiring of a layer before it.",
+            (),
+        ) from None
+
+
+def _traced(
+    info: NetworkInfo, layer: str, number: int, weights: Weights, shapes: Mapping[str, Shape], trace: "_Trace"
+) -> Wiring:
     made_by = trace.source(layer, number)
     op = info.architecture.by_name.get(made_by.layer)
     if not isinstance(op, ops.Weighted):
@@ -196,7 +215,7 @@ def _kernel_of(op: ops.Weighted, kernel: np.ndarray, number: int) -> tuple[np.nd
 def _flattened(info: NetworkInfo, op: ops.Weighted, shapes: Mapping[str, Shape]) -> Shape | None:
     """Shape (t, h, w, channels) of the volume whose flattened values a dense layer reads; else None."""
     source = info.architecture.by_name.get(op.inputs[0]) if isinstance(op, ops.Dense) else None
-    while isinstance(source, ops.Dropout | ops.ActivationLayer | ops.Scale):
+    while isinstance(source, ops.Dropout | ops.ActivationLayer | ops.Scale | ops.PRelu | ops.LayerNorm):
         source = info.architecture.by_name.get(source.inputs[0])
     return shapes[source.inputs[0]] if isinstance(source, ops.Flatten) and len(shapes[source.inputs[0]]) == 4 else None
 
@@ -214,7 +233,9 @@ def _no_kernel(info: NetworkInfo, trace: _Trace, layer: str, number: int, made_b
         for name in op.inputs
     )
     listed = " and ".join(f"filter {part.filter} of {part.layer}" for part in parts)
-    what = {"add": "sum", "average": "mean", "multiply": "product", "subtract": "difference"}.get(op.kind, op.kind)
+    what = {"add": "sum", "average": "mean", "multiply": "product", "subtract": "difference", "divide": "quotient"}.get(
+        op.kind, op.kind
+    )
     return NoKernel(
         f"Filter {number} of {layer} has no kernel of its own: it is the {what} of {listed}. Take the wiring of one "
         "of those.",

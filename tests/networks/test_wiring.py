@@ -95,6 +95,8 @@ def network_of(*operations: Operation, channels: int = 3, size: tuple[int, int, 
     for op in operations:
         if isinstance(op, ops.Weighted):
             kernel = generator.normal(0, 1, op.kernel_shape(shapes[op.inputs[0]][-1])).astype(np.float32)
+            if isinstance(op, ops.PRelu):  # the response then changes by the whole strength, whatever the signs
+                kernel = np.ones_like(kernel)
             weights[op.name] = (kernel, generator.normal(0, 1, op.filters).astype(np.float32))
     return Network(NetworkInfo("made", "", "", "", architecture, PLAIN, size, "", None), weights)
 
@@ -107,6 +109,10 @@ def found_in(network: Network, layer: str, number: int) -> Wiring:
     return wiring(network.info, layer, number, weights_of(network))
 
 
+_STEPS = ("max", "average", "scale", "concat", "dropout", "activation", "pad", "resize", "edge", "prelu", "take",
+          "shuffle", "conv")  # fmt: skip
+
+
 @st.composite
 def paths(draw: st.DrawFn) -> tuple[Operation, ...]:
     """Two convolutions, a random path of operations that keep channels apart or join them, and a last convolution."""
@@ -115,7 +121,7 @@ def paths(draw: st.DrawFn) -> tuple[Operation, ...]:
     ends = ["a", "b"]
     for index in range(draw(st.integers(0, 5))):
         name, source = f"op{index}", draw(st.sampled_from(ends))
-        kind = draw(st.sampled_from(["max", "average", "scale", "concat", "dropout", "activation", "pad", "conv"]))
+        kind = draw(st.sampled_from(_STEPS))
         channels[name] = channels[source]
         match kind:
             case "max":
@@ -133,6 +139,21 @@ def paths(draw: st.DrawFn) -> tuple[Operation, ...]:
                 made.append(ops.Crop(f"{name}c", (name,), ((1, 1), (0, 0), (1, 1))))
                 channels[f"{name}c"] = channels[name]
                 name = f"{name}c"
+            case "resize":  # to the same sizes, one position further
+                made.append(ops.Crop(f"{name}c", (source,), ((0, 0), (0, 0), (4, 0))))
+                made.append(ops.Resize(name, (f"{name}c",), (1, 1, 9), (1, 1, 5)))
+            case "edge":
+                made.append(ops.Crop(f"{name}c", (source,), ((0, 1), (2, 0), (0, 0))))
+                made.append(ops.Pad(name, (f"{name}c",), ((1, 0), (1, 1), (0, 0)), "edge"))
+            case "prelu":  # slope 1, by the weights
+                made.append(ops.PRelu(name, (source,), channels[source]))
+            case "take":
+                indices = draw(st.lists(st.integers(0, channels[source] - 1), min_size=1, max_size=5))
+                made.append(ops.Take(name, (source,), "c", tuple(indices)))
+                channels[name] = len(indices)
+            case "shuffle":
+                halves = 2 if channels[source] % 2 == 0 else 1
+                made.append(ops.Rearrange(name, (source,), ((0,), (0,), (0,), (0, halves)), ((0,), (1,), (2,), (4, 3))))
             case "conv":
                 made.append(ops.Conv(name, (source,), 3, (1, 3, 1), activation=RELU))
                 channels[name] = 3
@@ -308,3 +329,28 @@ def test_what_has_no_wiring_is_refused(weights: Path) -> None:
     partial = {name: pair for name, pair in weights_of(network).items() if name != "b"}
     with pytest.raises(WeightsMissing, match="holds nothing for b"):
         wiring(network.info, "b", 0, partial)
+
+
+def test_behind_a_normalisation_over_the_clip_an_input_counts_by_its_deviation() -> None:
+    norm = ops.GroupNorm("norm", ("a",), 4, 2)
+    network = network_of(ops.Conv("a", ("input",), 4), norm, ops.Conv("b", ("norm",), 3, (1, 3, 3)))
+    found = found_in(network, "b", 1)
+    assert found.is_relative
+    assert not found_in(network, "a", 1).is_relative
+    kernel, gamma = network.weights("b")[0][..., 1], network.weights("norm")[0]
+    np.testing.assert_allclose(found.kernel, kernel * gamma, rtol=1e-6)
+    assert [each.source.layer for each in found.inputs] == ["a"] * 4
+    assert [each.source.via for each in found.inputs] == [("norm",)] * 4
+
+
+@pytest.mark.parametrize(
+    "mixed",
+    [
+        ops.Reduce("mixed", ("a",), "mean", "c"),
+        ops.Rearrange("mixed", ("a",), ((0,), (0,), (0,), (2, 0)), ((0, 3), (1,), (2,), (4,))),
+    ],
+)
+def test_inputs_that_are_made_of_several_filters_cannot_be_named(mixed: Operation) -> None:
+    network = network_of(ops.Conv("a", ("input",), 4), mixed, ops.Conv("b", ("mixed",), 3))
+    with pytest.raises(NoKernel, match="The inputs of filter 1 of b cannot be named one by one: mixed makes each"):
+        found_in(network, "b", 1)

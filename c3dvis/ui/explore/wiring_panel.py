@@ -111,7 +111,16 @@ def _draw_kernel(
     st.caption(
         "The number beside a filter or colour is the sum of its weights: how much the response changes when that input "
         "rises by 1 everywhere. The squares are the weights, frame by frame, the earliest on the left. Orange excites, "
-        f"blue inhibits, grey is 0; the full colours stand for ±{largest:.2g}."
+        f"blue inhibits, grey is 0; the full colours stand for ±{largest:.2g}." + _measured_in(found)
+    )
+
+
+def _measured_in(found: Wiring) -> str:
+    if not found.is_relative:
+        return ""
+    return (
+        " A normalisation over the clip stands between: an input counts by its own standard deviation there, and how "
+        "large that is depends on the clip."
     )
 
 

@@ -16,19 +16,16 @@ _LABELS = "names of the classes, one a line, in the order of the network's outpu
 def add(arguments: argparse.Namespace, console: Console) -> int:
     """Adds a network of the user."""
     low, high = (_numbers(text) for text in arguments.range)
-    size = None
-    if arguments.size is not None:
-        numbers = tuple(int(n) for n in _numbers(arguments.size))
-        if len(numbers) != 3:
-            raise InvalidSpec(f"A size is frames,height,width; received {arguments.size}.")
-        size = numbers
+    size = None if arguments.size is None else _three(arguments.size, "A size is frames,height,width")
+    shown = _three(arguments.show_channels, "The channels to show are three, for red, green and blue")
     info = add_network.add(
         arguments.name, arguments.architecture, arguments.weights, (low, high), arguments.order, size, arguments.title,
-        arguments.licence, arguments.labels,
+        arguments.licence, arguments.labels, shown,
     )  # fmt: skip
     proof, left_out = installed_weights.proof(info), installed_weights.left_out(info)
     channels = info.architecture.channels
-    shown = {1: "shown in grey", 3: "shown in colour"}.get(channels, "shown by its first three channels")
+    usual = {1: "shown in grey", 2: "shown red and green", 3: "shown in colour"}
+    described = usual.get(channels) or f"{', '.join(map(str, shown))} shown, the others follow their mean"
     counted = f"{channels} channels" if channels > 1 else "one channel"
     console.result(
         {
@@ -36,7 +33,7 @@ def add(arguments: argparse.Namespace, console: Console) -> int:
             "default_size": list(info.default_size), "path": str(info.weights_path.parent),
             "fingerprint": installed_weights.fingerprint(info), "proof": asdict(proof), "left_out": left_out,
         },
-        f"{info.name} is added: {len(info.layers)} layers that can be targeted, {counted} ({shown}), clips of "
+        f"{info.name} is added: {len(info.layers)} layers that can be targeted, {counted} ({described}), clips of "
         f"{'×'.join(map(str, info.default_size))}.",
         str(proof),
         *filter(None, [left_out]),
@@ -79,6 +76,14 @@ def configure(arguments: argparse.Namespace, console: Console) -> int:
     return 0
 
 
+def _three(text: str, expected: str) -> tuple[int, int, int]:
+    numbers = _numbers(text)
+    if len(numbers) != 3 or not all(number.is_integer() for number in numbers):
+        raise InvalidSpec(f"{expected}; received {text[:60]}.")
+    first, second, third = map(int, numbers)
+    return first, second, third
+
+
 def _numbers(text: str) -> tuple[float, ...]:
     try:
         return tuple(float(part) for part in text.split(","))
@@ -99,6 +104,11 @@ def add_arguments(adding: argparse.ArgumentParser, setting: argparse.ArgumentPar
         help="input values of black and of white: 0 1, -1 1, 0 255; or one number per channel: 0,0,0 1,1,1",
     )  # fmt: skip
     adding.add_argument("--order", choices=("RGB", "BGR"), default="RGB", help="order of three channels (default: RGB)")
+    adding.add_argument(
+        "--show-channels", metavar="R,G,B", default="0,1,2",
+        help="which of more than three channels are shown red, green and blue (default: 0,1,2); the others follow "
+        "their mean",
+    )  # fmt: skip
     adding.add_argument(
         "--size", metavar="T,H,W", help="clip size of renders (default: the model's own, or 16,112,112)"
     )

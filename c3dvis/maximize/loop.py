@@ -29,7 +29,7 @@ from c3dvis.networks.graph.input_domain import ArrayModule, InputDomain
 Forward = Callable[[tf.Tensor], Response]
 
 IDENTITY_VIEW = np.zeros((1, 6), np.float32)
-TENSORFLOW = ArrayModule(tf.concat, tf.reverse, tf.fill)
+TENSORFLOW = ArrayModule(tf.concat, tf.reverse)
 """TensorFlow's functions, with which an input domain converts tensors."""
 
 

@@ -176,6 +176,15 @@ def theano(folder: Path, arrays: Arrays) -> Path:
     return path
 
 
+def keras1_theano(folder: Path, arrays: Arrays) -> Path:
+    """Keras 1 on Theano: named layers, flipped kernels."""
+    turned = {
+        name: (_first(name, kernel)[:, :, ::-1, ::-1, ::-1] if kernel.ndim == 5 else _first(name, kernel).T, bias)
+        for name, (kernel, bias) in arrays.items()
+    }
+    return _h5(folder / "theano.h5", turned, "{name}/{name}_W", "{name}/{name}_b")
+
+
 # Caffe
 
 
@@ -380,6 +389,7 @@ def convolutions(path: Path, dtype: str = "float16") -> Path:
 
 WRITERS: dict[str, Callable[[Path, Arrays], Path]] = {
     "keras 0, theano": theano,
+    "keras 1, theano": keras1_theano,
     "keras 1": keras1,
     "keras 2": keras2,
     "keras 2 by itself": _saved("tf_keras", "save_weights", "weights.h5"),

@@ -56,8 +56,7 @@ class RandomModel:
         last = self.pick(values)
         if not any(last is value for value in values[-1:]) and self.chance(0.5):
             last = values[-1]
-        if self.chance(0.4):
-            last = self.head(last)
+        last = self.head(last) if self.chance(0.4) else self.layers.Conv3D(2, 1, activation=self.function())(last)
         outputs = [last, values[len(values) // 2]] if self.chance(0.2) else last
         return self.keras.Model(clip, outputs)
 
@@ -180,7 +179,7 @@ class RandomModel:
             import tensorflow as tf
 
             return self.pick([tf.nn.relu, tf.sigmoid, tf.tanh, tf.nn.elu, tf.nn.softplus, tf.exp])(value * 0.3)
-        names = ("relu", "sigmoid", "tanh", "silu", "softplus", "hard_sigmoid", "relu6", "elu", "mish", "exp")
+        names = ("relu", "sigmoid", "tanh", "silu", "softplus", "hard_sigmoid", "relu6", "elu", "hard_silu", "exp")
         return getattr(self.keras.ops, self.pick(names))(value * 0.3)
 
     def excited(self, value: Any) -> Any:
@@ -254,7 +253,7 @@ class RandomModel:
 
 
 def check(seed: int, folder: Path) -> str:
-    """Import one random model and compare it; the form that it was saved in.
+    """Import one random model and compare it; how it ended.
 
     Raises:
         AssertionError, C3dvisError: it is not proved, or responds otherwise.
@@ -268,29 +267,28 @@ def check(seed: int, folder: Path) -> str:
     if len(paths) > 1 and random.random() < 0.5:  # described before, with other names of layers
         save(RandomModel(library, seed, own_names).build(), paths[0])
         save(model, paths[1])
-        form += ", built twice"
     else:
         for path in paths:
             save(model, path)
     request = {
         "name": "mine", "architecture": paths[0], "weights": paths[1] if len(paths) > 1 else None,
-        "bounds": ((-1.0,), (1.0,)), "order": "RGB", "size": None, "title": "", "licence": "", "folder": folder,
+        "bounds": ((-1.0,), (1.0,)), "order": "RGB", "size": None, "title": "", "licence": "",
+        "shown": (0, 1, 2), "folder": folder,
     }  # fmt: skip
     report = process.answer(request, lambda _: None)
-    assert report["proof"]["is_proved"], report["proof"]["detail"]
+    unreadable = form == "keras 3 .h5" and report["proof"]["detail"].startswith("Keras 3")  # by Keras: x * 0.5 in .h5
+    assert report["proof"]["is_proved"] or unreadable, report["proof"]["detail"]
     assert not report["left_out"], report["left_out"]
     info = user_networks.from_dict("mine", json.loads((folder / user_networks.DESCRIPTION).read_text()))
     network = Network(info, open_weights(folder / info.weights_file, info.architecture, info.default_size))
     clip = random.uniform(-1, 1, (*info.default_size, info.architecture.channels)).astype(np.float32)
     expected = model(clip[np.newaxis], training=False)
     expected = np.asarray(expected[0] if isinstance(expected, list | tuple) else expected)[0]
-    last = info.architecture.operations[-1]
-    if last.is_targetable:
-        apart = difference(network.responses(clip)[last.name], expected)
-        assert apart < 1e-3, f"{last.name} is {apart:.2g} away from the model in memory"
+    apart = difference(network.responses(clip)[info.architecture.operations[-1].name], expected)
+    assert apart < 1e-3, f"it is {apart:.2g} away from the model in memory"
     for path in paths:
         path.unlink()
-    return form
+    return "right, not proved" if unreadable else "proved and right"
 
 
 def _say(line: str) -> None:
@@ -307,8 +305,7 @@ def main() -> int:
     with tempfile.TemporaryDirectory() as folder:
         for seed in range(options.first, options.first + options.count):
             try:
-                check(seed, Path(folder))
-                ended["proved and right"] += 1
+                ended[check(seed, Path(folder))] += 1
             except C3dvisError as error:
                 ended["refused"] += 1
                 _say(f"{seed}: {error}")
@@ -319,7 +316,7 @@ def main() -> int:
                 importlib.import_module("keras").backend.clear_session()
                 importlib.import_module("tf_keras").backend.clear_session()
                 _say(f"{seed + 1 - options.first} in {time.monotonic() - started:.0f} s: {dict(ended)}")
-    return int(ended.total() != ended["proved and right"])
+    return int(bool(ended["refused"] + ended["failed"]))
 
 
 if __name__ == "__main__":

@@ -8,7 +8,7 @@ import tensorflow as tf
 
 from c3dvis.networks.graph.input_domain import ArrayModule, InputDomain
 
-TENSORFLOW = ArrayModule(tf.concat, tf.reverse, tf.fill)
+TENSORFLOW = ArrayModule(tf.concat, tf.reverse)
 MEAN = np.random.default_rng(0).uniform(90, 120, (9, 7, 3)).astype(np.float32)
 DOMAINS = {
     "one": InputDomain((-1000.0,), (400.0,), "grey"),
@@ -17,6 +17,7 @@ DOMAINS = {
     "BGR": InputDomain((-107.0, -102.0, -95.0), (148.0, 153.0, 160.0), "BGR"),
     "mean image": InputDomain((-107.0, -102.0, -95.0), (148.0, 153.0, 160.0), "BGR", MEAN),
     "five": InputDomain((-1.0,) * 5, (1.0, 2.0, 3.0, 4.0, 5.0), "planes"),
+    "five, others shown": InputDomain((-1.0,) * 5, (1.0, 2.0, 3.0, 4.0, 5.0), "planes", shown=(4, 0, 3)),
 }
 
 
@@ -36,6 +37,13 @@ def test_numpy_and_tensorflow_give_the_same_bits(domain: InputDomain) -> None:
         np.testing.assert_array_equal(domain.to_network(clip), expected)
 
 
+def test_channels_that_are_not_shown_follow_the_brightness() -> None:
+    domain = DOMAINS["five, others shown"]
+    unit = np.float32([0.2, 0.5, 0.8])
+    tensor = domain.from_unit(unit, *domain.bounds(1, 1))
+    np.testing.assert_allclose((tensor + 1) / (np.float32(domain.high) + 1), [0.5, 0.5, 0.5, 0.8, 0.2], rtol=1e-6)
+
+
 def test_the_canonical_form() -> None:
     for domain in DOMAINS.values():
         described = json.loads(json.dumps(domain.to_dict()))
@@ -43,6 +51,9 @@ def test_the_canonical_form() -> None:
         assert ("order" in described) == (domain.order != "RGB")
         assert ("mean_image" in described) == (domain.mean_image is not None)
     assert len({json.dumps(domain.to_dict()) for domain in DOMAINS.values()}) == len(DOMAINS)
-    for wrong in ({"low": [], "high": []}, {"low": [1.0], "high": [0.0]}, {"low": [0.0], "high": [1.0]}):
-        with pytest.raises(ValueError, match="expected a"):
+    five = DOMAINS["five"].to_dict()
+    outside, twice = five | {"shown": [0, 1, 5]}, five | {"shown": [0, 1, 1]}
+    bounds = ({"low": [], "high": []}, {"low": [1.0], "high": [0.0]}, {"low": [0.0], "high": [1.0]})
+    for wrong in (*bounds, outside, twice):
+        with pytest.raises(ValueError, match=r"expected (a|three|channels)"):
             InputDomain.from_dict(wrong)

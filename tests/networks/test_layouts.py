@@ -1,5 +1,6 @@
 """One set of weights in every format and layout: the readers return the same arrays, and responses are the same."""
 
+import importlib
 import json
 from pathlib import Path
 
@@ -10,12 +11,15 @@ from scipy import ndimage
 from c3dvis.cli import main
 from c3dvis.errors import WeightsDamaged
 from c3dvis.networks.compute.network import Network
+from c3dvis.networks.graph.architecture import Architecture
 from c3dvis.networks.graph.c3d import architecture
+from c3dvis.networks.graph.operations import Conv
 from c3dvis.networks.registry import describe
 from c3dvis.networks.weights import provenance
 from c3dvis.networks.weights.conversion import convert, inspect
 from c3dvis.networks.weights.formats import c3dvis_hdf5
 from c3dvis.networks.weights.weights_file import open_weights
+from tests.networks.keras_models import save
 from tests.networks.layouts import DOMAIN, SIZE, THIN, WRITERS, Arrays, caffe, info_of, random_weights
 
 
@@ -73,13 +77,44 @@ def test_caffe_form_against_a_plain_cross_correlation(arrays: Arrays, tmp_path: 
     np.testing.assert_allclose(response, np.maximum(np.stack(expected, -1), 0), rtol=1e-4, atol=1e-3)
 
 
-@pytest.mark.parametrize("form", ["keras 2", "caffe of c3d", "pytorch, mmaction2", "npz"])
+@pytest.mark.parametrize(
+    "form", ["keras 0, theano", "keras 1, theano", "keras 2", "caffe of c3d", "pytorch, mmaction2", "npz"]
+)
 def test_the_convolutional_part_alone_is_accepted(form: str, arrays: Arrays, tmp_path: Path) -> None:
     part = {name: pair for name, pair in arrays.items() if name.startswith("conv")}
     read = open_weights(WRITERS[form](tmp_path, part), THIN, SIZE)
     assert list(read) == list(part)
     assert read.report.missing == ("fc6", "fc7", "fc8")
     np.testing.assert_array_equal(read["conv5b"][0], part["conv5b"][0])
+
+
+@pytest.mark.parametrize("form", ["keras 1, theano", "keras 2", "caffe of c3d", "pytorch, mmaction2", "npz"])
+def test_the_layers_that_are_there_are_accepted(form: str, arrays: Arrays, tmp_path: Path) -> None:
+    """A network cut after conv4b, and one fine-tuned for other classes."""
+    names = list(arrays)
+    begun = {name: arrays[name] for name in names[: names.index("conv4b") + 1]}
+    read = open_weights(WRITERS[form](tmp_path, begun), THIN, SIZE)
+    assert list(read) == list(begun)
+    assert read.report.missing == ("conv5a", "conv5b", "fc6", "fc7", "fc8")
+    np.testing.assert_array_equal(read["conv4b"][0], arrays["conv4b"][0])
+    tuned = arrays | {"fc8": (np.ones((20, 3), np.float32), np.ones(3, np.float32))}
+    read = open_weights(WRITERS[form](tmp_path, tuned), THIN, SIZE)
+    assert read.report.missing == ("fc8",)
+    np.testing.assert_array_equal(read["fc7"][0], arrays["fc7"][0])
+    holed = {name: pair for name, pair in arrays.items() if name != "conv4b"}
+    with pytest.raises(WeightsDamaged, match="no weights of layer conv4b"):
+        open_weights(WRITERS[form](tmp_path, holed), THIN, SIZE)
+
+
+@pytest.mark.parametrize("library", ["keras", "tf_keras"])
+@pytest.mark.parametrize("name", ["model.weights.h5", "model.h5"])
+def test_normalisations_that_no_layer_takes_are_refused(library: str, name: str, tmp_path: Path) -> None:
+    keras = importlib.import_module(library)
+    layers = [keras.Input((8, 16, 16, 3)), keras.layers.Conv3D(2, 3, name="conv1"), keras.layers.BatchNormalization()]
+    path = save(keras.Sequential(layers), tmp_path / name)
+    network = Architecture("one", (Conv("conv1", ("input",), 2, (3, 3, 3)),))
+    with pytest.raises(WeightsDamaged, match=r"holds a normalisation at .* added with|no weights of layer conv1"):
+        open_weights(path, network, (8, 16, 16))
 
 
 def _smooth(arrays: Arrays) -> Arrays:

@@ -48,6 +48,9 @@ def activation_function(activation: Activation) -> Function | None:
     """The function that an activation function is, or None where Keras has it."""
     if activation.function == "elu" and activation.alpha == 1:
         return None
+    if activation.function == "leaky_relu" and activation.high is not None:
+        high = activation.high
+        return lambda value: tf.minimum(tf.nn.leaky_relu(value, activation.negative_slope), tf.cast(high, value.dtype))
     function = _ACTIVATIONS.get(activation.function)
     return function and partial(function, activation)
 

@@ -57,7 +57,7 @@ class Activation:
         function: one of `ACTIVATIONS`.
         negative_slope: slope below zero of a `leaky_relu`.
         alpha: of an `elu` or a `celu`.
-        low, high: bounds of a `clip`; None where there is none.
+        low, high: bounds of a `clip`; None where there is none. A `leaky_relu` can have the upper one.
     """
 
     function: str

@@ -16,15 +16,13 @@ class ArrayModule(NamedTuple):
     Attributes:
         concatenate: of (arrays, axis).
         flip: of (array, axes).
-        full: of (shape, value).
     """
 
     concatenate: Callable[..., Any]
     flip: Callable[..., Any]
-    full: Callable[..., Any]
 
 
-NUMPY = ArrayModule(np.concatenate, np.flip, np.full)
+NUMPY = ArrayModule(np.concatenate, np.flip)
 
 
 @dataclass(frozen=True)
@@ -32,8 +30,8 @@ class InputDomain:
     """The affine map between a displayed clip (uint8 RGB) and a network's input.
 
     A network of one channel is shown in grey, and its input is the mean of red, green and blue. Of a network of two
-    channels the first is shown red and the second green, with blue at half. Of more than three, the first three are
-    shown red, green and blue, and the others are at the middle of their range.
+    channels the first is shown red and the second green, with blue at half. Of more than three, the three of `shown`
+    are shown red, green and blue, and all others have the mean of these three, in their own range.
 
     Args:
         low: network input of a black pixel: one number for each channel of the network, three of them in RGB order.
@@ -41,12 +39,14 @@ class InputDomain:
         order: channel order of the network: `RGB` or `BGR` of three channels, `grey` of one, `planes` of others.
         mean_image: (H, W, channels) float32 in RGB order, if a black pixel is −mean at its place and not the same
             everywhere; `low` and `high` then hold its averages.
+        shown: of a network of more than three channels, the three that are shown.
     """
 
     low: tuple[float, ...]
     high: tuple[float, ...]
     order: str = "RGB"
     mean_image: np.ndarray | None = field(default=None, compare=False, repr=False)
+    shown: tuple[int, ...] = (0, 1, 2)
 
     @property
     def channels(self) -> int:
@@ -69,7 +69,7 @@ class InputDomain:
         """(low, high), each (3,) float32: network input of black and white in the channels shown red, green, blue."""
         low, high = np.array(self.low, np.float32), np.array(self.high, np.float32)
         # one channel is shown three times, two as red, green, green
-        shown = np.minimum(np.arange(3), self.channels - 1)
+        shown = list(self.shown) if self.channels > 3 else np.minimum(np.arange(3), self.channels - 1)
         return low[shown], high[shown]
 
     def from_unit(self, unit: Any, low: np.ndarray, high: np.ndarray, arrays: ArrayModule = NUMPY) -> Any:
@@ -83,8 +83,11 @@ class InputDomain:
         if self.channels < 3:
             unit = unit[..., : self.channels]
         elif self.channels > 3:
-            rest = arrays.full([*unit.shape[:-1], self.channels - 3], np.float32(0.5))
-            unit = arrays.concatenate([unit, rest], -1)
+            red, green, blue = (unit[..., n : n + 1] for n in range(3))
+            parts = [(red + green + blue) / np.float32(3)] * self.channels
+            for channel, part in zip(self.shown, (red, green, blue), strict=True):
+                parts[channel] = part
+            unit = arrays.concatenate(parts, -1)
         tensor = unit * (high - low) + low
         return arrays.flip(tensor, (-1,)) if self.order == "BGR" else tensor
 
@@ -110,13 +113,17 @@ class InputDomain:
             unit = np.repeat(unit, 3, axis=-1)
         elif self.channels == 2:
             unit = np.concatenate([unit, np.full_like(unit[..., :1], 0.5)], axis=-1)
-        return (np.clip(unit[..., :3], 0, 1) * np.float32(255) + np.float32(0.5)).astype(np.uint8)
+        elif self.channels > 3:
+            unit = unit[..., list(self.shown)]
+        return (np.clip(unit, 0, 1) * np.float32(255) + np.float32(0.5)).astype(np.uint8)
 
     def to_dict(self) -> dict[str, Any]:
         """The canonical JSON form, without default values and with the SHA-256 of a mean image."""
         described: dict[str, Any] = {"low": self.low, "high": self.high}
         if self.order != "RGB":
             described["order"] = self.order
+        if self.channels > 3:
+            described["shown"] = self.shown
         if self.mean_image is not None:
             described["mean_image"] = hashlib.sha256(self.mean_image.tobytes()).hexdigest()
         return described
@@ -126,7 +133,7 @@ class InputDomain:
         """The domain that `to_dict` described, also after JSON, without its mean image.
 
         Raises:
-            ValueError, TypeError, KeyError: a bound or the order cannot be used.
+            ValueError, TypeError, KeyError: a bound, the order or the shown channels cannot be used.
         """
         low, high = (tuple(float(value) for value in described[key]) for key in ("low", "high"))
         order = described.get("order", "RGB")
@@ -134,7 +141,12 @@ class InputDomain:
             raise ValueError(f"expected a lower and an upper bound for each channel, received {low} and {high}")
         if order not in {1: (GREY,), 3: ("RGB", "BGR")}.get(len(low), (PLANES,)):
             raise ValueError(f"expected a channel order of {len(low)} channels, received {order!r}")
-        return cls(low, high, order)
+        shown = tuple(described.get("shown", (0, 1, 2)))
+        if len(shown) != 3 or len(set(shown)) != 3 or not all(type(n) is int and n >= 0 for n in shown):
+            raise ValueError(f"expected three channels to show, received {shown}")
+        if len(low) > 3 and max(shown) >= len(low):
+            raise ValueError(f"expected channels to show from 0 to {len(low) - 1}, received {shown}")
+        return cls(low, high, order, shown=shown)
 
 
 def _resized(image: np.ndarray, height: int, width: int) -> np.ndarray:

@@ -30,6 +30,7 @@ def add(
     title: str = "",
     licence: str = "",
     labels: Path | None = None,
+    shown: tuple[int, ...] = (0, 1, 2),
 ) -> NetworkInfo:
     """Add a network, or replace the one of that name.
 
@@ -43,6 +44,7 @@ def add(
         title: one line for people.
         licence: of the weights, for people.
         labels: a file with the names of its classes, one a line, in the order of its outputs.
+        shown: the three channels shown red, green and blue, of a network of more than three.
 
     Raises:
         InvalidSpec: a name, a size, bounds or labels that cannot be used.
@@ -60,7 +62,8 @@ def add(
         with work_folder(target) as (work, install):
             request = {
                 "name": name, "architecture": architecture, "weights": weights, "bounds": bounds, "order": order,
-                "size": size, "title": title, "licence": licence, "folder": work,
+                "size": size, "title": title, "licence": licence, "shown": shown,
+                "folder": work,
             }  # fmt: skip
             child_process.ask(_PROCESS, request, architecture)
             description = (work / user_networks.DESCRIPTION).read_bytes()

@@ -57,10 +57,11 @@ def _layer(kind: str, config: Mapping[str, Any], name: str, is_keras_2: bool) ->
             return [Activation("softmax")]
         case "ReLU" if not config.get("threshold"):
             slope, largest = float(config.get("negative_slope") or 0.0), config.get("max_value")
-            if slope == 0 and largest == 6:
-                return [Activation("relu6")]
-            steps: list[Step] = [Activation("leaky_relu", slope) if slope else RELU]
-            return steps if largest is None else [*steps, Activation("clip", high=float(largest))]
+            if slope:
+                return [Activation("leaky_relu", slope, high=None if largest is None else float(largest))]
+            if largest is None:
+                return [RELU]
+            return [Activation("relu6") if largest == 6 else Activation("clip", low=0.0, high=float(largest))]
         case "Activation":
             return activations(config.get("activation"), name, is_keras_2)
     raise WeightsDamaged(f"The layer {name[:60]} is a {kind[:60]} with settings that are not known here.")

@@ -19,6 +19,9 @@ def fold(model: KerasModel) -> None:
         model.addresses.pop(first, None)
         if last in model.addresses:
             model.addresses[first] = model.addresses.pop(last)
+    model.output = folded.get(model.output, model.output)
+    if not any(model.output in op.inputs for op in model.operations):
+        model.operations.sort(key=lambda op: op.name == model.output)  # the network's output comes last
 
 
 def _scaled(

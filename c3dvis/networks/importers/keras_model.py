@@ -36,6 +36,7 @@ class KerasModel:
     Attributes:
         layers: the model as layers with arrays.
         operations: in order of computation.
+        output: the operation whose output is the model's first, empty where that is not known.
         size: (frames, height, width), None where the model takes any.
         channels: of its input.
         weights: for each operation with weights, the function that makes its (kernel, bias).
@@ -45,6 +46,7 @@ class KerasModel:
 
     layers: KerasLayer
     operations: list[Operation] = field(default_factory=list)
+    output: str = ""
     size: tuple[int | None, int | None, int | None] = (None, None, None)
     channels: int = 0
     weights: dict[str, Callable[[ReadArrays], Pair]] = field(default_factory=dict)
@@ -78,9 +80,7 @@ def read(config: Mapping[str, Any], is_keras_2: bool) -> KerasModel:
         raise WeightsDamaged(
             " ".join(model.unknown[:1]) or "The model has no Conv3D layer: there is no filter to visualise."
         )
-    last = next((value.name for value in outputs if isinstance(value, Value)), "")
-    if not any(last in op.inputs for op in model.operations):
-        model.operations.sort(key=lambda op: op.name == last)  # the network's output comes last
+    model.output = next((value.name for value in outputs if isinstance(value, Value)), "")
     return model
 
 

@@ -34,6 +34,11 @@ _MERGES = {
 }  # fmt: skip
 
 
+def is_known(kind: str) -> bool:
+    """Whether a class of Keras 3 is a function that is translated here."""
+    return kind in ("Divide", "TrueDivide", "Negative", *_ACTIVATIONS, *_MERGES)
+
+
 def function_name(kind: str, config: Mapping[str, Any]) -> str:
     """The name of a function in Keras 3, of an operation of Keras 3 or a layer of Keras 2."""
     if kind != "TFOpLambda":

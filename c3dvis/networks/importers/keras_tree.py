@@ -5,7 +5,7 @@ from collections.abc import Mapping
 from typing import Any
 
 from c3dvis.errors import WeightsDamaged
-from c3dvis.networks.importers import keras_layer
+from c3dvis.networks.importers import keras_layer, keras_operator
 from c3dvis.networks.importers.keras_weights import KerasLayer
 
 _MODELS = ("Sequential", "Functional", "Model")
@@ -26,9 +26,20 @@ def is_own_class(described: Mapping[str, Any]) -> bool:
 
 
 def is_function(described: Mapping[str, Any]) -> bool:
-    """Whether a layer is a function, such as `x * 0.5`, in place of a layer."""
-    module = described.get("module") or ""
-    return module.startswith(("keras.src.ops", "keras.ops")) or described["class_name"] == "TFOpLambda"
+    """Whether a layer is a function, such as `x * 0.5`, in place of a layer.
+
+    Where Keras 3 writes `.h5`, it leaves out the module. Layers and functions of one name then differ in how they are
+    called: a layer takes one list.
+    """
+    if described["class_name"] == "TFOpLambda":
+        return True
+    if "module" in described:
+        return (described["module"] or "").startswith(("keras.src.ops", "keras.ops"))
+    if not keras_operator.is_known(described["class_name"]):
+        return False
+    arguments = [node["args"] for node in described.get("inbound_nodes") or () if isinstance(node, Mapping)]
+    is_layer = keras_layer.roles(described["class_name"], {}) is not None
+    return not is_layer or any(len(each) > 1 for each in arguments)
 
 
 def name_of(layer: Mapping[str, Any]) -> str:

@@ -38,8 +38,8 @@ def answer(
     """Write the files of a network to a folder; its proof, and what was left out of it.
 
     Args:
-        request: name, architecture, weights, bounds, order, size, title and licence as of `add_network.add`, and the
-            folder to write to.
+        request: name, architecture, weights, bounds, order, size, title, licence and shown as of `add_network.add`,
+            and the folder to write to.
         send: receives progress messages.
         before_computing: called when the files were read, and again when the frameworks are loaded.
 
@@ -75,7 +75,7 @@ def _described(request: Mapping[str, Any], imported: Imported) -> NetworkInfo:
         licence=request["licence"] or "not stated by whoever added it",
         source=f"added on this machine from {architecture.name}",
         architecture=Architecture(name, tuple(imported.operations), imported.channels),
-        domain=_domain(imported.channels, request["bounds"], request["order"]),
+        domain=_domain(imported.channels, request["bounds"], request["order"], request["shown"]),
         default_size=_size(imported, request["size"]),
         weights_file=f"{name}.h5",
         weights_sha256=None,
@@ -131,7 +131,9 @@ def _proof(
         return Proof(False, str(error))
 
 
-def _domain(channels: int, bounds: tuple[tuple[float, ...], tuple[float, ...]], order: str) -> InputDomain:
+def _domain(
+    channels: int, bounds: tuple[tuple[float, ...], tuple[float, ...]], order: str, shown: tuple[int, ...]
+) -> InputDomain:
     low, high = (each * channels if len(each) == 1 else each for each in bounds)
     is_finite = np.isfinite([*low, *high]).all()
     if not is_finite or len(low) != channels or len(high) != channels or not all(np.less(low, high)):
@@ -139,8 +141,13 @@ def _domain(channels: int, bounds: tuple[tuple[float, ...], tuple[float, ...]], 
             f"The range of an input of {channels} channels is two numbers, the lower first, or one pair for each "
             f"channel, all finite; received {bounds[0]} and {bounds[1]}."
         )
+    if shown != (0, 1, 2) and (channels < 4 or len(set(shown)) != 3 or not all(0 <= n < channels for n in shown)):
+        raise InvalidSpec(
+            f"Three channels of a network of more than three can be chosen to be shown, from 0 to {channels - 1} here; "
+            f"received {', '.join(map(str, shown))} for a network of {channels}."
+        )
     orders = {1: GREY, 3: order}
-    return InputDomain(low, high, orders.get(channels, PLANES))
+    return InputDomain(low, high, orders.get(channels, PLANES), shown=shown)
 
 
 def _size(imported: Imported, asked: tuple[int, int, int] | None) -> tuple[int, int, int]:

@@ -3,7 +3,8 @@
 No values are read here, and the layout is not known yet.
 """
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from pathlib import Path
 
 from c3dvis.errors import WeightsDamaged
@@ -24,8 +25,10 @@ def match_layers(
         architecture: the network.
         shapes: output shape of every operation; the last number is its channels.
 
+    A file may lack dense layers, and all layers from one on. A last layer of another number of classes is left out.
+
     Raises:
-        WeightsDamaged: a layer other than a dense one is missing, or the arrays of a layer do not fit it.
+        WeightsDamaged: another layer is missing, or the arrays of a layer do not fit it.
     """
     ops = [op for op in architecture.operations if isinstance(op, Weighted)]
     arrays = _by_order(path, contents, ops) if contents.numbered else _by_name(contents, ops, architecture.aliases)
@@ -33,8 +36,12 @@ def match_layers(
     for op in ops:
         inputs = shapes[op.inputs[0]][-1]
         wanted = [stored_shape(op, inputs, order) for order in stored_orders(op)]
+        if op is ops[-1] and op.name in arrays and _has_other_classes(op, inputs, arrays[op.name]):
+            continue
         if op.name in arrays:
             found[op.name] = _kernel_and_bias(path, op, arrays[op.name], wanted)
+        elif found and not any(other.name in arrays for other in ops[ops.index(op) :]):
+            break  # it ends before this layer
         elif not isinstance(op, Dense):
             received = sorted({array.name.rpartition("/")[0] or array.name for array in contents.arrays})
             raise WeightsDamaged(
@@ -42,6 +49,28 @@ def match_layers(
                 f"received {', '.join(name[:60] for name in received[:12]) or 'no arrays'}."
             )
     return found
+
+
+def refuse_normalisations(path: Path, contents: Contents, used: Sequence[StoredArray]) -> None:
+    """Refuse a file with normalisations that no layer takes: without them, its kernels compute something else.
+
+    A normalisation is a group of vectors alone.
+
+    Raises:
+        WeightsDamaged: there is one.
+    """
+    names = {array.name for array in used}
+    groups: dict[str, list[StoredArray]] = {}
+    for array in contents.arrays:
+        groups.setdefault(array.name.rpartition("/")[0], []).append(array)
+    for group, arrays in groups.items():
+        is_unused = not any(array.name in names for array in arrays) and "optim" not in group.lower()
+        vectors = [array for array in arrays if len(array.shape) == 1 and array.shape[0] > 1]
+        if is_unused and len(vectors) > 1 and all(len(array.shape) <= 1 for array in arrays):
+            raise WeightsDamaged(
+                f"{path} holds a normalisation at {group[:80]} ({len(vectors)} vectors), which is not a layer of the "
+                "network. A model with normalisations of its own is added with `c3dvis networks add`."
+            )
 
 
 def _by_name(contents: Contents, ops: list[Weighted], aliases: Mapping[str, str]) -> dict[str, list[StoredArray]]:
@@ -75,6 +104,15 @@ def _by_order(path: Path, contents: Contents, ops: list[Weighted]) -> dict[str, 
         f"{path} names no layers and holds {len(contents.arrays)} arrays: expected two for each of {len(ops)} layers, "
         f"or of the {len(convolutions)} convolutions."
     )
+
+
+def _has_other_classes(op: Weighted, inputs: int, arrays: list[StoredArray]) -> bool:
+    """Whether a layer's arrays are those of the same layer with another number of filters."""
+    counts = {array.shape[0] for array in arrays if len(array.shape) == 1}
+    if len(counts) != 1 or counts == {op.filters}:
+        return False
+    other = replace(op, filters=counts.pop())
+    return any(array.shape == stored_shape(other, inputs, order) for array in arrays for order in stored_orders(op))
 
 
 def _kernel_and_bias(

@@ -79,13 +79,16 @@ def stored_shape(op: Weighted, inputs: int, order: str) -> tuple[int, ...]:
     return tuple(sizes[axis] for axis in order)
 
 
-def infer(orders: dict[str, set[str]], architecture: Architecture, flipped: bool | None) -> Layout | None:
+def infer(
+    orders: dict[str, set[str]], architecture: Architecture, flipped: bool | None, by_keras: bool = False
+) -> Layout | None:
     """The layout that fits the shapes of all layers, or None if there is none.
 
     Args:
         orders: for each layer in the file, the axis orders that the shape of its kernel allows.
         architecture: the network.
         flipped: whether kernels are flipped in this file format, or None if the format does not tell.
+        by_keras: whether Keras wrote the file.
     """
     convolutions, dense = (  # other operations have one order
         [allowed for name, allowed in orders.items() if isinstance(architecture.by_name[name], kind)]
@@ -97,8 +100,8 @@ def infer(orders: dict[str, set[str]], architecture: Architecture, flipped: bool
         return None
     order = "THWIO" if "THWIO" in conv else "OITHW"
     if len(flat) == 2:  # no dense layer, or only square ones: take the order that is usual beside these convolutions
-        flat = {"IO"} if order == "THWIO" or flipped else {"OI"}
+        flat = {"IO"} if order == "THWIO" or flipped or by_keras else {"OI"}
     rows = flat.pop()
-    if flipped is None:  # only Keras on Theano wrote (out,in,T,H,W) beside (in,out)
-        flipped = bool(dense) and order == "OITHW" and rows == "IO"
+    if flipped is None:  # only Keras on Theano wrote (out,in,T,H,W), and only it did so beside (in,out)
+        flipped = order == "OITHW" and (by_keras or (bool(dense) and rows == "IO"))
     return Layout(order, rows, CHANNELS_LAST if order == "THWIO" else CHANNELS_FIRST, flipped)

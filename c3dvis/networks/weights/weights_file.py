@@ -22,7 +22,7 @@ from c3dvis.networks.graph.operations import Conv, Dense, Dropout, Flatten, Weig
 from c3dvis.networks.weights import layout_evidence
 from c3dvis.networks.weights.formats import caffe, hdf5, npz, torch_state_dict
 from c3dvis.networks.weights.formats.stored_arrays import Contents, StoredArray, refuse_unreadable
-from c3dvis.networks.weights.layer_matching import match_layers
+from c3dvis.networks.weights.layer_matching import match_layers, refuse_normalisations
 from c3dvis.networks.weights.layout import TENSORFLOW, Layout, infer, stored_orders, stored_shape
 from c3dvis.networks.weights.layout_evidence import LayoutFinding
 from c3dvis.networks.weights.published_files import KNOWN_MD5, KNOWN_SHA256
@@ -89,6 +89,7 @@ class WeightsFile(Mapping[str, KernelAndBias]):
         self._architecture = architecture
         contents = read_contents(path)
         self._found = match_layers(path, contents, architecture, self._shapes)
+        refuse_normalisations(path, contents, [array for pair in self._found.values() for array in pair])
         self.is_c3dvis_format = contents.attributes is not None
         self._layout = TENSORFLOW if self.is_c3dvis_format else self._infer_layout(contents)
         self.findings = () if self.is_c3dvis_format else self._check_layout(contents)
@@ -177,7 +178,7 @@ class WeightsFile(Mapping[str, KernelAndBias]):
             assert isinstance(op, Weighted)
             inputs = self._shapes[op.inputs[0]][-1]
             orders[name] = {order for order in stored_orders(op) if stored_shape(op, inputs, order) == kernel.shape}
-        layout = infer(orders, self._architecture, contents.flipped)
+        layout = infer(orders, self._architecture, contents.flipped, contents.by_keras)
         if layout is None:
             received = ", ".join(f"{name} {kernel.shape}" for name, (kernel, _) in list(self._found.items())[:4])
             raise WeightsDamaged(f"{self.path} orders the axes of its layers in different ways: received {received}.")

@@ -73,7 +73,7 @@ def contents(path: Path) -> Contents:
         form = f"Keras {version or 3} HDF5"
     if backend:
         form, flipped = f"{form}, written with {backend[:40]}", backend == "theano"
-    return Contents(form, arrays, flipped, numbered)
+    return Contents(form, arrays, flipped, numbered, by_keras=form.startswith("Keras"))
 
 
 def attribute(path: Path, name: str) -> str | None:

@@ -43,6 +43,7 @@ class Contents:
             it cross-correlates, None if the format does not tell.
         numbered: whether the arrays have no names of layers and are in the order of the layers.
         attributes: text attributes of a file in c3dvis's format; None for other formats.
+        by_keras: whether Keras wrote the file.
     """
 
     form: str
@@ -50,6 +51,7 @@ class Contents:
     flipped: bool | None
     numbered: bool = False
     attributes: dict[str, str] | None = None
+    by_keras: bool = False
 
 
 @contextmanager

@@ -2,8 +2,10 @@
 
 import importlib
 import json
+import sys
 import zipfile
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -17,6 +19,7 @@ from c3dvis.errors import InvalidSpec, UnknownNetwork, WeightsDamaged
 from c3dvis.networks import registry
 from c3dvis.networks.compute import network as networks
 from c3dvis.networks.importers.add_network import add
+from c3dvis.networks.importers.imported import Imported
 from c3dvis.networks.proof import process
 from c3dvis.networks.weights import child_process, installed_weights, provenance
 from tests.networks.keras_models import FORMS, randomised, save
@@ -166,7 +169,9 @@ def test_it_stands_among_the_others_until_it_is_removed(
     assert (info.title, info.default_size, info.domain.low, info.domain.order) == ("Lungs", SIZE, (-1000.0,), "grey")
     assert installed_weights.fingerprint(info) == told["fingerprint"]
     assert main(["layers", "lungs"]) == 0
-    assert "(8, 16, 16, 4)" in capsys.readouterr().out
+    table = capsys.readouterr().out
+    assert "(8, 16, 16, 4)" in table
+    assert "Proved: Keras 3" in table
     assert main(["networks"]) == 0
     assert "Lungs" in capsys.readouterr().out
     assert main(["weights", "check", "lungs"]) == 0
@@ -176,6 +181,39 @@ def test_it_stands_among_the_others_until_it_is_removed(
     with pytest.raises(UnknownNetwork):
         registry.describe("lungs")
     assert main(["networks", "remove", "lungs"]) == 2
+
+
+def test_a_process_of_its_own_proves_and_may_crash(
+    tmp_path: Path, folder: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    import keras
+
+    monkeypatch.setattr(child_process, "ask", ask)
+    proof = _record(add("mine", save(randomised(plain(keras)), tmp_path / "m.keras"), None, RANGE)).proof
+    assert proof.is_proved
+    assert proof.detail.startswith(f"Keras {keras.__version__} computes the same in all 3 layers on two random clips")
+    monkeypatch.setattr(sys, "executable", "/bin/false")
+    with pytest.raises(WeightsDamaged, match=r"is refused: reading it ended the process that reads it \(exit code 1\)"):
+        add("other", tmp_path / "m.keras", None, RANGE)
+    assert [path.name for path in folder.iterdir()] == ["mine"]
+
+
+def test_a_network_that_differs_is_refused(tmp_path: Path, folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Weights are turned after they were read, as a wrong layout would; the proof must see it."""
+    import keras
+
+    path = save(randomised(plain(keras)), tmp_path / "m.keras")
+    read = process.model_file.read
+
+    def turned(*arguments: Any) -> Imported:
+        imported = read(*arguments)
+        first = imported.weights["first"]
+        return replace(imported, weights={**imported.weights, "first": lambda: (first()[0][::-1], first()[1])})
+
+    monkeypatch.setattr(process.model_file, "read", turned)
+    with pytest.raises(WeightsDamaged, match=r"mine is refused: .* The first layer that differs is first, by \d"):
+        add("mine", path, None, RANGE)
+    assert not folder.exists()
 
 
 def test_one_channel_is_shown_in_grey_and_takes_the_mean_of_colours(tmp_path: Path) -> None:

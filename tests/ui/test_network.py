@@ -78,6 +78,7 @@ def test_provenance_of_weights_is_shown_and_weights_are_checked(folder: Path, tm
         "Keras 2 HDF5",
         "27,655,936",
         "**Missing layers**: fc6, fc7, fc8",
+        "**Not proved**: weights alone, which no framework runs; evidence for their layout: axes assumed",
         "non-commercial",
     ):
         assert part in said

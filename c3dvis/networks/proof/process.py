@@ -26,14 +26,14 @@ from c3dvis.networks.weights.formats import c3dvis_hdf5
 from c3dvis.networks.weights.proof import Proof
 from c3dvis.spec import RenderSpec
 
-_MEMORY = 3 << 30
-"""Bytes of memory that the frameworks may take to compute two clips."""
+_MEMORY = 6 << 30
+"""Bytes of address space that the frameworks may take to compute two clips, beyond what they map when they start."""
 
 
 def answer(
     request: Mapping[str, Any],
     send: Callable[[dict[str, Any]], None],
-    before_computing: Callable[[], None] = lambda: None,
+    load_frameworks: Callable[[], None] = lambda: None,
 ) -> dict[str, Any]:
     """Write the files of a network to a folder; its proof, and what was left out of it.
 
@@ -41,7 +41,7 @@ def answer(
         request: name, architecture, weights, bounds, order, size, title, licence and shown as of `add_network.add`,
             and the folder to write to.
         send: receives progress messages.
-        before_computing: called when the files were read, and again when the frameworks are loaded.
+        load_frameworks: called when the files were read.
 
     Raises:
         InvalidSpec, WeightsDamaged: as of `add_network.add`.
@@ -51,14 +51,11 @@ def answer(
     info = _described(request, imported)
     file = weights or architecture
     values = _weights(imported, info, file)
-    source = {
-        "name": (weights or architecture).name,
-        "format": imported.form,
-        "sha256": sha256_of(weights or architecture),
-    }
+    source = {"name": file.name, "format": imported.form, "sha256": sha256_of(file)}
     target = folder / info.weights_file
     digest = c3dvis_hdf5.write(target, values, source)
-    proof = _proof(imported, info, values, architecture, weights, before_computing)
+    send({"progress": [1, 3]})  # a process that reports nothing for long is given up
+    proof = _proof(imported, info, values, architecture, weights, load_frameworks, send)
     parameters = sum(part.size for pair in values.values() for part in pair)
     record = provenance.Provenance(sha256_of(target), digest, parameters, (), source, proof, imported.left_out)
     provenance.write(target, record)
@@ -116,14 +113,15 @@ def _proof(
     weights: Mapping[str, Any],
     architecture: Path,
     separate: Path | None,
-    before_computing: Callable[[], None],
+    load_frameworks: Callable[[], None],
+    send: Callable[[dict[str, Any]], None],
 ) -> Proof:
     """Compare the network with its framework, if that can run it."""
-    before_computing()  # the frameworks' libraries are large themselves
+    load_frameworks()
+    send({"progress": [2, 3]})
     from c3dvis.networks.compute.network import Network
     from c3dvis.networks.proof import comparison, references
 
-    before_computing()
     try:
         reference = references.reference(imported.framework, architecture, separate)
         return comparison.prove(Network(info, weights), reference, imported.addresses, imported.is_float16)
@@ -155,6 +153,13 @@ def _size(imported: Imported, asked: tuple[int, int, int] | None) -> tuple[int, 
     return asked or tuple(own or usual[axis] for axis, own in enumerate(imported.size))  # type: ignore[return-value]
 
 
+def _load_frameworks() -> None:
+    """Import TensorFlow without the limit for reading, then set the one for computing."""
+    child_process.limit_memory(None)
+    from c3dvis.networks.compute import network  # noqa: F401
+
+    child_process.limit_memory(_MEMORY)
+
+
 if __name__ == "__main__":
-    more = partial(child_process.limit_memory, _MEMORY)
-    child_process.serve(partial(answer, before_computing=more), lambda request: request["architecture"])
+    child_process.serve(partial(answer, load_frameworks=_load_frameworks), lambda request: request["architecture"])

@@ -125,15 +125,19 @@ def serve(answer: Answer, subject: Callable[[dict[str, Any]], Path]) -> None:
     send(last_message(answer, request, subject(request), send))
 
 
-def limit_memory(more: int) -> None:
-    """Limit this process to `more` bytes above what it has mapped now, on systems that tell how much that is."""
+def limit_memory(more: int | None) -> None:
+    """Limit this process to `more` bytes above what it has mapped now, on systems that tell how much that is.
+
+    None lifts the limit again.
+    """
     try:
         import resource
 
         mapped = int(Path("/proc/self/statm").read_text("ascii").split()[0]) * resource.getpagesize()
     except (ImportError, OSError):  # not Linux: only the checks of shapes and sizes protect
         return
-    resource.setrlimit(resource.RLIMIT_AS, (mapped + more, resource.getrlimit(resource.RLIMIT_AS)[1]))
+    most = resource.getrlimit(resource.RLIMIT_AS)[1]
+    resource.setrlimit(resource.RLIMIT_AS, (most if more is None else mapped + more, most))
 
 
 def _read_messages(stdout: IO[bytes], messages: "queue.Queue[dict[str, Any] | None]") -> None:

@@ -19,7 +19,7 @@ class Proof:
         return f"{'Proved' if self.is_proved else 'Not proved'}: {self.detail}."
 
 
-UNKNOWN = Proof(False, "it was added by a version of c3dvis that did not compare; add it again")
+UNKNOWN = Proof(False, "it was installed by a version of c3dvis that did not compare; install it again")
 """Of a network without a record."""
 
 PUBLISHED = Proof(

@@ -25,7 +25,7 @@ from c3dvis.ui.shared.server_resources import ServerResources, server_resources
 from c3dvis.ui.shared.status_line import draw_status_line
 from c3dvis.ui.shared.sweep import SWEEP_VALUES, Sweep
 from c3dvis.ui.shared.table import draw_table
-from c3dvis.ui.shared.weights_notice import draw_weights_notice, weights_missing
+from c3dvis.ui.shared.weights_notice import draw_proof_notice, draw_weights_notice, weights_missing
 
 _FIELD_TITLES = {name: (title := field_title(name))[0].upper() + title[1:] for name in SWEEP_VALUES}
 _ROW_WIDTH = 760  # CSS pixels that a small laptop has for all cells
@@ -45,6 +45,8 @@ def page() -> None:
         if specs:
             draw_caption(_description(comparison))
             draw_weights_notice(resources, specs[0].network)
+            for network in dict.fromkeys(spec.network for spec in specs):
+                draw_proof_notice(network)
             active = any(resources.is_active(spec) for spec in specs)
             live_part(comparison, lambda: _draw_clips(resources, comparison, active), _REFRESH if active else None)
         else:

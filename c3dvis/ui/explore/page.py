@@ -18,7 +18,7 @@ from c3dvis.ui.shared.page_title import draw_title
 from c3dvis.ui.shared.plain_text import draw_caption, draw_error, plain
 from c3dvis.ui.shared.server_resources import ServerResources, server_resources
 from c3dvis.ui.shared.status_line import draw_status_line
-from c3dvis.ui.shared.weights_notice import draw_weights_notice, weights_missing
+from c3dvis.ui.shared.weights_notice import draw_proof_notice, draw_weights_notice, weights_missing
 
 
 def page() -> None:
@@ -86,6 +86,7 @@ def _draw_head(resources: ServerResources, state: ExploreState, problem: str | N
         state.notice = None
     draw_class_picker(state)
     draw_weights_notice(resources, state.controls_spec.network)
+    draw_proof_notice(state.controls_spec.network)
     if state.controls_spec != state.focus and not problem:
         _draw_differences(resources, state)
 

@@ -23,7 +23,7 @@ from c3dvis.ui.shared.page_title import draw_title
 from c3dvis.ui.shared.plain_text import draw_caption, draw_error
 from c3dvis.ui.shared.server_resources import ServerResources, server_resources
 from c3dvis.ui.shared.status_line import draw_status_line
-from c3dvis.ui.shared.weights_notice import draw_weights_notice, weights_missing
+from c3dvis.ui.shared.weights_notice import draw_proof_notice, draw_weights_notice, weights_missing
 
 _HELP = {"Sort by": "Filters that are not rendered yet come last."}
 _REFRESH = 1.0  # seconds between two refreshes while renders are queued or running
@@ -53,6 +53,7 @@ def _draw_head(resources: ServerResources, state: GalleryState) -> None:
     draw_caption(f"{info.title}, output {shape_text(shape)}, {made}")
     state.draw_link_problems()
     draw_weights_notice(resources, base.network)
+    draw_proof_notice(base.network)
 
 
 def _draw_sidebar(state: GalleryState) -> None:

@@ -6,7 +6,7 @@ from c3dvis.networks import registry
 from c3dvis.networks.weights import installed_weights
 from c3dvis.networks.weights.published_files import PACKAGED_WEIGHTS, WEIGHTS_AT_URLS
 from c3dvis.ui.shared.error_boundary import error_boundary
-from c3dvis.ui.shared.plain_text import draw_error, plain
+from c3dvis.ui.shared.plain_text import draw_caption, draw_error, plain
 from c3dvis.ui.shared.server_resources import ServerResources
 from c3dvis.ui.shared.weights_fetch import WeightsFetch
 
@@ -25,6 +25,13 @@ def draw_weights_notice(resources: ServerResources, network: str) -> None:
     fetch = resources.weights_fetch(network)
     running = bool(fetch and not fetch.finished)
     st.fragment(_notice, run_every=_REFRESH if running else None)(resources, network, running)
+
+
+def draw_proof_notice(network: str) -> None:
+    """Draw why a network was not compared with its framework; nothing if it was, or without weights."""
+    info = registry.describe(network)
+    if installed_weights.present(info) and not (proof := installed_weights.proof(info)).is_proved:
+        draw_caption(f"{info.title}. {proof}")
 
 
 @error_boundary("Network")

@@ -1,13 +1,12 @@
 """A visitor in a real Chromium: a fresh profile that records console messages and requests."""
 
-import re
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
 import numpy as np
-from playwright.sync_api import Browser, BrowserContext, ConsoleMessage, Locator, Page, ViewportSize, expect
+from playwright.sync_api import Browser, BrowserContext, Locator, Page, ViewportSize, expect
 
 from tests.processes import PATIENCE_MS
 
@@ -41,13 +40,8 @@ class Visit:
         self.console: list[tuple[str, str]] = []
         self.requests: list[str] = []
         self.page.on("pageerror", lambda error: self.console.append(("error", str(error))))
-        self.page.on("console", self._record)
+        self.page.on("console", lambda message: self.console.append((message.type, message.text)))
         self.page.on("request", lambda request: self.requests.append(request.url))
-
-    def _record(self, message: ConsoleMessage) -> None:
-        # Streamlit requests its own addresses below the address of the page first, and ignores that they are not there
-        if not re.fullmatch(rf"{re.escape(self.home)}/\w+/_stcore/(health|host-config)", message.location["url"]):
-            self.console.append((message.type, message.text))
 
     @property
     def errors(self) -> list[str]:

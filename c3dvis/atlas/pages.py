@@ -12,7 +12,7 @@ from c3dvis.atlas.plan import AtlasPlan
 from c3dvis.networks import registry
 from c3dvis.results import RenderResult
 from c3dvis.results.file_formats import FORMATS
-from c3dvis.results.interpretation import Metrics, activation_curve, dead_filter, interpret, number
+from c3dvis.results.interpretation import Metrics, activation_curve, dead_filter, interpret, number, unfinished
 from c3dvis.spec import RenderSpec
 from c3dvis.spec.text import command, file_stem
 
@@ -108,7 +108,8 @@ def filter_page(
         formats=FORMATS,
         sheet=sheet,
         dead=dead_filter(),
-        measures=interpret(result.metrics, filters),
+        unfinished=unfinished(spec, result.metrics),
+        measures=interpret(result.spec, result.metrics, filters),
         curve=_curve(result),
         command=command(spec, f"{file_stem(spec, short=True)}.gif"),
         origin=", ".join(text for text in origin if not text.endswith(" None")),

@@ -8,6 +8,8 @@ from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Any
 
+from c3dvis.spec import ENGINE_DEFAULTS, RenderSpec
+
 Metrics = Mapping[str, float | int | bool | None]
 
 TITLES = {
@@ -47,6 +49,8 @@ class Interpretation:
         return TITLES[self.name]
 
 
+FLAT = 3
+"""Standard deviation, of 255, below which a clip is flat grey."""
 LEAST_GAIN = 1.5
 """Gain over the twins below which the filter does not respond to shapes of the clip."""
 FAINT, OVEREXPOSED = 35, 70
@@ -78,6 +82,7 @@ _GRADES: dict[str, tuple[tuple[float, str, str], ...]] = {
         (_ANY, "plain", "Lower than for its best frame held still: it prefers stillness."),
     ),
     "coherence": (
+        (0.995, "plain", "The clip stands still (noise 0, a still clip 1)."),
         (0.6, "good", "Neighbouring frames are alike (noise 0, a still clip 1)."),
         (0.3, "fair", "Frames are partly alike; more temporal TV steadies them."),
         (_ANY, "poor", "Frames flicker; more temporal TV steadies them."),
@@ -107,13 +112,28 @@ def early_end(history: Sequence[Mapping[str, float | None]], iterations: int) ->
     )
 
 
-def interpret(metrics: Metrics, filters: int) -> list[Interpretation]:
+def interpret(spec: RenderSpec, metrics: Metrics, filters: int) -> list[Interpretation]:
     """The measures that are defined, in the order they are shown; `filters` is the number of filters of the layer."""
     found = [each for name in TITLES if (each := _interpret(name, metrics, filters))]
+    if unfinished(spec, metrics):  # a verdict on the filter would be one on the length of the search
+        return [replace(each, tone="plain") for each in found]
     if _shows_shapes(metrics):
         return found
     # A flat clip is steady and robust too: without shapes that the filter responds to, nothing is good about it.
     return [replace(each, tone="plain") if each.tone == "good" else each for each in found]
+
+
+def unfinished(spec: RenderSpec, metrics: Metrics) -> tuple[str, str] | None:
+    """Why a clip is no finished picture of what its filter looks for, in two words and in a sentence; None if it is."""
+    usual = ENGINE_DEFAULTS[spec.engine]["iterations"]
+    if spec.iterations == 0:
+        return "no search", "Not searched: with 0 steps this is the start, from which a search would begin."
+    if metrics.get("contrast", FLAT) < FLAT:
+        return "flat grey", "The picture is flat grey: the search found nothing to show. More steps may help."
+    if spec.iterations < usual / 2:
+        steps = "1 step" if spec.iterations == 1 else f"{spec.iterations} steps"
+        return "half done", f"The search was short: {steps}, where {usual} are usual. The picture is half done."
+    return None
 
 
 def share_sentences(metrics: Metrics) -> dict[str, tuple[str, str]]:
@@ -218,6 +238,8 @@ def _shown_activation(value: float, metrics: Metrics) -> Interpretation:
 
 def _selectivity(rank: int, filters: int) -> Interpretation:
     value = f"{rank} of {filters}"
+    if filters == 1:
+        return Interpretation("selectivity", value, "The layer has no other filter.", "plain")
     if rank == 1:
         return Interpretation("selectivity", value, "No other filter of the layer responds more.", "good")
     others = "One other filter of the layer responds" if rank == 2 else f"{rank - 1} other filters of the layer respond"

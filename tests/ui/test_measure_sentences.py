@@ -2,11 +2,18 @@
 
 import pytest
 
-from c3dvis.results.interpretation import Interpretation, interpret
+from c3dvis.results.interpretation import Interpretation, interpret, unfinished
+from c3dvis.spec import RenderSpec
+
+PRAISE = {
+    "shown_activation": 9.0, "twin_gain": 20.0, "twin_activation": 0.4, "contrast": 55.0, "clipped": 0.01,
+    "selectivity": 1, "robustness": 0.95, "coherence": 0.9, "repetition": 0.05,
+}  # fmt: skip
+"""Measures of a picture that is good in every way."""
 
 
 def read(**metrics: float | int | bool | None) -> dict[str, Interpretation]:
-    return {reading.name: reading for reading in interpret(metrics, filters=512)}
+    return {reading.name: reading for reading in interpret(RenderSpec(), metrics, filters=512)}
 
 
 def test_a_good_picture_is_called_good() -> None:
@@ -62,3 +69,36 @@ def test_a_picture_without_shapes_gets_no_praise_for_anything_else(gain: float |
                 clipped=0.01, selectivity=1, robustness=1.0, coherence=1.0, repetition=0.0)  # fmt: skip
     assert len(said) >= 6
     assert "good" not in {reading.tone for reading in said.values()}
+
+
+@pytest.mark.parametrize(
+    ("spec", "metrics", "why"),
+    [
+        (RenderSpec(iterations=0), {}, "no search"),
+        (RenderSpec(engine="keras-vis", iterations=0), {}, "no search"),
+        (RenderSpec(), {"contrast": 0.0}, "flat grey"),
+        (RenderSpec(), {"contrast": 2.4}, "flat grey"),
+        (RenderSpec(iterations=1), {}, "half done"),
+        (RenderSpec(iterations=RenderSpec().iterations // 2 - 1), {}, "half done"),
+        (RenderSpec(engine="keras-vis", iterations=99), {}, "half done"),
+    ],
+)
+def test_an_unfinished_search_is_called_that_and_earns_no_verdict(
+    spec: RenderSpec, metrics: dict[str, float], why: str
+) -> None:
+    measured = PRAISE | metrics
+    word, sentence = unfinished(spec, measured) or ("", "")
+    assert word == why
+    assert sentence.endswith(".")
+    assert {reading.tone for reading in interpret(spec, measured, 512)} == {"plain"}
+
+
+def test_a_whole_search_is_not_called_unfinished() -> None:
+    for spec in (RenderSpec(), RenderSpec(iterations=RenderSpec().iterations // 2), RenderSpec(engine="keras-vis")):
+        assert unfinished(spec, PRAISE) is None
+
+
+def test_what_cannot_be_otherwise_earns_no_praise() -> None:
+    """The only filter of a layer is the most responsive one, and a clip that stands still has frames that are alike."""
+    said = {reading.name: reading.tone for reading in interpret(RenderSpec(), PRAISE | {"coherence": 1.0}, 1)}
+    assert (said["selectivity"], said["coherence"]) == ("plain", "plain")

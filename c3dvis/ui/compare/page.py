@@ -167,7 +167,7 @@ def _cell(
     if result:
         state = "dead" if result.metrics.get("dead") else "stored"
         pixels = clip_pixels(result.clip, result.key)
-        return Cell(name, title, measure_caption(result.metrics), state, link, pixels)
+        return Cell(name, title, measure_caption(spec, result.metrics), state, link, pixels)
     job = resources.job(spec)
     if job and not job.is_finished:
         snapshot = job.snapshot(comparison.watcher)

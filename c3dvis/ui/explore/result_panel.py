@@ -9,7 +9,7 @@ from c3dvis.networks import registry
 from c3dvis.networks.classes import full_title
 from c3dvis.queue import JobSnapshot
 from c3dvis.results import RenderResult, Thumbnail
-from c3dvis.results.interpretation import activation_curve, dead_filter, early_end
+from c3dvis.results.interpretation import activation_curve, dead_filter, early_end, unfinished
 from c3dvis.spec import RenderSpec
 from c3dvis.spec.text import command, file_stem
 from c3dvis.ui.components.curve import step_curve
@@ -136,7 +136,9 @@ def _draw_result(result: RenderResult, snapshot: JobSnapshot | None) -> None:
     if result.metrics.get("dead"):
         _draw_dead(spec)
         return
-    draw_measures(result.metrics, _filters(spec))
+    if why := unfinished(spec, result.metrics):
+        draw_warning(why[1], icon=":material/hourglass_bottom:")
+    draw_measures(spec, result.metrics, _filters(spec))
     step_curve(activation_curve(result.history), max(1, spec.iterations), "Activation over the steps", key="curve")
     made = result.provenance
     took = f" in {made['seconds']:.1f} s" if isinstance(made.get("seconds"), float) else ""

@@ -114,7 +114,7 @@ def _draw_wall(resources: ServerResources, state: GalleryState, renders: LayerRe
             cells.append(Cell(str(number), f"Filter {number}", state=renders.cell_state(number), link=link))
             continue
         dead = bool(thumbnail.metrics.get("dead"))
-        caption = "" if dead else measure_caption(thumbnail.metrics, state.sort)
+        caption = "" if dead else measure_caption(renders.specs[number], thumbnail.metrics, state.sort)
         pixels = thumbnail_pixels(thumbnail)
         shown_state = renders.cell_state(number) if number in renders.active else "dead" if dead else "stored"
         cells.append(Cell(str(number), f"Filter {number}", caption, shown_state, link, pixels))

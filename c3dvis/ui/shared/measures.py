@@ -4,18 +4,21 @@ from html import escape
 
 import streamlit as st
 
-from c3dvis.results.interpretation import Metrics, interpret, number
+from c3dvis.results.interpretation import Metrics, interpret, number, unfinished
+from c3dvis.spec import RenderSpec
 
 
-def draw_measures(metrics: Metrics, filters: int) -> None:
+
+def draw_measures(spec: RenderSpec, metrics: Metrics, filters: int) -> None:
     """Draw each measure with its value and an explanation; the style is in `page.css`.
 
     Args:
+        spec: of the result.
         metrics: of the result.
         filters: number of filters of the layer, among which the filter is ranked.
     """
     rows = []
-    for reading in interpret(metrics, filters):
+    for reading in interpret(spec, metrics, filters):
         tone = reading.tone
         mark = "" if tone == "plain" else f'<i role="img" title="{tone}" aria-label="{tone}: "></i>'
         rows.append(
@@ -38,8 +41,13 @@ def measure_text(metrics: Metrics, name: str) -> str:
     return f"×{number(value)}" if name in ("twin_gain", "gain", "motion") else number(value)
 
 
-def measure_caption(metrics: Metrics, name: str = "gain") -> str:
-    """A caption for a clip: the value of the selectivity or motion if `name` is one of them, else of the gain."""
+def measure_caption(spec: RenderSpec, metrics: Metrics, name: str = "gain") -> str:
+    """A caption for a clip: the value of the selectivity or motion if `name` is one of them, else of the gain.
+
+    Of an unfinished clip it says why it is unfinished.
+    """
+    if why := unfinished(spec, metrics):
+        return why[0]
     name, title = (name, name) if name in ("selectivity", "motion") else ("twin_gain", "gain")
     value = measure_text(metrics, name)
     return "" if value == "–" else value if name == "selectivity" else f"{title} {value}"

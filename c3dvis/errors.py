@@ -5,9 +5,21 @@
 
 
 class C3dvisError(Exception):
-    """Base class of every exception that this package raises on purpose."""
+    """Base class of every exception that this package raises on purpose.
+
+    Args:
+        message: what happened, what was expected and received, and what to do. A page shows it to its visitors.
+        command: what else to do on the command line; the visitors of a page have none.
+    """
 
     exit_code = 1
+
+    def __init__(self, message: str = "", command: str = "") -> None:
+        super().__init__(message, command)
+        self.message, self.command = message, command
+
+    def __str__(self) -> str:
+        return f"{self.message} {self.command}".strip()
 
 
 class InvalidSpec(C3dvisError):

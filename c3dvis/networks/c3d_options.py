@@ -51,14 +51,14 @@ def stored(network: str) -> tuple[Options, Path | None, int]:
     except FileNotFoundError as error:
         if error.filename and Path(error.filename).name == _MEAN:
             raise WeightsDamaged(
-                f"{folder / _MEAN} is missing, but {path} refers to it. Set it again: "
-                f"c3dvis networks set {network} --mean FILE, or --mean default."
+                f"{folder / _MEAN} is missing, but {path} refers to it.",
+                f"Set it again: c3dvis networks set {network} --mean FILE, or --mean default.",
             ) from None
         return Options(), None, 0
     except (OSError, ValueError, TypeError) as error:
         raise WeightsDamaged(
-            f"{path} cannot be read ({error}); expected pool5_padding and mean. Set them again: "
-            f"c3dvis networks set {network} --pool5-padding caffe --mean default."
+            f"{path} cannot be read ({error}); expected pool5_padding and mean.",
+            f"Set them again: c3dvis networks set {network} --pool5-padding caffe --mean default.",
         ) from None
 
 

@@ -8,12 +8,10 @@ from c3dvis.networks.network_info import NetworkInfo
 from c3dvis.networks.weights import class_labels
 from c3dvis.spec import RenderSpec
 
-_SIZE_STEP = 8  # frames and pixels
-
 
 def class_fields(info: NetworkInfo, number: int) -> dict[str, Any]:
     """The fields of a spec that make a class its target, at a size that the last layer can have."""
-    frames, height, width = class_size(info)
+    frames, height, width = info.usable_size(info.layers[-1])
     return {
         "network": info.name, "layer": info.layers[-1], "objective": "class", "filter": number, "position": None,
         "frames": frames, "height": height, "width": width,
@@ -33,16 +31,6 @@ def class_spec(info: NetworkInfo, number: int) -> RenderSpec:
     spec = RenderSpec(**class_fields(info, number))
     info.check(spec)
     return spec
-
-
-def class_size(info: NetworkInfo) -> tuple[int, int, int]:
-    """(frames, height, width): the network's usual size, enlarged where its last layer needs more."""
-    least = info.architecture.smallest_size(info.layers[-1])
-    frames, height, width = (
-        usual if usual >= needed else -(-needed // _SIZE_STEP) * _SIZE_STEP
-        for usual, needed in zip(info.default_size, least, strict=True)
-    )
-    return frames, height, width
 
 
 def class_name(spec: RenderSpec) -> str | None:

@@ -9,6 +9,8 @@ from c3dvis.networks.graph.input_domain import InputDomain
 from c3dvis.settings import weights_dir
 from c3dvis.spec import RenderSpec
 
+_SIZE_STEP = 8  # frames and pixels
+
 
 @dataclass(frozen=True)
 class NetworkInfo:
@@ -61,6 +63,15 @@ class NetworkInfo:
                     "convolutional layer."
                 )
         return shape  # type: ignore[return-value]
+
+    def usable_size(self, layer: str) -> tuple[int, int, int]:
+        """(frames, height, width): the network's usual size, enlarged where a layer needs more."""
+        least = self.architecture.smallest_size(layer)
+        frames, height, width = (
+            usual if usual >= needed else -(-needed // _SIZE_STEP) * _SIZE_STEP
+            for usual, needed in zip(self.default_size, least, strict=True)
+        )
+        return frames, height, width
 
     def table(self, frames: int, height: int, width: int) -> list[LayerRow]:
         """The layer table for a clip's size: one row for each operation."""

@@ -61,7 +61,7 @@ def _read(path: Path, modified_ns: int) -> NetworkInfo:
             raise ValueError("it is too large")
         return from_dict(path.parent.name, json.loads(path.read_text("utf-8")))
     except (OSError, ValueError, TypeError, KeyError, RecursionError) as error:
-        raise WeightsDamaged(f"{path} does not describe a network ({type(error).__name__}: {error}). {again}") from None
+        raise WeightsDamaged(f"{path} does not describe a network ({type(error).__name__}: {error}).", again) from None
 
 
 def to_dict(info: NetworkInfo) -> dict[str, Any]:

@@ -114,7 +114,8 @@ def early_end(history: Sequence[Mapping[str, float | None]], iterations: int) ->
 
 def interpret(spec: RenderSpec, metrics: Metrics, filters: int) -> list[Interpretation]:
     """The measures that are defined, in the order they are shown; `filters` is the number of filters of the layer."""
-    found = [each for name in TITLES if (each := _interpret(name, metrics, filters))]
+    titles = [name for name in TITLES if name != "motion" or spec.frames > 1]  # one frame cannot move
+    found = [each for name in titles if (each := _interpret(name, metrics, filters))]
     if unfinished(spec, metrics):  # a verdict on the filter would be one on the length of the search
         return [replace(each, tone="plain") for each in found]
     if _shows_shapes(metrics):
@@ -128,7 +129,8 @@ def unfinished(spec: RenderSpec, metrics: Metrics) -> tuple[str, str] | None:
     usual = ENGINE_DEFAULTS[spec.engine]["iterations"]
     if spec.iterations == 0:
         return "no search", "Not searched: with 0 steps this is the start, from which a search would begin."
-    if metrics.get("contrast", FLAT) < FLAT:
+    contrast = metrics.get("contrast")
+    if contrast is not None and contrast < FLAT:
         return "flat grey", "The picture is flat grey: the search found nothing to show. More steps may help."
     if spec.iterations < usual / 2:
         steps = "1 step" if spec.iterations == 1 else f"{spec.iterations} steps"

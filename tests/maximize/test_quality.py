@@ -130,7 +130,9 @@ def test_a_clip_without_shapes_has_no_gain(quality, clip):
     assert metrics["shown_activation"] > 0
     assert 0.75 < metrics["twin_gain"] < 1.3
     assert metrics["twin_activation"] == pytest.approx(metrics["shown_activation"] / metrics["twin_gain"], rel=1e-3)
-    assert "good" not in {each.tone for each in interpret(metrics, filters=192)}  # a flat clip is steady, and no more
+    assert "good" not in {
+        each.tone for each in interpret(c3dvis.RenderSpec(), metrics, filters=192)
+    }  # a flat clip is steady, and no more
 
 
 def test_neither_a_start_nor_a_scrambled_picture_has_a_gain(weights):

@@ -76,8 +76,8 @@ class Architecture:
             near = difflib.get_close_matches(layer, self.layers, n=3, cutoff=0.4)
             hint = f"; did you mean {' or '.join(near)}?" if near else f": {', '.join(self.layers[:6])}, …"
             raise UnknownLayer(
-                f"{self.name} has no layer {layer[:60]!r} that can be targeted{hint} "
-                f"`c3dvis layers {self.name}` lists all {len(self.layers)}."
+                f"{self.name} has no layer {layer[:60]!r} that can be targeted{hint}",
+                f"`c3dvis layers {self.name}` lists all {len(self.layers)}.",
             )
 
     def ancestry(self, layer: str) -> tuple[Operation, ...]:

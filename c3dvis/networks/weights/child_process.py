@@ -86,7 +86,7 @@ def report_of(message: dict[str, Any]) -> dict[str, Any]:
         C3dvisError: the error in it.
     """
     if "error" in message:
-        raise getattr(errors, message["type"])(message["error"])
+        raise getattr(errors, message["type"])(message["error"], message.get("command", ""))
     return message["report"]
 
 
@@ -97,7 +97,7 @@ def last_message(
     try:
         return {"report": answer(request, send)}
     except C3dvisError as error:
-        return {"error": str(error), "type": type(error).__name__}
+        return {"error": error.message, "command": error.command, "type": type(error).__name__}
     except MemoryError:
         problem = "asks for more memory than a weights file needs"
     except RecursionError:

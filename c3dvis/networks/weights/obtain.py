@@ -43,11 +43,13 @@ def obtain(
     published = WEIGHTS_AT_URLS.get(info.name)
     if published is None and url is None:
         raise FetchFailed(
-            f"The weights of {info.name} have no address: expected a file of your own. Run `{info.how_to_get}`."
+            f"The weights of {info.name} have no address: expected a file of your own.",
+            f"Run `{info.how_to_get}`.",
         )
     if published and not accepted:
         raise FetchFailed(
-            f"The terms of the weights were not accepted. {published.terms} If you agree, pass --accept-licence."
+            f"The terms of the weights were not accepted. {published.terms}",
+            "If you agree, pass --accept-licence.",
         )
     address = url or (published.url if published else "")
 

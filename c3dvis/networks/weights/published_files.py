@@ -60,21 +60,24 @@ class PackagedWeights:
             size = path.stat().st_size
             if size != self.size:
                 raise WeightsDamaged(
-                    f"The weights file {path} is damaged: expected {self.size:,} bytes, it has {size:,}. {remedy}"
+                    f"The weights file {path} is damaged: expected {self.size:,} bytes, it has {size:,}.",
+                    remedy,
                 )
             digest = sha256_of(path)
         except FileNotFoundError:
             raise WeightsMissing(
-                f"The weights of {self.network} are not on this machine: expected {path}. "
-                f"Run `c3dvis weights fetch {self.network}`."
+                f"The weights of {self.network} are not on this machine: expected {path}.",
+                f"Run `c3dvis weights fetch {self.network}`.",
             ) from None
         except OSError as error:
             raise WeightsDamaged(
-                f"The weights file {path} cannot be read: {error.strerror or error}. {remedy}"
+                f"The weights file {path} cannot be read: {error.strerror or error}.",
+                remedy,
             ) from None
         if digest != self.sha256:
             raise WeightsDamaged(
-                f"The weights file {path} is damaged: expected sha256 {self.sha256}, it has {digest}. {remedy}"
+                f"The weights file {path} is damaged: expected sha256 {self.sha256}, it has {digest}.",
+                remedy,
             )
         return path
 

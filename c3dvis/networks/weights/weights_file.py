@@ -276,7 +276,8 @@ def open_weights(
     doubts = [finding for finding in opened.findings if finding.verdict == "wrong"]
     if doubts and not trust:
         raise WeightsDamaged(
-            f"{path} is not laid out as its format should be: {doubts[0].detail}. Look at it "
-            f"with `c3dvis weights check {path}`; if it is right after all, `c3dvis weights convert --trust` takes it."
+            f"{path} is not laid out as its format should be: {doubts[0].detail}.",
+            f"Look at it with `c3dvis weights check {path}`; if it is right after all, "
+            "`c3dvis weights convert --trust` takes it.",
         )
     return opened

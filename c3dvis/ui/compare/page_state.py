@@ -51,7 +51,7 @@ class Comparison(PageState):
         try:
             self.sweep = Sweep.usual(spec, name) if name else None
         except InvalidSpec as error:
-            self.error = str(error)
+            self.error = error.message
 
     def set_values(self, text: str) -> None:
         """Sweep other values, read from text; text that cannot be used is kept in `typed_values`."""
@@ -60,7 +60,7 @@ class Comparison(PageState):
         try:
             self.sweep = Sweep(self.sweep.spec, self.sweep.name, parse_values(self.sweep.spec, self.sweep.name, text))
         except InvalidSpec as error:
-            self.typed_values, self.error = text, str(error)
+            self.typed_values, self.error = text, error.message
 
     def unpin(self, specs: list[RenderSpec]) -> None:
         """Remove pins."""

@@ -11,7 +11,6 @@ import streamlit as st
 
 from c3dvis.errors import C3dvisError, InvalidSpec
 from c3dvis.networks import registry
-from c3dvis.networks.classes import class_size
 from c3dvis.networks.nearest_spec import default_layer, fit
 from c3dvis.networks.registry import NetworkInfo
 from c3dvis.spec import FIELDS, RenderSpec, parse_field
@@ -68,7 +67,7 @@ def read_spec() -> tuple[RenderSpec, str | None]:
         spec = _spec_of_widgets(last_valid)
         info.check(spec)
     except C3dvisError as error:
-        return last_valid, str(error)
+        return last_valid, error.message
     session[_LAST_VALID] = spec
     return spec, None
 
@@ -172,7 +171,7 @@ def _on_layer() -> None:
     info = registry.describe(session["c.network"])
     if session.get("c.objective") == "class" and session["c.layer"] != info.layers[-1]:
         session["c.objective"] = "filter"
-        if _clip_size() == class_size(info):  # the size that a class needs is slow elsewhere
+        if _clip_size() == info.usable_size(info.layers[-1]):  # the size that a class needs is slow elsewhere
             session["c.frames"], session["c.height"], session["c.width"] = info.default_size
 
 

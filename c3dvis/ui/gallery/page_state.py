@@ -60,7 +60,8 @@ class GalleryState(PageState):
             frames, height, width = info.default_size
             layer = nearest_spec.default_layer(info)
             self.base = self.base.replace(network=network, frames=frames, height=height, width=width)
-        self.base, self.link_problems = nearest_spec.fit(self.base.replace(layer=layer, filter=0))
+        self.base, misfits = nearest_spec.fit(self.base.replace(layer=layer, filter=0))
+        self.link_problems = [misfit.sentence(self.base) for misfit in misfits]
         self.page, self.error = 1, None
 
     def set_order(self, sort: str, show: str) -> None:

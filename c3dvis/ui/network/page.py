@@ -131,7 +131,7 @@ def _check(info: NetworkInfo) -> None:
         with st.spinner("Reading every value …"):
             obtain.check(info)
     except C3dvisError as error:
-        draw_error(str(error))
+        draw_error(error.message)
     else:
         st.success("The weights are whole: every value is the one that was stored.", icon=":material/check:")
 
@@ -157,7 +157,7 @@ def _draw_upload(info: NetworkInfo) -> None:
                     file.write(chunk)
             obtain.install(info, path, name=upload.name[:200])
     except C3dvisError as error:
-        draw_error(str(error).replace(str(path), upload.name))
+        draw_error(error.message.replace(str(path), upload.name))
         return
     st.rerun()  # the whole page, which now shows the provenance in place of the upload
 

@@ -25,7 +25,7 @@ def error_boundary(page: str) -> Iterator[None]:
     try:
         yield
     except C3dvisError as error:
-        draw_error(str(error))
+        draw_error(error.message)
     except Exception as error:  # the visitor gets a sentence, the log the traceback
         _log.exception("The %s page failed", page)
         draw_error(

@@ -8,7 +8,6 @@ from c3dvis.results.interpretation import Metrics, interpret, number, unfinished
 from c3dvis.spec import RenderSpec
 
 
-
 def draw_measures(spec: RenderSpec, metrics: Metrics, filters: int) -> None:
     """Draw each measure with its value and an explanation; the style is in `page.css`.
 

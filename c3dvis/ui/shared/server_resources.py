@@ -73,7 +73,7 @@ class ServerResources:
         try:
             self.queue.take_apart(result)
         except C3dvisError as error:
-            return str(error)
+            return error.message
         return None
 
     def texture_motion_job(self, spec: RenderSpec) -> RenderJob | None:
@@ -110,7 +110,7 @@ class ServerResources:
             for spec in specs:
                 self.queue.submit(spec, background=background)
         except C3dvisError as error:
-            return str(error)
+            return error.message
         return None
 
     def weights_fetch(self, network: str) -> WeightsFetch | None:

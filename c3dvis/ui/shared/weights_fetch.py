@@ -47,7 +47,7 @@ class WeightsFetch:
             with contextlib.suppress(FetchFailed):  # without the list of names, classes are shown by their numbers
                 class_labels.fetch_labels(info)
         except C3dvisError as error:
-            self.error = str(error)
+            self.error = error.message
         except Exception as error:  # the visitor gets a sentence, the server's log the traceback
             self.error = f"The weights of {network} could not be fetched: {type(error).__name__}: {error}."
             raise

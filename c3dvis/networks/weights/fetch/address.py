@@ -59,15 +59,15 @@ def fetch_address(
         except DownloadFailed as error:
             kept = f" What has come ({megabytes(part.stat().st_size)}) is kept." if part.is_file() else ""
             raise FetchFailed(
-                f"{shown} could not be fetched: {error}.{kept} Run the command again, or fetch the file elsewhere and "
-                "pass it with --file."
+                f"{shown} could not be fetched: {error}.{kept} Try again, or fetch the file elsewhere.",
+                "Pass it with --file.",
             ) from None
         try:
             if sha256 and (digest := sha256_of(part)) != sha256.lower():
                 raise FetchFailed(f"{shown} gave another file: expected sha256 {sha256.lower()}, received {digest}.")
             make(part, work / target.name)
         except WeightsDamaged as error:
-            raise WeightsDamaged(str(error).replace(str(part), shown)) from None
+            raise WeightsDamaged(error.message.replace(str(part), shown), error.command) from None
         finally:
             if not isinstance(sys.exception(), KeyboardInterrupt):
                 part.unlink(missing_ok=True)  # it is complete, and either used or useless

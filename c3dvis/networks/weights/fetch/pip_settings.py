@@ -44,7 +44,8 @@ def pip_settings() -> PipSettings:
         if not main:
             raise FetchFailed(
                 "Which package index to use is not known: there is no pip here, and PIP_INDEX_URL is not "
-                "set. Install pip, set PIP_INDEX_URL, or pass the package's file with --file."
+                "set. Install pip or set PIP_INDEX_URL.",
+                "Or pass the package's file with --file.",
             )
         indexes = (main, *values.get("extra-index-url", "").split())
     timeout = values.get("timeout") or values.get("default-timeout") or ""

@@ -10,6 +10,7 @@ from c3dvis.commands.render import spec_of
 from c3dvis.networks import nearest_spec, registry
 from c3dvis.spec import RenderSpec, text
 
+LOGITS = "Logits/Conv3d_0c_1x1"
 ODD = RenderSpec(
     layer="Mixed_4d/Branch_1/Conv3d_0b_3x3", filter=7, objective="neuron", position=(1, 2, 2), seed=9,
     tv_time_weight=0.25, iterations=8, frames=8, height=64, width=48,
@@ -32,13 +33,14 @@ def test_the_default_spec_has_an_empty_link() -> None:
     ("query", "changes", "names"),
     [
         ({"layer": "Mixed_9z", "seed": "4"}, {"seed": 4}, ["layer"]),
-        ({"filter": "512", "seed": "4"}, {"filter": 0, "seed": 4}, ["filter"]),
+        ({"filter": "512", "seed": "4"}, {"seed": 4}, ["filter"]),
         ({"network": "nothing", "seed": "4"}, {"seed": 4}, ["network"]),
         ({"objective": "neuron", "position": "99,0,0"}, {"objective": "neuron"}, ["position"]),
         ({"objective": "class"}, {}, ["objective"]),
         ({"tv_space_weight": "nan", "iterations": "10"}, {"iterations": 10}, ["tv_space_weight"]),
-        ({"layer": "Logits/Conv3d_0c_1x1"}, {"layer": "Mixed_4d", "filter": 0}, ["layer"]),
-        ({"filter": "9999", "frames": "0"}, {"filter": 0}, ["frames", "filter"]),
+        ({"layer": LOGITS}, {"layer": LOGITS, "height": 200, "width": 200}, []),
+        ({"layer": LOGITS, "height": "64"}, {"layer": LOGITS, "height": 200, "width": 200}, ["size"]),
+        ({"filter": "9999", "frames": "0"}, {}, ["frames", "filter"]),
     ],
 )
 def test_a_broken_link_keeps_its_good_parts(
@@ -51,6 +53,22 @@ def test_a_broken_link_keeps_its_good_parts(
     for name, problem in zip(names, problems, strict=True):
         assert problem.startswith(f"The link's {name}")
         assert "dropped" in problem
+
+
+@pytest.mark.parametrize("filter_", ["512", "99999"])
+def test_a_dropped_part_is_told_with_what_is_shown_instead(filter_: str) -> None:
+    spec, (problem,) = nearest_spec.read_link({"filter": filter_})
+    assert problem.endswith(f"Shown instead: {spec.target}.")
+
+
+@pytest.mark.parametrize(
+    "query", [{"network": "c3d-sports1m"}, {"layer": "Conv3d_1a_7x7", "filter": "3"}, {"layer": LOGITS, "filter": "3"}]
+)
+def test_nothing_is_told_about_a_part_that_the_link_does_not_name(query: dict[str, str]) -> None:
+    spec, problems = nearest_spec.read_link(query)
+    assert problems == []
+    registry.describe(spec.network).check(spec)
+    assert all(spec.to_query()[name] == value for name, value in query.items())
 
 
 @pytest.mark.parametrize("name", registry.NAMES)

@@ -4,6 +4,7 @@ import pytest
 
 from c3dvis.results.interpretation import Interpretation, interpret, unfinished
 from c3dvis.spec import RenderSpec
+from c3dvis.ui.shared.measures import measure_caption
 
 PRAISE = {
     "shown_activation": 9.0, "twin_gain": 20.0, "twin_activation": 0.4, "contrast": 55.0, "clipped": 0.01,
@@ -91,6 +92,11 @@ def test_an_unfinished_search_is_called_that_and_earns_no_verdict(
     assert word == why
     assert sentence.endswith(".")
     assert {reading.tone for reading in interpret(spec, measured, 512)} == {"plain"}
+
+
+def test_the_caption_of_a_clip_is_its_gain_once_the_search_is_whole() -> None:
+    assert measure_caption(RenderSpec(), PRAISE) == "gain ×20.0"
+    assert measure_caption(RenderSpec(iterations=2), PRAISE) == "half done"
 
 
 def test_a_whole_search_is_not_called_unfinished() -> None:

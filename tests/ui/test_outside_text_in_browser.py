@@ -44,7 +44,7 @@ def test_no_request_leaves_the_host(name: str, browser: Browser, server: Server)
             if name in ("explore", "network"):
                 visit.page.get_by_role("combobox", name="Network", exact=True).click()
                 expect(visit.page.get_by_role("option", name="C3D")).to_be_visible()
-            assert visit.page.locator(f"[src*='{HOST}'], [href*='{HOST}']").count() == 0
+            assert visit.page.locator(f"[src*='//{HOST}'], [href*='//{HOST}'], [href*='@{HOST}']").count() == 0
 
 
 @pytest.mark.parametrize("name", PAGES)

@@ -12,6 +12,7 @@ from c3dvis.maximize.energy.energy import Energy, EnergyTerms
 from c3dvis.maximize.loop import IDENTITY_VIEW, CompiledSteps
 from c3dvis.maximize.optimizers import Adam, KerasVisRMSProp
 from c3dvis.maximize.schedule import longest_wave
+from c3dvis.maximize.volume.natural_volume import NaturalVolume
 from c3dvis.maximize.volume.parametrization import FourierVolume, PixelVolume, Size
 from c3dvis.networks.compute.network import Network
 from c3dvis.spec import RenderSpec
@@ -19,9 +20,12 @@ from c3dvis.spec import RenderSpec
 
 def parametrization_of(network: Network, spec: RenderSpec, canvas: Size) -> FourierVolume | PixelVolume:
     """The parametrisation that a spec names, on a canvas (frames, height, width)."""
-    if spec.parametrization == "fourier":
-        grey = network.input_domain.channels == 1
-        return FourierVolume(canvas, longest_wave(spec, network.info), spec.contrast, grey)
+    grey = network.input_domain.channels == 1
+    match spec.parametrization:
+        case "fourier":
+            return FourierVolume(canvas, longest_wave(spec, network.info), spec.contrast, grey)
+        case "natural":
+            return NaturalVolume(canvas, spec.contrast, grey)
     return PixelVolume(canvas, network.input_domain)
 
 
@@ -38,7 +42,7 @@ def compiled_steps(
         partial(network.forward, layer=spec.layer),
         network.input_domain,
         parametrization_of(network, spec, canvas),
-        Adam() if spec.parametrization == "fourier" else KerasVisRMSProp(),
+        KerasVisRMSProp() if spec.parametrization == "pixel" else Adam(),
         precision,
         terms,
         count,

@@ -144,7 +144,7 @@ def small_canvas(spec: RenderSpec, info: NetworkInfo) -> tuple[int, int, int] | 
 
     None if it would save nothing, or if its copies would not excite the target as it does.
     """
-    if spec.parametrization != "fourier" or spec.objective not in ("filter", "layer"):
+    if spec.parametrization == "pixel" or spec.objective not in ("filter", "layer"):
         return None
     if any(isinstance(op, Dense) for op in info.architecture.ancestry(spec.layer)):
         return None

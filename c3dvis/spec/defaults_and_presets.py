@@ -40,6 +40,7 @@ ENGINE_DEFAULTS: dict[str, dict[str, Any]] = {
 
 PRESETS: dict[str, dict[str, Any]] = {
     "clear": {"engine": "fast", **ENGINE_DEFAULTS["fast"]},
+    "natural": {"engine": "fast", **ENGINE_DEFAULTS["fast"], "parametrization": "natural", "contrast": 55.0},
     "strongest": {"engine": "fast", **ENGINE_DEFAULTS["fast"], "contrast": 0.0},
     "keras-vis": {"engine": "keras-vis", **ENGINE_DEFAULTS["keras-vis"]},
     "raw": {

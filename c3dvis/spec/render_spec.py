@@ -48,14 +48,14 @@ class RenderSpec:
             terms.
         lp_p: order of the Lp norm.
         tv_beta: exponent of the total variation.
-        contrast: standard deviation that the search holds a `fourier` volume's values at, of 255; 0 leaves it free.
-            The clip's own differs by a few percent, more above 50. A `pixel` volume's is
-            always free.
+        contrast: standard deviation that the search holds the volume's values at, of 255; 0 leaves it free. The clip's
+            own differs by a few percent, more above 50. A `pixel` volume's is always free.
         jitter_pixels, jitter_frames: largest random shift per step, in height and width and in time. If jitter_pixels
-            is above 0, a `fourier` volume is also scaled at random, by up to ±5 % in height and width. Each step
-            samples the volume from its parameters through this shift and scale; the parameters are not shifted.
-        parametrization: `fourier` (decorrelated colour, frequency-scaled spectrum) or `pixel`.
-        learning_rate: of the optimiser (Adam for `fourier`, keras-vis's RMSProp for `pixel`).
+            is above 0, a volume that is not `pixel` is also scaled at random, by up to ±5 % in height and width. Each
+            step samples the volume from its parameters through this shift and scale; the parameters are not shifted.
+        parametrization: `fourier` (decorrelated colour, frequency-scaled spectrum), `natural` (its amplitudes are
+            those of natural video) or `pixel`.
+        learning_rate: of the optimiser (keras-vis's RMSProp for `pixel`, otherwise Adam).
         precision: `auto`, `float32` or `bfloat16`.
 
     Raises:

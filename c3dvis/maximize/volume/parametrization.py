@@ -100,7 +100,8 @@ class FourierVolume:
         frames, height, width = size
         self.counts = (frames, _odd(height * BANDWIDTH, height), _odd(width * BANDWIDTH, width))
         self.shape = (*self.counts, 3)
-        self._scale = self._frequency_scale(longest_wave)[..., np.newaxis].astype(np.float32)
+        scale = self.frequency_scale(longest_wave)
+        self._scale = (scale / np.sqrt(np.square(scale).sum()))[..., np.newaxis].astype(np.float32)
 
     def start(self, seed: int) -> np.ndarray:
         generator = np.random.Generator(np.random.PCG64(seed))
@@ -113,13 +114,17 @@ class FourierVolume:
         )
 
     def sample(self, parameters: tf.Tensor, view: Sequence[tf.Tensor]) -> tf.Tensor:
-        waves = tf.transpose(parameters * self._scale, (1, 2, 3, 4, 0))  # (t, h, w, 3, N) coefficients
+        waves = tf.transpose(self.coefficients(parameters), (1, 2, 3, 4, 0))  # (t, h, w, 3, N) coefficients
         for basis in view:  # the new axis goes last: (h, w, 3, N, T), …, (3, N, T, H, W)
             waves = _transform_first_axis(waves, basis)
         values = _transform_first_axis(waves, tf.constant(4 * COLOUR_CORRELATION))
         if self._grey:
             values = tf.repeat(tf.reduce_mean(values, -1, keepdims=True), 3, -1)
         return _held(values, self._contrast / 127.5) if self._contrast else tf.sigmoid(values)
+
+    def coefficients(self, parameters: tf.Tensor) -> tf.Tensor:
+        """Coefficients of the basis (N, *shape) of parameters (N, *shape)."""
+        return parameters * self._scale
 
     def constrain(self, parameters: tf.Tensor) -> tf.Tensor:
         return parameters
@@ -141,12 +146,15 @@ class FourierVolume:
             volume = np.tensordot(volume, matrix, axes=(0, 1))
         return np.moveaxis(volume, 0, -1)
 
-    def _frequency_scale(self, longest_wave: float) -> np.ndarray:
-        axes = [_frequencies(size, count) for size, count in zip(self.size, self.counts, strict=True)]
-        t, h, w = np.meshgrid(*axes, indexing="ij")
-        frequency = np.maximum(np.sqrt(t**2 + h**2 + w**2), 1 / longest_wave)
-        scale = frequency**-FREQUENCY_FALL
-        return scale / np.sqrt(np.square(scale).sum())
+    def frequency_scale(self, longest_wave: float) -> np.ndarray:
+        """Relative amplitude at each frequency, (t, h, w)."""
+        t, h, w = self.frequency_grid()
+        return np.maximum(np.sqrt(t**2 + h**2 + w**2), 1 / longest_wave) ** -FREQUENCY_FALL
+
+    def frequency_grid(self) -> list[np.ndarray]:
+        """Temporal, vertical and horizontal frequency of each coefficient, (t, h, w) each."""
+        axes = [frequencies(size, count) for size, count in zip(self.size, self.counts, strict=True)]
+        return np.meshgrid(*axes, indexing="ij")
 
 
 class PixelVolume:
@@ -218,7 +226,7 @@ def _odd(wanted: float, size: int) -> int:
     return count if count % 2 or count == size else count + 1
 
 
-def _frequencies(size: int, count: int) -> np.ndarray:
+def frequencies(size: int, count: int) -> np.ndarray:
     """Frequency of each basis function, (count,) in cycles per frame or pixel: 0, then 1/size …, twice over."""
     pairs = np.arange(1, count // 2 + 1) / size
     return np.concatenate([[0.0], pairs, pairs])[:count]

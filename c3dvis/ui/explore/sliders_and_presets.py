@@ -50,8 +50,9 @@ def draw_presets(current_spec: Callable[[], RenderSpec], load_spec: Callable[[Re
     st.segmented_control(
         "Preset", list(PRESETS), key="preset", on_change=apply, args=("preset", PRESETS, _IGNORED_BY_PRESETS),
         width="stretch",
-        help="clear: at natural contrast, c3dvis's default; strongest: with as much contrast as the search likes; "
-        "keras-vis: the original library with its settings; raw: no regularisers.",
+        help="clear: at natural contrast, c3dvis's default; natural: with the spectrum of natural video; strongest: "
+        "with as much contrast as the search likes; keras-vis: the original library with its settings; "
+        "raw: no regularisers.",
     )  # fmt: skip
     st.segmented_control(
         "Motion", list(MOTION_PRESETS), key="motion", on_change=apply, args=("motion", MOTION_PRESETS, ()),

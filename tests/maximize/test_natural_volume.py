@@ -42,7 +42,7 @@ def test_the_amplitudes_are_those_of_natural_video(seed, strength, shift):
     view = np.array([[*shift, 0, 0, 0]], np.float32)
     found = amplitudes(sampled(volume, parameters[np.newaxis].astype(np.float32), view)[0].numpy())
     for t, h, w in [(0, 1, 0), (1, 1, 2), (2, 5, 3), (3, 0, 7), (1, 7, 7), (2, 1, 0)]:
-        expected = np.hypot(h / 24, w / 20) ** -SPATIAL_FALL * (max(t, 1) / 8) ** -TEMPORAL_FALL
+        expected = np.hypot(h / 24, w / 20) ** -SPATIAL_FALL * (max(t, 0.5) / 8) ** -TEMPORAL_FALL
         reference = np.hypot(1 / 24, 1 / 20) ** -SPATIAL_FALL * (1 / 8) ** -TEMPORAL_FALL
         ratio = found[t, h, w] / found[1, 1, 1]
         np.testing.assert_allclose(ratio, expected / reference, rtol=0.02)

@@ -40,4 +40,5 @@ class NaturalVolume(FourierVolume):
         del longest_wave  # natural video has none
         t, h, w = self.frequency_grid()
         space = np.maximum(np.hypot(h, w), 1 / max(self.size[1:]))
-        return space**-SPATIAL_FALL * np.maximum(t, 1 / self.size[0]) ** -TEMPORAL_FALL
+        # what stands still has more than half of the power
+        return space**-SPATIAL_FALL * np.maximum(t, 0.5 / self.size[0]) ** -TEMPORAL_FALL

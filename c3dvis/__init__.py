@@ -11,6 +11,7 @@ if TYPE_CHECKING:
     from c3dvis.atlas.api import visualize_all_activations_3d
     from c3dvis.maximize.render import render
     from c3dvis.maximize.texture_motion.take_apart import take_apart
+    from c3dvis.networks.compute.keras_network import from_keras
     from c3dvis.networks.compute.network import Network, load_network
     from c3dvis.results import RenderResult, ResultStore
 
@@ -20,6 +21,7 @@ __all__ = [
     "RenderResult",
     "RenderSpec",
     "ResultStore",
+    "from_keras",
     "load_network",
     "render",
     "take_apart",
@@ -28,6 +30,7 @@ __all__ = [
 
 _HOME = {
     "Network": "c3dvis.networks.compute.network",
+    "from_keras": "c3dvis.networks.compute.keras_network",
     "load_network": "c3dvis.networks.compute.network",
     "RenderResult": "c3dvis.results",
     "ResultStore": "c3dvis.results",

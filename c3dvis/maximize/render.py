@@ -16,19 +16,22 @@ from c3dvis.maximize.engine_result import EngineResult
 from c3dvis.maximize.progress import OnProgress
 from c3dvis.maximize.quality import Quality
 from c3dvis.maximize.schedule import Schedule
-from c3dvis.networks.compute.device import configure, describe_device, resolve_precision
+from c3dvis.networks.compute.device import describe_device, deterministic, resolve_precision
 from c3dvis.networks.compute.network import Network, load_network
 from c3dvis.networks.registry import describe
 from c3dvis.results import RenderResult
 from c3dvis.spec import ALGORITHM_VERSION, RenderSpec
 
 
-def render(spec: RenderSpec, on_progress: OnProgress | None = None) -> RenderResult:
+@deterministic()
+def render(spec: RenderSpec, on_progress: OnProgress | None = None, *, network: Network | None = None) -> RenderResult:
     """Make the clip that a spec asks for.
 
     Args:
         spec: what to render.
         on_progress: called with a `Progress` at the start and every few steps. It may raise `Cancelled`.
+        network: whose filter it is, of `c3dvis.from_keras` for example; by default the spec's, read from its weights
+            file. A spec of the default clip size takes the size of a network from `from_keras`.
 
     Returns:
         The clip, its measures and its history.
@@ -40,7 +43,9 @@ def render(spec: RenderSpec, on_progress: OnProgress | None = None) -> RenderRes
         Cancelled: raised by `on_progress`.
     """
     began = time.perf_counter()
-    network, quality = _prepare(spec)
+    if network:
+        spec = network.prepared(spec)
+    network, quality = _prepare(spec, network)
     if spec.engine == "keras-vis":
         from c3dvis.maximize.keras_vis.engine import maximize_with_keras_vis
 
@@ -51,6 +56,7 @@ def render(spec: RenderSpec, on_progress: OnProgress | None = None) -> RenderRes
     return _result(spec, network, quality, found, searched)
 
 
+@deterministic()
 def render_batch(specs: Sequence[RenderSpec], on_progress: Sequence[OnProgress]) -> list[RenderResult | C3dvisError]:
     """Make the clips of specs of one `schedule.family` as one batch.
 
@@ -85,10 +91,9 @@ def render_batch(specs: Sequence[RenderSpec], on_progress: Sequence[OnProgress])
     return ended
 
 
-def _prepare(spec: RenderSpec) -> tuple[Network, Quality]:
-    configure()
-    describe(spec.network).check(spec)
-    network = load_network(spec.network)
+def _prepare(spec: RenderSpec, network: Network | None = None) -> tuple[Network, Quality]:
+    (network.info if network else describe(spec.network)).check(spec)
+    network = network or load_network(spec.network)
     return network, Quality(network, spec, resolve_precision(spec.precision))
 
 

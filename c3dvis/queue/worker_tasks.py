@@ -305,9 +305,10 @@ def _warm_up() -> None:
 def _load() -> dict[str, Any]:
     """Import and build what most renders need; returns the device and versions, as `worker_status` reads them."""
     import c3dvis
-    from c3dvis.networks.compute.device import describe_device
+    from c3dvis.networks.compute.device import configure, describe_device
 
-    device = describe_device()  # first, since it configures TensorFlow
+    configure()
+    device = describe_device()
     network = RenderSpec().network
     if installed_weights.present(describe(network)):
         try:

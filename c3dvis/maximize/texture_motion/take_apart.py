@@ -15,8 +15,8 @@ from c3dvis.maximize.quality import Quality
 from c3dvis.maximize.texture_motion.flow import smoothed
 from c3dvis.maximize.texture_motion.reconstruction import reconstruct
 from c3dvis.maximize.texture_motion.refinement import STEPS, refine
-from c3dvis.networks.compute.device import configure, resolve_precision
-from c3dvis.networks.compute.network import load_network
+from c3dvis.networks.compute.device import deterministic, resolve_precision
+from c3dvis.networks.compute.network import Network, load_network
 from c3dvis.results import RenderResult
 from c3dvis.results.texture_motion import LIKENESS, SHARES, TextureMotion
 
@@ -25,7 +25,10 @@ _PER_PIXEL = 32  # steps of a stored displacement; finer ones make the file larg
 _GRAIN = 1.0  # pixels, standard deviation of the noise's blur: finer grain would fade when it is moved
 
 
-def take_apart(result: RenderResult, on_progress: OnProgress | None = None) -> RenderResult:
+@deterministic()
+def take_apart(
+    result: RenderResult, on_progress: OnProgress | None = None, *, network: Network | None = None
+) -> RenderResult:
     """A result with its `texture_motion`, and with the measures `rebuilt_share`, `texture_share`, `motion_share` and
     `rebuilt_likeness`.
 
@@ -34,6 +37,7 @@ def take_apart(result: RenderResult, on_progress: OnProgress | None = None) -> R
     Args:
         result: of a render.
         on_progress: called with a `Progress` at the start and after each step. It may raise `Cancelled`.
+        network: that `render` was given; by default the spec's.
 
     Raises:
         RenderFailed: the filter does not respond to the clip, so that there is no response to keep.
@@ -47,8 +51,7 @@ def take_apart(result: RenderResult, on_progress: OnProgress | None = None) -> R
             on_progress(Progress(step, STEPS, time.perf_counter() - began, 0.0))
 
     report(0)
-    configure()
-    network = load_network(spec.network)
+    network = network or load_network(spec.network)
     quality = Quality(network, spec, resolve_precision(spec.precision))
     activation = quality.shown_activation(result.clip)
     if activation <= 0:

@@ -154,7 +154,7 @@ class FourierVolume:
     def frequency_grid(self) -> list[np.ndarray]:
         """Temporal, vertical and horizontal frequency of each coefficient, (t, h, w) each."""
         axes = [frequencies(size, count) for size, count in zip(self.size, self.counts, strict=True)]
-        return np.meshgrid(*axes, indexing="ij")
+        return list(np.meshgrid(*axes, indexing="ij"))
 
 
 class PixelVolume:

@@ -1,11 +1,16 @@
 """The device that renders: TensorFlow's configuration, and the precision that the device computes fastest."""
 
 import os
+import threading
+from collections.abc import Iterator
+from contextlib import contextmanager
 from functools import cache
 from pathlib import Path
 from typing import Any
 
 import tensorflow as tf
+from tensorflow.python.eager import context
+from tensorflow.python.framework import config as tf_config
 
 from c3dvis.errors import InvalidSpec
 
@@ -15,15 +20,58 @@ _ONEDNN_WITHOUT_BFLOAT16 = {"SSE41", "AVX", "AVX2", "AVX2_VNNI", "AVX2_VNNI_2"}
 _ONEDNN_EMULATES_BFLOAT16 = {"AVX512_CORE", "AVX512_CORE_VNNI"}
 
 
+_META_OPTIMIZER = "disable_meta_optimizer"
+
+_entering = threading.Lock()
+_inside = 0  # threads within `deterministic`
+_before = (False, False)  # determinism and meta optimiser off, before the first of them
+
+
 @cache
 def configure() -> None:
-    """Configure TensorFlow once per process: memory grows on demand, and operations are deterministic."""
+    """Configure TensorFlow as `deterministic` does, for good: in processes that render and do nothing else."""
+    _set(True, not grows_memory())
+
+
+@contextmanager
+def deterministic() -> Iterator[None]:
+    """While it lasts TensorFlow's operations are deterministic; also a decorator.
+
+    Afterwards TensorFlow is configured as it was: the process may be a notebook that trains a model, and training with
+    deterministic operations raises errors where a seed is missing.
+    """
+    global _inside, _before
+    has_gpu = grows_memory()
+    with _entering:
+        if not _inside:
+            options = tf.config.optimizer.get_experimental_options()
+            _before = tf_config.is_op_determinism_enabled(), bool(options.get(_META_OPTIMIZER))
+        _inside += 1
+        _set(True, not has_gpu)
+    try:
+        yield
+    finally:
+        with _entering:
+            _inside -= 1
+            _set(*((True, not has_gpu) if _inside else _before))
+
+
+def _set(is_deterministic: bool, has_no_meta_optimizer: bool) -> None:
+    (tf_config.enable_op_determinism if is_deterministic else tf_config.disable_op_determinism)()
+    # on a CPU the graph optimiser takes 0.1 s per graph and does not make a step faster
+    tf.config.optimizer.set_experimental_options({_META_OPTIMIZER: has_no_meta_optimizer})
+
+
+@cache
+def grows_memory() -> bool:
+    """Whether there is a GPU. It takes its memory on demand from now on, unless it is in use already."""
     gpus = tf.config.list_physical_devices("GPU")
+    state: Any = context.context()
+    running = state._initialized
     for gpu in gpus:
-        tf.config.experimental.set_memory_growth(gpu, True)
-    if not gpus:  # on a CPU the graph optimiser takes 0.1 s per graph and does not make a step faster
-        tf.config.optimizer.set_experimental_options({"disable_meta_optimizer": True})
-    tf.config.experimental.enable_op_determinism()
+        if not running:  # afterwards TensorFlow refuses to change it
+            tf.config.experimental.set_memory_growth(gpu, True)
+    return bool(gpus)
 
 
 @cache
@@ -86,7 +134,6 @@ def describe_device(precision: str = "auto") -> dict[str, Any]:
         `device`: one line for people; `kind`: `GPU` or `CPU`; `count`; `threads`; `precision`; `tensorflow`: its
         version.
     """
-    configure()
     gpus = tf.config.list_physical_devices("GPU")
     precision = resolve_precision(precision)
     # macOS and Windows do not report which cores a process may use

@@ -12,7 +12,7 @@ from cachetools import LRUCache, cachedmethod
 
 from c3dvis.errors import WeightsMissing
 from c3dvis.networks.compute import warm_up
-from c3dvis.networks.compute.device import configure, fast_precision
+from c3dvis.networks.compute.device import fast_precision, grows_memory
 from c3dvis.networks.compute.device_weights import DeviceWeights
 from c3dvis.networks.compute.forward import Response, forward, merge_parallel_convolutions, responses
 from c3dvis.networks.graph.operations import Concat, Conv
@@ -20,6 +20,7 @@ from c3dvis.networks.registry import NetworkInfo, describe
 from c3dvis.networks.weights import installed_weights
 from c3dvis.networks.weights.installed_weights import Weights
 from c3dvis.networks.wiring import Wiring, wiring
+from c3dvis.spec import RenderSpec
 
 _MODELS_KEPT = 10
 
@@ -47,6 +48,10 @@ class Network:
         self._weights: Weights = installed_weights.read(info) if weights is None else weights
         self._on_device: dict[str, DeviceWeights] = {}
         self._models = LRUCache[Any, Any](_MODELS_KEPT)
+
+    def prepared(self, spec: RenderSpec) -> RenderSpec:
+        """A spec for this network, and the network for a render of it: called before each render."""
+        return spec.replace(network=self.name)
 
     def forward(self, clips: tf.Tensor, layer: str) -> Response:
         """Response of a layer, and its backward pass; to be called while a graph is traced.
@@ -165,7 +170,7 @@ def load_network(name: str) -> Network:
     with _loading:
         network = _loaded.get(name)
         if network is None or network.fingerprint != installed_weights.fingerprint(info):
-            configure()
+            grows_memory()
             network = Network(info)
             network.to_device(fast_precision())
             warm_up.start(fast_precision())

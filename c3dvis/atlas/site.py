@@ -95,8 +95,8 @@ class Site:
         Raises:
             OutputFailed: one cannot be written.
         """
-        for name in ("site.css", "player.js"):
-            write_whole(self.folder / name, (_ASSETS / name).read_bytes(), durable=False)
+        write_whole(self.folder / "site.css", (_ASSETS / "site.css").read_bytes(), durable=False)
+        write_whole(self.folder / "player.js", media.PLAYER.read_bytes(), durable=False)
         failed = {failure.spec: str(failure.error) for failure in failures}
         for spec in self._plan.specs:
             if spec not in self._metrics:

@@ -75,6 +75,12 @@ class RenderResult:
         """Whether this version of the program renders the same clip from the same spec."""
         return self.algorithm == ALGORITHM_VERSION
 
+    def _repr_html_(self) -> str:
+        """How a notebook shows it: as a player, or as a GIF where scripts do not run."""
+        from c3dvis.results.notebook import to_html
+
+        return to_html(self)
+
     def to_bytes(self) -> bytes:
         """One HDF5 file (see `c3dvis.results.result_file`); equal results give equal bytes."""
         identity = {

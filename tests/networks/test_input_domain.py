@@ -57,3 +57,32 @@ def test_the_canonical_form() -> None:
     for wrong in (*bounds, outside, twice):
         with pytest.raises(ValueError, match=r"expected (a|three|channels)"):
             InputDomain.from_dict(wrong)
+
+
+@pytest.mark.parametrize("domain", DOMAINS.values(), ids=DOMAINS)
+def test_a_clip_of_the_networks_own_channels_is_taken_as_it_is(domain: InputDomain) -> None:
+    unit = np.random.default_rng(3).random((2, 12, 10, domain.channels), np.float32)
+    low, high = domain.bounds(12, 10)
+    expected = unit * (high - low) + low
+    if domain.order == "BGR":
+        expected = expected[..., ::-1]
+    np.testing.assert_array_equal(domain.to_network(unit), expected)
+    coarse = np.round(unit * 255).astype(np.uint8)
+    as_float = coarse / np.float32(255)
+    np.testing.assert_array_equal(domain.to_network(coarse), domain.to_network(as_float))
+    np.testing.assert_array_equal(domain.to_network(as_float.astype(np.float64)), domain.to_network(as_float))
+
+
+@pytest.mark.parametrize(
+    ("clip", "said"),
+    [
+        (np.zeros((2, 4, 4, 4), np.uint8), r"\(T, H, W, 3\) or \(T, H, W, 5\)"),
+        (np.zeros((2, 4, 4, 3), np.int32), "received .* int32"),
+        (np.zeros((4, 4, 3), np.uint8), "received"),
+        (np.full((2, 4, 4, 3), 1.5), "received values from 1.5 to 1.5"),
+        (np.full((2, 4, 4, 5), np.nan), "received values from nan"),
+    ],
+)
+def test_other_clips_are_refused(clip: np.ndarray, said: str) -> None:
+    with pytest.raises(ValueError, match=said):
+        DOMAINS["five"].to_network(clip)

@@ -104,12 +104,12 @@ class Network:
         """Response (t, h, w, filters) float32 of a layer to a clip, after the activation function.
 
         Args:
-            clip: (T, H, W, 3) uint8 RGB.
+            clip: (T, H, W, 3) RGB or (T, H, W, channels); uint8, or floating point from 0 to 1.
             layer: a name from `layers`.
 
         Raises:
             UnknownLayer, InvalidSpec: no such layer, or the clip is too small for it.
-            ValueError: the clip has another shape or dtype.
+            ValueError: the clip has another shape, dtype or range.
         """
         return self.respond_to_input(self.input_domain.to_network(clip), layer)
 

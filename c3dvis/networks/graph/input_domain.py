@@ -92,17 +92,33 @@ class InputDomain:
         return arrays.flip(tensor, (-1,)) if self.order == "BGR" else tensor
 
     def to_network(self, clip: np.ndarray) -> np.ndarray:
-        """Network input (T, H, W, channels) float32 of a clip (T, H, W, 3) uint8 RGB.
+        """Network input (T, H, W, channels) float32 of a clip.
+
+        Args:
+            clip: (T, H, W, 3) in red, green and blue as it is shown, or (T, H, W, channels) with a value for each of
+                the network's channels; uint8 from 0 to 255, or floating point from 0 to 1.
 
         Raises:
-            ValueError: another shape or dtype.
+            ValueError: another shape or dtype, or values beyond 0 and 1.
         """
-        if clip.dtype != np.uint8 or clip.ndim != 4 or clip.shape[-1] != 3:
-            raise ValueError(f"A clip is (T, H, W, 3) uint8 RGB; received {clip.shape} {clip.dtype}.")
-        unit = clip.astype(np.float32) / np.float32(255)
+        is_float = np.issubdtype(clip.dtype, np.floating)
+        if clip.ndim != 4 or clip.shape[-1] not in (3, self.channels) or not (clip.dtype == np.uint8 or is_float):
+            raise ValueError(
+                f"A clip is (T, H, W, 3) or (T, H, W, {self.channels}), of uint8 or floating point; received "
+                f"{clip.shape} {clip.dtype}."
+            )
+        if is_float and clip.size and not (clip.min() >= 0 and clip.max() <= 1):
+            raise ValueError(
+                f"A clip of floating point is black at 0 and white at 1; received values from {clip.min():g} to "
+                f"{clip.max():g}. Give values in the network's own range to respond_to_input."
+            )
+        unit = clip.astype(np.float32) / np.float32(1 if is_float else 255)
+        bounds = self.bounds(*clip.shape[1:3])
+        if clip.shape[-1] == self.channels != 3:
+            return unit * (bounds[1] - bounds[0]) + bounds[0]
         if self.channels == 1:
             unit = unit.mean(axis=-1, keepdims=True, dtype=np.float32)
-        return self.from_unit(unit, *self.bounds(*clip.shape[1:3]))
+        return self.from_unit(unit, *bounds)
 
     def to_display(self, tensor: np.ndarray) -> np.ndarray:
         """Clip (T, H, W, 3) uint8 RGB of a network input (T, H, W, channels), rounded; values outside are clipped."""

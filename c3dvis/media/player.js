@@ -1,8 +1,10 @@
-// The atlas's player: plays a sheet of frames on a canvas, with x–t and y–t slices through a cross-hair.
-// A plain script, and it only ever draws the sheet: pages opened from a folder may neither load modules nor read pixels.
+// The player of the atlas and of notebooks: plays a sheet of frames on a canvas, with x–t and y–t slices through a
+// cross-hair. A plain script, and it only ever draws the sheet: pages opened from a folder may neither load modules nor
+// read pixels. A notebook runs it again with each of its pictures.
 "use strict";
 
-for (const root of document.querySelectorAll(".player")) {
+for (const root of document.querySelectorAll(".player:not([data-ready])")) {
+  root.dataset.ready = "";
   const sheet = new Image();
   sheet.addEventListener("load", () => play(root, sheet));
   sheet.src = root.dataset.sheet; // until it is there, and if it never comes, the GIF moves
@@ -79,7 +81,9 @@ function play(root, sheet) {
     drag(event);
   });
   xy.addEventListener("pointermove", (event) => xy.hasPointerCapture(event.pointerId) && drag(event));
-  document.addEventListener("keydown", (event) => {
+  // on a page of its own it has the keys of the page; in a notebook those are the notebook's
+  if (!("keys" in root.dataset)) xy.tabIndex = 0;
+  ("keys" in root.dataset ? document : xy).addEventListener("keydown", (event) => {
     if (event.ctrlKey || event.metaKey || event.altKey || event.target.matches?.("input, select, button, summary, a")) return;
     if (event.key === "ArrowRight") seek(state.frame + 1);
     else if (event.key === "ArrowLeft") seek(state.frame - 1);

@@ -1,0 +1,1 @@
+"""The names of the classes of the networks that come with the program."""

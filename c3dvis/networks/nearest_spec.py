@@ -7,6 +7,7 @@ from c3dvis.errors import C3dvisError, InvalidSpec, UnknownLayer, UnknownNetwork
 from c3dvis.networks import registry
 from c3dvis.spec import RenderSpec
 from c3dvis.spec.field_titles import OBJECTIVES
+from c3dvis.spec.text import size_text
 
 
 @dataclass(frozen=True)
@@ -20,6 +21,10 @@ class Misfit:
 
     part: str
     reason: str
+
+    def offer(self, fitted: RenderSpec) -> str:
+        """The change as the label of a button."""
+        return f"Change the {self.part} to {_part_text(fitted, self.part)}"
 
     def sentence(self, fitted: RenderSpec) -> str:
         """What stands in place of the part in the spec that was fitted, and why."""
@@ -87,7 +92,7 @@ def _part_text(spec: RenderSpec, part: str) -> str:
         case "network":
             return registry.title(spec.network)
         case "size":
-            return f"{spec.frames} frames of {spec.width} × {spec.height}"
+            return size_text(spec.size)
         case "position":
             return "the centre"
         case "objective":

@@ -15,6 +15,7 @@ from c3dvis.results.render_result import RenderResult
 from c3dvis.spec import FIELDS, RenderSpec
 from c3dvis.spec.defaults_and_presets import ENGINE_DEFAULTS
 from c3dvis.spec.field_titles import SLIDER_TITLES, field_title
+from c3dvis.spec.text import size_text
 
 _IN_WORDS = ("network", "layer", "filter", "objective", "engine", "seed", "iterations", "frames", "height", "width")
 
@@ -126,7 +127,7 @@ def _facts(result: RenderResult) -> dict[str, str]:
         "engine": f"engine {spec.engine}",
         "seed": f"seed {spec.seed}",
         "steps": f"{steps}, stopped after {took}" if 0 < took < spec.iterations else steps,
-        "size": f"{spec.frames} frames of {spec.width} × {spec.height} pixels",
+        "size": f"{size_text(spec.size)} pixels",
     }
     weights = {name: title for name, title in SLIDER_TITLES.items() if defaults[name] or values[name]}
     facts |= {name: f"{title} {values[name]:g}" for name, title in weights.items()}

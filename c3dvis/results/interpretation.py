@@ -254,8 +254,16 @@ def _times(value: float) -> str:
     return "∞" if math.isinf(value) else f"×{number(value)}"
 
 
+def value_text(name: str, value: float) -> str:
+    """The value of a measure, as it is written wherever it stands."""
+    return _VALUES.get(name, number)(value)
+
+
 _VALUES: dict[str, Callable[[float], str]] = {
     "twin_gain": _times,
+    "gain": _times,
+    "contrast": "{:.0f}".format,
+    "selectivity": lambda value: f"rank {int(value)}",
     "robustness": lambda value: f"{100 * value:.0f} %",
     "motion": _times,
     "coherence": "{:.2f}".format,

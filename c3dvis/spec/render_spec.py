@@ -162,9 +162,15 @@ class RenderSpec:
 
     @property
     def target(self) -> str:
-        """What is maximised, without layer and network: `filter 6`, `neuron of filter 6`, `class 3`, `whole layer`."""
+        """What is maximised, without layer and network: `filter 6`, `class 3`, `whole layer`.
+
+        A neuron has its position: `neuron of filter 6 at 1,2,2`, or `at the centre`.
+        """
         name = TARGETS[self.objective]
-        return name if self.objective == "layer" else f"{name} {self.filter_text}"
+        if self.objective == "layer":
+            return name
+        place = "the centre" if self.position is None else ",".join(map(str, self.position))
+        return f"{name} {self.filter_text}{f' at {place}' if self.objective == 'neuron' else ''}"
 
     def replace(self, **changes: Any) -> "RenderSpec":
         """A copy with some fields changed.

@@ -14,6 +14,17 @@ from c3dvis.spec.render_spec import RenderSpec
 _LONGEST_STEM = 150  # characters; file systems take 255 bytes, with the extension
 
 
+def counted(number: int, noun: str) -> str:
+    """A number of things: `1 frame`, `16 frames`."""
+    return f"{number} {noun}" if number == 1 else f"{number} {noun}s"
+
+
+def size_text(size: tuple[int, int, int]) -> str:
+    """The size of a clip from its frames, height and width: `16 frames of 112 × 112`, width first."""
+    frames, height, width = size
+    return f"{counted(frames, 'frame')} of {width} × {height}"
+
+
 def query_text(spec: RenderSpec) -> str:
     """The query part of the spec's link, without the question mark; empty for the default spec."""
     return urlencode(spec.to_query())

@@ -57,8 +57,9 @@ def _expected(field: Field) -> str:
         return "one of " + ", ".join(field.choices)
     if field.kind == "str":
         return "a name of 1 to 200 characters"
-    noun = "a whole number" if field.kind == "int" else "a finite number"
-    return f"{noun} from {field.minimum:g} to {field.maximum:g}"
+    if field.kind == "int":
+        return f"a whole number from {int(field.minimum)} to {int(field.maximum)}"
+    return f"a finite number from {field.minimum:g} to {field.maximum:g}"
 
 
 def checked(name: str, value: Any) -> Any:

@@ -8,9 +8,12 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as some
 from streamlit.testing.v1 import AppTest
 
 import c3dvis
+from c3dvis.networks import registry
 from c3dvis.results import RenderResult
 from c3dvis.spec import MOTION_PRESETS, RenderSpec
 from c3dvis.spec.text import command
@@ -165,12 +168,57 @@ def test_a_spec_that_cannot_be_made_is_explained_and_not_offered(open_page: Open
     assert not page.exception
     assert any("too small for Logits/Conv3d_0c_1x1" in error.value for error in page.error)
     assert page.button(key="render").disabled
+    assert page.button(key="remedy").label == "Change the size to 16 frames of 200 × 200"
+    page.button(key="remedy").click().run()
+    assert not page.error
+    assert controls_spec(page) == RenderSpec(layer="Logits/Conv3d_0c_1x1", height=200, width=200)
+
+
+EXTREMES = {
+    "layer": ["Conv3d_1a_7x7", "Mixed_4d", "Logits/Conv3d_0c_1x1"], "frames": [1, 2, 128], "height": [8, 112, 512],
+    "width": [8, 112, 512], "variants": [1, 8], "variant": [0, 7], "objective": ["filter", "neuron"],
+    "engine": ["fast", "keras-vis"],
+}  # fmt: skip
+
+
+@settings(max_examples=12, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@given(values=some.fixed_dictionaries({name: some.sampled_from(values) for name, values in EXTREMES.items()}))
+def test_what_the_controls_allow_works_or_a_button_offers_the_change(
+    open_page: OpenPage, values: dict[str, object]
+) -> None:
+    page = open_page()
+    for name, value in values.items():
+        page.session_state[f"c.{name}"] = value
+    page.run()
+    assert not page.exception
+    if page.error:
+        page.button(key="remedy").click().run()
+        assert not page.exception
+        assert not page.error
+    spec = controls_spec(page)
+    registry.describe(spec.network).check(spec)
+    assert not page.button(key="render").disabled
+
+
+def test_there_is_one_offer_to_render_where_nothing_is_shown(open_page: OpenPage) -> None:
+    page = open_page(filter="77", seed="4711")
+    page.number_input(key="c.iterations").set_value(24).run()
+    assert [button.label for button in page.main.button if "ender" in button.label] == ["Render now"]
+    assert page.query_params == {"filter": "77", "seed": "4711", "iterations": "24"}
+
+
+def test_a_preset_leaves_the_other_sliders_as_they_were(open_page: OpenPage) -> None:
+    page = open_page()
+    before = {slider.key: slider.options for slider in page.select_slider}
+    page.segmented_control(key="motion").set_value("still").run()
+    page.segmented_control(key="motion").set_value("slow").run()
+    assert {slider.key: slider.options for slider in page.select_slider} == before
 
 
 def test_a_broken_link_says_what_it_lost(open_page: OpenPage) -> None:
     page = open_page(filter="99999", seed="11", frames="many")
     assert not page.exception
-    assert controls_spec(page) == RenderSpec(filter=0, seed=11)
+    assert controls_spec(page) == RenderSpec(seed=11)
     assert [w.value.split(" was")[0] for w in page.warning] == ["The link's frames=many", "The link's filter"]
 
 

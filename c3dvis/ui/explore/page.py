@@ -5,7 +5,7 @@ import streamlit as st
 from c3dvis.networks import registry
 from c3dvis.networks.classes import target_title
 from c3dvis.spec import RenderSpec
-from c3dvis.spec.text import changed_settings, differences
+from c3dvis.spec.text import changed_settings, differences, size_text
 from c3dvis.ui.explore import spec_controls
 from c3dvis.ui.explore.class_picker import draw_class_picker
 from c3dvis.ui.explore.page_state import TAB, ExploreState, request_render, take_render_request
@@ -48,11 +48,15 @@ def page() -> None:
             _draw_sidebar(spec, problem)
 
 
-def _draw_sidebar(spec: RenderSpec, problem: str | None) -> None:
+def _draw_sidebar(spec: RenderSpec, problem: spec_controls.Problem | None) -> None:
     spec_controls.draw_controls()
     with st.container(key="render bar"):
         if problem:
-            draw_error(problem)
+            draw_error(problem.reason)
+            st.button(
+                plain(problem.offer), key="remedy", width="stretch", on_click=spec_controls.load_spec,
+                args=(problem.remedy,),
+            )  # fmt: skip
         st.button(
             "Render", key="render", type="primary", width="stretch", icon=":material/play_arrow:",
             disabled=bool(problem) or weights_missing(spec.network), on_click=request_render,
@@ -62,23 +66,25 @@ def _draw_sidebar(spec: RenderSpec, problem: str | None) -> None:
 def _update_focus(resources: ServerResources, state: ExploreState, spec: RenderSpec) -> None:
     """Show the spec of the controls: on Render, or at once if it is stored or its render is under way.
 
-    The wiring needs no render, and always shows it at once.
+    The wiring needs no render, and always shows it at once. Where nothing is shown there is nothing to keep either.
     """
     if take_render_request():
         state.submit(resources, spec)
     elif spec != state.controls_spec:
         wiring_is_open = st.session_state.get(TAB) == "Wiring"
-        if wiring_is_open or resources.result(spec) or resources.is_active(spec):
+        nothing_shown = not (resources.result(state.focus) or resources.is_active(state.focus))
+        if wiring_is_open or nothing_shown or resources.result(spec) or resources.is_active(spec):
             state.set_focus(spec)
     state.controls_spec = spec
 
 
-def _draw_head(resources: ServerResources, state: ExploreState, problem: str | None) -> None:
+def _draw_head(resources: ServerResources, state: ExploreState, problem: spec_controls.Problem | None) -> None:
     spec = state.focus
     draw_title(target_title(spec))
     network = registry.describe(spec.network).title
-    size = f"{spec.frames} frames of {spec.width} × {spec.height}"
-    made = ", ".join(filter(None, [size, f"engine {spec.engine}, seed {spec.seed}", changed_settings(spec)]))
+    made = ", ".join(
+        filter(None, [size_text(spec.size), f"engine {spec.engine}, seed {spec.seed}", changed_settings(spec)])
+    )
     draw_caption(f"What excites it in {network}: {made}")
     state.draw_link_problems()
     if state.notice:

@@ -93,12 +93,9 @@ def _with_effect(effect: str) -> Iterator[None]:
 
 
 def _weight_slider(name: str, title: str, effect: str) -> None:
-    """Draw a slider over the usual weights and over all other weights that links have set in this session."""
-    linked_weights: set[float] = st.session_state.setdefault("linked weights", set())
+    """Draw a slider over the usual weights and the one that is set now, which a link or a preset may have chosen."""
     value = st.session_state[f"c.{name}"]
-    if value not in _WEIGHTS:
-        linked_weights.add(value)
-    options = sorted({*_WEIGHTS, *linked_weights})
+    options = sorted({*_WEIGHTS, value})
     with _with_effect(effect):
         st.select_slider(title, options, value, key=f"c.{name}", format_func=lambda weight: f"{weight:g}")
 

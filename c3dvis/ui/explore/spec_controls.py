@@ -5,6 +5,7 @@ those of another objective, keep the value of the spec that was loaded.
 """
 
 import secrets
+from dataclasses import dataclass
 from typing import Any
 
 import streamlit as st
@@ -43,11 +44,26 @@ def loaded_spec() -> RenderSpec:
     return st.session_state[_LAST_VALID]
 
 
-def read_spec() -> tuple[RenderSpec, str | None]:
+@dataclass(frozen=True)
+class Problem:
+    """What is wrong with the values of the widgets.
+
+    Attributes:
+        reason: one sentence.
+        remedy: the nearest spec that can be rendered.
+        offer: label of the button that sets the widgets to it.
+    """
+
+    reason: str
+    remedy: RenderSpec
+    offer: str
+
+
+def read_spec() -> tuple[RenderSpec, Problem | None]:
     """The spec of the widgets; called before they are drawn, so that the result is sent to the browser first.
 
     Returns:
-        The spec and None; or the last valid spec and a sentence on what is wrong with the widgets' values.
+        The spec and None; or the last valid spec and what is wrong with the widgets' values.
     """
     session = st.session_state
     last_valid: RenderSpec = session[_LAST_VALID]
@@ -63,11 +79,14 @@ def read_spec() -> tuple[RenderSpec, str | None]:
     for axis, size in zip("thw", shape[:3] if len(shape) == 4 else (), strict=False):
         key = f"c.position.{axis}"
         session[key] = max(0, min(session.get(key, size // 2), size - 1))
+    spec = None
     try:
         spec = _spec_of_widgets(last_valid)
         info.check(spec)
     except C3dvisError as error:
-        return last_valid, error.message
+        remedy, misfits = fit(spec) if spec else (last_valid, [])
+        offer = ", ".join(misfit.offer(remedy) for misfit in misfits) or "Take back the last change"
+        return last_valid, Problem(error.message, remedy, offer)
     session[_LAST_VALID] = spec
     return spec, None
 

@@ -5,7 +5,6 @@ All of it is read from the store and the queue whenever the page runs, so that e
 
 from dataclasses import dataclass
 from functools import lru_cache
-from itertools import islice
 
 from c3dvis import durations
 from c3dvis.errors import WeightsMissing
@@ -14,9 +13,8 @@ from c3dvis.networks.weights import installed_weights
 from c3dvis.queue import RenderJob
 from c3dvis.spec import RenderSpec
 from c3dvis.ui.gallery.page_state import GalleryState
+from c3dvis.ui.shared.render_estimate import measured_seconds
 from c3dvis.ui.shared.server_resources import ServerResources
-
-_PACE_RENDERS = 12  # latest renders from which the time left is estimated
 
 
 @dataclass(frozen=True)
@@ -81,11 +79,7 @@ def stop_renders(state: GalleryState, renders: LayerRenders) -> None:
 
 
 def seconds_left(resources: ServerResources, renders: LayerRenders) -> float | None:
-    """Estimated seconds until the active renders are done, from the duration of the latest; None if there are none."""
-    layer = renders.specs[0].layer
-    finished = (job for job in resources.queue.jobs() if job.state == "done" and job.spec.layer == layer)
-    shares = (one.seconds / one.batch_size for one in (job.snapshot() for job in finished) if one.seconds)
-    took = list(islice(shares, _PACE_RENDERS))
+    """Estimated seconds until the active renders are done, from renders like them; None if there are none."""
+    pace = measured_seconds(resources, renders.specs[0])
     workers = max(1, sum(worker.ready for worker in resources.queue.status().workers))
-    pace = sum(took) / len(took) if took else None
     return durations.seconds_left(pace, len(renders.active) / workers)

@@ -15,6 +15,7 @@ from c3dvis.networks import c3d_options, registry
 from c3dvis.networks.registry import NetworkInfo
 from c3dvis.networks.weights import installed_weights, obtain, provenance
 from c3dvis.networks.weights.published_files import WEIGHTS_AT_URLS
+from c3dvis.spec.text import size_text
 from c3dvis.ui.network.page_state import NetworkState
 from c3dvis.ui.shared.control_key import control_key
 from c3dvis.ui.shared.error_boundary import error_boundary
@@ -52,7 +53,6 @@ def _draw(resources: ServerResources, state: NetworkState) -> None:
 
     st.selectbox("Network", names, names.index(state.network), key=key, format_func=registry.title, on_change=choose)
     info = registry.describe(state.network)
-    frames, height, width = info.default_size
     draw_title(info.title)
     with st.container(key="network"):  # in a narrow window page.css puts the weights above the layers
         layers, weights = st.columns([5, 3], gap="large")
@@ -61,7 +61,7 @@ def _draw(resources: ServerResources, state: NetworkState) -> None:
     with layers:
         st.markdown("## Layers")
         st.caption(
-            f"For a clip of {frames} frames of {width} × {height}. The receptive field is the part of the clip "
+            f"For a clip of {size_text(info.default_size)}. The receptive field is the part of the clip "
             "(frames × rows × columns) that one position of the layer sees."
         )
         _draw_layer_table(info)
@@ -72,7 +72,7 @@ def _draw_layer_table(info: NetworkInfo) -> None:
     cells = [
         (
             f"{row.name} ({row.kind.replace('_', ' ')})",
-            str(row.output_shape),
+            str(row.output_shape) if min(row.output_shape) >= 1 else "needs a larger clip",
             f"{row.parameters:,}",
             " × ".join(map(str, row.receptive_field)),
         )

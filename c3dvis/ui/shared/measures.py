@@ -4,7 +4,7 @@ from html import escape
 
 import streamlit as st
 
-from c3dvis.results.interpretation import Metrics, interpret, number, unfinished
+from c3dvis.results.interpretation import Metrics, interpret, unfinished, value_text
 from c3dvis.spec import RenderSpec
 
 
@@ -31,13 +31,7 @@ def draw_measures(spec: RenderSpec, metrics: Metrics, filters: int) -> None:
 def measure_text(metrics: Metrics, name: str) -> str:
     """The value of one measure, for a table; a dash where it is undefined."""
     value = metrics.get(name)
-    if value is None:
-        return "–"
-    if name == "selectivity":
-        return f"rank {int(value)}"
-    if name == "contrast":
-        return f"{value:.0f}"
-    return f"×{number(value)}" if name in ("twin_gain", "gain", "motion") else number(value)
+    return "–" if value is None else value_text(name, value)
 
 
 def measure_caption(spec: RenderSpec, metrics: Metrics, name: str = "gain") -> str:

@@ -25,13 +25,20 @@ def estimate_sentence(resources: ServerResources, spec: RenderSpec) -> str:
     cost = _cost(spec)
     if not cost:
         return ""
-    finished = (job for job in resources.queue.jobs() if _tells(job, spec))
-    paces = [_seconds(job) / _cost(job.spec) for job in islice(finished, _LATEST)]
-    if paces:
-        return f"The render takes about {duration(cost * sum(paces) / len(paces))} here."
+    seconds = measured_seconds(resources, spec)
+    if seconds:
+        return f"The render takes about {duration(seconds)} here."
     if spec.engine != "fast" or spec.precision == "float32":
         return ""
     return f"The render takes about {duration(cost * TWO_CORES)} on two processor cores, much less on a GPU."
+
+
+def measured_seconds(resources: ServerResources, spec: RenderSpec) -> float | None:
+    """How long the render of a spec takes by the latest renders of about its cost and of its engine; None without."""
+    cost = _cost(spec)
+    finished = (job for job in resources.queue.jobs() if cost and _tells(job, spec))
+    paces = [_seconds(job) / _cost(job.spec) for job in islice(finished, _LATEST)]
+    return cost * sum(paces) / len(paces) if paces else None
 
 
 def _tells(job: RenderJob, spec: RenderSpec) -> bool:

@@ -118,13 +118,13 @@ class ServerResources:
         with self._lock:
             return self._fetches.get(network)
 
-    def start_weights_fetch(self, network: str) -> None:
-        """Fetch a network's weights in the background, unless that is under way already."""
+    def start_weights_fetch(self, network: str) -> WeightsFetch:
+        """Fetch a network's weights in the background; returns the fetch that is under way already, if there is one."""
         with self._lock:
-            running = self._fetches.get(network)
-            if running and not running.finished:
-                return
-            self._fetches[network] = WeightsFetch.start(network)
+            fetch = self._fetches.get(network)
+            if fetch is None or fetch.finished:
+                fetch = self._fetches[network] = WeightsFetch.start(network)
+            return fetch
 
 
 server_resources: Callable[[], ServerResources] = st.cache_resource(

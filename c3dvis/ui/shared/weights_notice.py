@@ -11,6 +11,7 @@ from c3dvis.ui.shared.server_resources import ServerResources
 from c3dvis.ui.shared.weights_fetch import WeightsFetch
 
 _REFRESH = 0.5  # seconds between two refreshes during a fetch
+_FETCH = "weights fetch"  # session key of the fetch that this visitor asked for, whose failure is told to no one else
 
 
 def weights_missing(network: str) -> bool:
@@ -42,7 +43,8 @@ def _notice(resources: ServerResources, network: str, was_running: bool) -> None
         if fetch and running:
             _draw_fetch(fetch, network)
         else:
-            _draw_offer(resources, network, fetch.error if fetch else None)
+            asked_for = fetch is not None and st.session_state.get(_FETCH) is fetch
+            _draw_offer(resources, network, fetch.error if fetch and asked_for else None)
     if running != was_running:
         st.rerun()  # the whole page: it starts or stops to refresh, and Render becomes possible
 
@@ -83,10 +85,11 @@ def _draw_offer(resources: ServerResources, network: str, error: str | None) -> 
             st.rerun()  # the whole page: the upload on the Network page waits for the terms too
     if error:
         draw_error(error)
-    st.button(
-        "Fetch the weights", key="fetch", type="primary", disabled=not accepted,
-        on_click=resources.start_weights_fetch, args=(network,),
-    )  # fmt: skip
+
+    def fetch() -> None:
+        st.session_state[_FETCH] = resources.start_weights_fetch(network)
+
+    st.button("Fetch the weights", key="fetch", type="primary", disabled=not accepted, on_click=fetch)
 
 
 def _size_and_terms(network: str) -> str | None:

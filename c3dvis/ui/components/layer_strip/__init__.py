@@ -6,6 +6,7 @@ from collections.abc import Callable
 from typing import Any
 
 from c3dvis.networks.registry import NetworkInfo
+from c3dvis.spec.text import counted
 from c3dvis.ui.components.mount import mount
 
 _MIN_HEIGHT = 10  # CSS pixels
@@ -15,10 +16,10 @@ _EXTRA_HEIGHT = 46  # CSS pixels by which the block with the largest feature map
 def shape_text(shape: tuple[int, ...]) -> str:
     """A layer's output shape in words: frames × height × width and the number of filters."""
     if len(shape) == 1:
-        return f"{shape[0]} units"
+        return counted(shape[0], "unit")
     if min(shape) < 1:
         return "needs a larger clip"
-    return f"{' × '.join(map(str, shape[:3]))}, {shape[3]} filters"
+    return f"{' × '.join(map(str, shape[:3]))}, {counted(shape[3], 'filter')}"
 
 
 def strip_blocks(info: NetworkInfo, size: tuple[int, int, int]) -> list[dict[str, Any]]:

@@ -241,7 +241,7 @@ class Player {
     const { x, y } = this.cross;
     this.paint("xt", (row, column) => ((row * height + y) * width + column) * 3);
     this.paint("yt", (row, column) => ((column * height + row) * width + x) * 3);
-    this.painters.xy.canvas.setAttribute("aria-label", `${this.clip.label}: ${frames} frames of ${width} by ${height} pixels`);
+    this.painters.xy.canvas.setAttribute("aria-label", `${this.clip.label}: ${frames === 1 ? "1 frame" : `${frames} frames`} of ${width} by ${height} pixels`);
     this.painters.xt.canvas.setAttribute("aria-label", `Row ${y} over time`);
     this.painters.yt.canvas.setAttribute("aria-label", `Column ${x} over time`);
   }

@@ -9,7 +9,7 @@ from c3dvis.spec.text import changed_settings, differences, size_text
 from c3dvis.ui.explore import spec_controls
 from c3dvis.ui.explore.class_picker import draw_class_picker
 from c3dvis.ui.explore.page_state import TAB, ExploreState, request_render, take_render_request
-from c3dvis.ui.explore.result_panel import draw_result_panel
+from c3dvis.ui.explore.result_panel import draw_result_panel, shows_anything
 from c3dvis.ui.explore.wiring_panel import draw_wiring_panel
 from c3dvis.ui.shared import navigation
 from c3dvis.ui.shared.error_boundary import error_boundary
@@ -64,7 +64,7 @@ def _draw_sidebar(spec: RenderSpec, problem: spec_controls.Problem | None) -> No
 
 
 def _update_focus(resources: ServerResources, state: ExploreState, spec: RenderSpec) -> None:
-    """Show the spec of the controls: on Render, or at once if it is stored or its render is under way.
+    """Show the spec of the controls: on Render, or at once if there is a picture of it or its render is under way.
 
     The wiring needs no render, and always shows it at once. Where nothing is shown there is nothing to keep either.
     """
@@ -72,8 +72,7 @@ def _update_focus(resources: ServerResources, state: ExploreState, spec: RenderS
         state.submit(resources, spec)
     elif spec != state.controls_spec:
         wiring_is_open = st.session_state.get(TAB) == "Wiring"
-        nothing_shown = not (resources.result(state.focus) or resources.is_active(state.focus))
-        if wiring_is_open or nothing_shown or resources.result(spec) or resources.is_active(spec):
+        if wiring_is_open or not shows_anything(resources, state.focus) or shows_anything(resources, spec):
             state.set_focus(spec)
     state.controls_spec = spec
 

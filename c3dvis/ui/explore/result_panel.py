@@ -46,6 +46,14 @@ def draw_result_panel(resources: ServerResources, state: ExploreState, player_on
     live_part(state, lambda: _draw(resources, state, busy, player_only), _REFRESH if busy else None)
 
 
+def shows_anything(resources: ServerResources, spec: RenderSpec) -> bool:
+    """Whether there is more to show of a spec than the offer to render it: a picture, or the progress of its render."""
+    job = resources.job(spec)
+    if job and (not job.is_finished or job.snapshot().preview is not None):
+        return True
+    return bool(resources.result(spec) or _starter_picture(resources, spec))
+
+
 @error_boundary("Explore")
 def _draw(resources: ServerResources, state: ExploreState, was_busy: bool, player_only: bool) -> None:
     spec = state.focus
@@ -220,4 +228,4 @@ def _draw_missing(
     if estimate := estimate_sentence(resources, state.focus):
         st.caption(estimate)
     if picture:
-        draw_measures(picture.metrics, _filters(state.focus))
+        draw_measures(state.focus, picture.metrics, _filters(state.focus))

@@ -12,7 +12,10 @@ from hypothesis import strategies as st
 
 from c3dvis.errors import InvalidSpec
 from c3dvis.spec import FIELDS, MOTION_PRESETS, PRESETS, RenderSpec
+from c3dvis.spec.defaults_and_presets import ENGINE_DEFAULTS
+from c3dvis.spec.field_titles import field_title
 from c3dvis.spec.fields import CHOICES
+from c3dvis.spec.text import changed_settings, value_text
 
 
 def _spec(values: dict[str, Any]) -> RenderSpec:
@@ -154,3 +157,23 @@ def test_importing_the_package_loads_neither_tensorflow_nor_streamlit():
     )
     out = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
     assert out.stdout.strip() == "[]"
+
+
+@given(st.sampled_from(sorted(ENGINE_DEFAULTS["fast"])), st.data())
+def test_a_caption_names_exactly_the_settings_that_differ_from_the_defaults(name: str, data: st.DataObject) -> None:
+    field, default = FIELDS[name], ENGINE_DEFAULTS["fast"][name]
+    if field.choices:
+        value = data.draw(st.sampled_from(field.choices))
+    elif field.kind == "int":
+        value = data.draw(st.integers(int(field.minimum or 0), int(field.maximum or 0)))
+    else:
+        value = data.draw(st.floats(field.minimum, field.maximum))
+    spec = RenderSpec(**{name: value})
+    shown = value_text(spec.to_dict()[name])
+    assert changed_settings(spec) == ("" if spec.to_dict()[name] == default else f"{field_title(name)} {shown}")
+
+
+def test_a_caption_does_not_repeat_the_target_the_size_the_engine_and_the_seed() -> None:
+    assert changed_settings(RenderSpec(layer="Mixed_3b", filter=4, seed=3, frames=8, height=64)) == ""
+    assert changed_settings(RenderSpec(engine="keras-vis")) == ""
+    assert changed_settings(RenderSpec(iterations=64, contrast=30)) == "steps 64, Contrast 30"

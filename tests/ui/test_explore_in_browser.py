@@ -195,6 +195,11 @@ def test_a_long_render_shows_its_progress_and_can_be_cancelled(visit: Visit, bro
     if for_everyone.count():
         for_everyone.click()
     expect(visit.page.get_by_role("button", name="Render now")).to_be_visible()
+    expect(
+        visit.page.get_by_text(re.compile(r"Cancelled at step \d+ of 4096: the picture is unfinished"))
+    ).to_be_visible()
+    assert visit.data("clip").startswith("preview")
+    expect(visit.player.locator(".mark")).to_have_text("unfinished")
     expect(visit.page.get_by_text("queue empty")).to_be_visible()
 
 
@@ -244,6 +249,10 @@ def test_the_layer_strip_chooses_layers_and_opens_blocks(visit: Visit) -> None:
 def test_an_embedded_page_is_the_player_alone(visit: Visit, stored: RenderResult) -> None:
     visit.open(f"{query_text(STORED)}&embed=true")
     assert visit.data("clip") == stored.key
+    expect(visit.page.get_by_role("heading", name="Mixed_3c · filter 12")).to_be_visible()
+    way_out = visit.page.get_by_role("link", name="Open in c3dvis")
+    expect(way_out).to_have_attribute("target", "_blank")
+    assert visit.page.evaluate("(link) => link.href", way_out.element_handle()) == f"{visit.home}/?{query_text(STORED)}"
     assert visit.page.get_by_role("button", name="Render").count() == 0
     assert visit.page.get_by_text("Network", exact=True).count() == 0
     assert visit.page.get_by_text("Shown activation").count() == 0

@@ -2,7 +2,7 @@
 
 import pytest
 
-from c3dvis.results.interpretation import Interpretation, interpret, unfinished
+from c3dvis.results.interpretation import Interpretation, early_end, interpret, unfinished
 from c3dvis.spec import RenderSpec
 from c3dvis.ui.shared.measures import measure_caption
 
@@ -108,3 +108,11 @@ def test_what_cannot_be_otherwise_earns_no_praise() -> None:
     """The only filter of a layer is the most responsive one, and a clip that stands still has frames that are alike."""
     said = {reading.name: reading.tone for reading in interpret(RenderSpec(), PRAISE | {"coherence": 1.0}, 1)}
     assert (said["selectivity"], said["coherence"]) == ("plain", "plain")
+
+
+@pytest.mark.parametrize(("last", "steps", "said"), [(144, 144, ""), (149, 176, "step 149 of 176"), (0, 0, "")])
+def test_a_search_that_ended_early_says_why(last: int, steps: int, said: str) -> None:
+    sentence = early_end([{"step": 0}, {"step": last}], steps)
+    assert said in sentence
+    assert bool(sentence) == bool(said)
+    assert early_end([], steps) == ""

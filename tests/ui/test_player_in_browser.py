@@ -1,0 +1,151 @@
+"""The volume player in a real Chromium: enlargement, full screen, size, touch, what screen readers are told."""
+
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+from playwright.sync_api import Browser, Page, expect
+
+from bench.stand_in import Cluster
+from c3dvis.results import ResultStore
+from c3dvis.spec import RenderSpec
+from c3dvis.spec.text import query_text
+from tests.ui.conftest import Server, made_result
+from tests.visit import DESKTOP, Visit, visiting
+
+STORED = RenderSpec(layer="Mixed_3c", filter=12)
+
+
+@pytest.fixture(scope="module")
+def server(tmp_path_factory: pytest.TempPathFactory, weights: Path) -> Iterator[Server]:
+    folder = tmp_path_factory.mktemp("player")
+    with ResultStore(folder / "cache") as store:
+        store.put(made_result(STORED))
+    with Cluster(1) as cluster:
+        running = Server(folder / "cache", folder / "log.txt", weights, C3DVIS_SCHEDULER=cluster.address)
+        yield running
+        running.close()
+    assert "Traceback" not in running.log.read_text(errors="replace")
+
+
+@pytest.fixture
+def visit(browser: Browser, server: Server) -> Iterator[Visit]:
+    with visiting(browser, server.url, viewport=DESKTOP) as visitor:
+        yield visitor
+
+
+def rendering(page: Page) -> str:
+    return page.locator(".player .xy canvas").evaluate("(canvas) => getComputedStyle(canvas).imageRendering")
+
+
+def width_of(page: Page, selector: str) -> float:
+    box = page.locator(selector).bounding_box()
+    assert box
+    return box["width"]
+
+
+def test_the_picture_is_enlarged_smoothly_and_exactly_on_request(visit: Visit) -> None:
+    visit.open(query_text(STORED))
+    assert rendering(visit.page) == "auto"
+    visit.press("Exact pixels")
+    assert rendering(visit.page) == "pixelated"
+    assert width_of(visit.page, ".player .xy canvas") % 112 == 0
+    visit.press("Exact pixels")
+    assert rendering(visit.page) == "auto"
+
+
+def test_the_slices_can_be_put_away(visit: Visit) -> None:
+    visit.open(query_text(STORED))
+    expect(visit.page.locator(".player .xt")).to_be_visible()
+    visit.press("Show slices")
+    expect(visit.page.locator(".player .xt")).to_be_hidden()
+    expect(visit.page.locator(".player .yt")).to_be_hidden()
+
+
+def test_full_screen_fills_the_screen_and_ends(visit: Visit) -> None:
+    visit.open(query_text(STORED))
+    before = width_of(visit.page, ".player .xy canvas")
+    visit.press("Full screen")
+    visit.page.wait_for_function("() => document.fullscreenElement !== null")
+    visit.page.wait_for_function(
+        """(before) => [...document.querySelectorAll('[data-testid=stBidiComponentIsolated]')].some((host) => {
+          const canvas = host.shadowRoot.querySelector('.player .xy canvas');
+          return canvas && canvas.getBoundingClientRect().width > 1.2 * before;
+        })""",
+        arg=before,
+    )
+    bottom = visit.page.locator(".player .controls").bounding_box()
+    assert bottom
+    assert bottom["y"] + bottom["height"] <= DESKTOP["height"]
+    visit.player.press("f")
+    visit.page.wait_for_function("() => document.fullscreenElement === null")
+
+
+@pytest.mark.parametrize(("width", "height", "least"), [(375, 812, 290), (1400, 900, 380), (2560, 1440, 850)])
+def test_the_volume_fills_the_room_it_has(
+    browser: Browser, server: Server, width: int, height: int, least: int
+) -> None:
+    with visiting(browser, server.url, viewport={"width": width, "height": height}) as visit:
+        visit.open(query_text(STORED))
+        assert width_of(visit.page, ".player .xy canvas") >= least
+        assert visit.page.evaluate("document.documentElement.scrollWidth") <= width
+
+
+def test_playing_tells_a_screen_reader_nothing_and_a_step_does(visit: Visit) -> None:
+    player = visit.open(query_text(STORED))
+    live = player.locator("output, [role=status], [role=alert], [role=log], [role=timer], [aria-live]")
+    assert live.all_inner_texts() == [""]
+    frame = visit.data("frame")
+    expect(player).not_to_have_attribute("data-frame", frame)
+    assert live.all_inner_texts() == [""]
+    visit.press("Step forward")
+    expect(live).to_have_text(f"Frame {int(visit.data('frame')) + 1} of 16")
+
+
+def test_a_finger_scrolls_the_page_and_a_tap_moves_the_cross_hair(browser: Browser, server: Server) -> None:
+    with visiting(browser, server.url, viewport={"width": 375, "height": 700}, has_touch=True, is_mobile=True) as visit:
+        visit.open(query_text(STORED))
+        view = visit.page.locator(".player .xy")
+        view.scroll_into_view_if_needed()
+        expect(view.locator("figcaption")).to_have_css("opacity", "1")  # nothing has to hover
+        before = view.evaluate("(view) => view.style.getPropertyValue('--x')")
+        box = view.bounding_box()
+        assert box
+        x, y = box["x"] + 40, box["y"] + box["height"] - 30
+        session = visit.page.context.new_cdp_session(visit.page)
+        scrolled = visit.page.get_by_test_id("stMain").evaluate("(main) => main.scrollTop")
+        session.send(
+            "Input.synthesizeScrollGesture",
+            {"x": x, "y": y, "yDistance": -150, "gestureSourceType": "touch", "speed": 800},
+        )
+        visit.page.wait_for_function(
+            "(before) => document.querySelector('[data-testid=stMain]').scrollTop > before + 100", arg=scrolled
+        )
+        assert view.evaluate("(view) => view.style.getPropertyValue('--x')") == before
+        box = view.bounding_box()
+        assert box
+        visit.page.touchscreen.tap(box["x"] + 40, box["y"] + box["height"] - 30)
+        visit.page.wait_for_function(
+            """(before) => [...document.querySelectorAll('[data-testid=stBidiComponentIsolated]')].some((host) => {
+              const view = host.shadowRoot.querySelector('.player .xy');
+              return view && view.style.getPropertyValue('--x') !== before;
+            })""",
+            arg=before,
+        )
+
+
+def test_on_a_phone_the_drawer_closes_after_render_and_after_the_choice_of_a_page(
+    browser: Browser, server: Server
+) -> None:
+    with visiting(browser, server.url, viewport={"width": 375, "height": 812}, is_mobile=True) as visit:
+        visit.open(query_text(STORED))
+        sidebar = visit.page.get_by_test_id("stSidebar")
+        for pressed in (
+            visit.page.locator(".st-key-render button"),
+            sidebar.get_by_role("link", name="Status"),
+        ):
+            expect(sidebar).to_have_attribute("aria-expanded", "false")
+            visit.page.get_by_test_id("stExpandSidebarButton").click()
+            expect(sidebar).to_have_attribute("aria-expanded", "true")
+            pressed.click()
+        expect(visit.page.get_by_role("heading", name="Workers")).to_be_visible()

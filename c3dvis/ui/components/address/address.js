@@ -21,7 +21,7 @@ function onClick(event) {
 }
 
 export default function ({ parentElement, data: message }) {
-  parentElement.getRootNode().host.dataset.shown = ""; // page.css shows what stands below
+  parentElement.dispatchEvent(new Event("drawn", { bubbles: true, composed: true })); // page.js shows what stands below
   const { shown, wanted } = JSON.parse(new TextDecoder().decode(message));
   if (!window.c3dvisVisits) document.addEventListener("click", (window.c3dvisVisits = onClick)); // once per tab
   if (same(shown, wanted) || !same(shown, location.search)) return;

@@ -59,5 +59,5 @@ export default function ({ parentElement, data: message }) {
   });
   root.append(title, drawing);
   parentElement.append(root);
-  parentElement.getRootNode().host.dataset.shown = ""; // page.css shows what stands below
+  parentElement.dispatchEvent(new Event("drawn", { bubbles: true, composed: true })); // page.js shows what stands below
 }

@@ -74,6 +74,6 @@ export default function ({ parentElement, data: message, setTriggerValue }) {
   row.addEventListener("keydown", (event) => moveFocus(event, row));
   if (!row.querySelector('[tabindex="0"]')) row.querySelector("button").tabIndex = 0;
   parentElement.append(root);
-  parentElement.getRootNode().host.dataset.shown = ""; // page.css shows what stands below
+  parentElement.dispatchEvent(new Event("drawn", { bubbles: true, composed: true })); // page.js shows what stands below
   if (focused) [...root.querySelectorAll("button")].find((b) => b.dataset.layer === focused)?.focus();
 }

@@ -187,7 +187,7 @@ class Player {
     const across = (width * scale) / ratio;
     this.root.style.setProperty("--across", `${across}px`);
     this.root.style.setProperty("--whole", `${across + (slices ? GAP + (frames * thickness) / ratio : 0)}px`);
-    this.root.getRootNode().host.dataset.shown = ""; // page.css shows what stands below
+    this.root.dispatchEvent(new Event("drawn", { bubbles: true, composed: true })); // page.js shows what stands below
   }
 
   /** Height that the clip may have, CSS pixels. */

@@ -34,6 +34,7 @@ export default function ({ parentElement, data: message }) {
   });
   root.append(link);
   parentElement.append(root);
+  parentElement.dispatchEvent(new Event("drawn", { bubbles: true, composed: true })); // page.js shows what stands below
   if (!data.command) return;
   const line = document.createElement("code");
   for (const word of data.command.split(" ")) {
@@ -46,5 +47,4 @@ export default function ({ parentElement, data: message }) {
   const command = copyButton("Copy command", "Copy the command line that repeats this render");
   command.addEventListener("click", () => copy(command, data.command, "Command copied"));
   root.prepend(line, command);
-  parentElement.getRootNode().host.dataset.shown = ""; // page.css shows what stands below
 }

@@ -241,7 +241,7 @@ export default function ({ parentElement, data }) {
   if (!view) views.set(parentElement, (view = new View(parentElement)));
   const update = (view.updates = (view.updates || 0) + 1);
   view.show(unpack(data));
-  parentElement.getRootNode().host.dataset.shown = ""; // page.css shows what stands below
+  parentElement.dispatchEvent(new Event("drawn", { bubbles: true, composed: true })); // page.js shows what stands below
   return () => {
     if (view.updates !== update) return; // a later message is shown already: keep the view
     views.delete(parentElement);

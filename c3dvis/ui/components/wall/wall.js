@@ -211,7 +211,7 @@ export default function ({ parentElement, data }) {
   if (!wall) walls.set(parentElement, (wall = new Wall(parentElement)));
   const update = (wall.updates = (wall.updates || 0) + 1);
   wall.show(unpack(data));
-  parentElement.getRootNode().host.dataset.shown = ""; // page.css shows what stands below
+  parentElement.dispatchEvent(new Event("drawn", { bubbles: true, composed: true })); // page.js shows what stands below
   return () => {
     if (wall.updates !== update) return; // a later message is shown already: keep the wall
     walls.delete(parentElement);

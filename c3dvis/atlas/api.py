@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 from c3dvis.atlas.plan import AtlasPlan, make_plan
 from c3dvis.atlas.rendering import AtlasProgress, AtlasRenderer, FailedRender
 from c3dvis.atlas.site import Site
+from c3dvis.networks import registry
 from c3dvis.queue import RenderQueue
 from c3dvis.results import ResultStore
 from c3dvis.settings import cache_dir
@@ -75,7 +76,8 @@ def visualize_all_activations_3d(
         network: a network, or its name in the registry.
         destination_path: folder of the GIFs (`LAYER/FILTER.gif`) and of `index.html`, the table of layers × filters.
         filters: `all`, or numbers and ranges: `0-3` gives the four of each layer that the original project shows.
-        fields: of `RenderSpec`, for every render, such as `engine="keras-vis"`, `iterations=32` or `seed=1`.
+        fields: of `RenderSpec`, for every render, such as `engine="keras-vis"`, `iterations=32` or `seed=1`. The size
+            of the clip is the network's own unless it is given.
 
     Returns:
         What was done; filters that did not succeed are in its `failures`.
@@ -87,4 +89,6 @@ def visualize_all_activations_3d(
         OutputFailed: the folder cannot be written.
     """
     name = network if isinstance(network, str) else network.name
-    return build(make_plan(RenderSpec(network=name, **fields), None, filters), Path(destination_path))
+    frames, height, width = registry.describe(name).default_size
+    spec = RenderSpec(**{"network": name, "frames": frames, "height": height, "width": width, **fields})
+    return build(make_plan(spec, None, filters), Path(destination_path))

@@ -102,6 +102,9 @@ def spec_of(arguments: argparse.Namespace) -> RenderSpec:
         InvalidSpec: a value cannot be used, or the recipe cannot be read.
     """
     spec = RenderSpec()
+    if arguments.field_network is not None:  # clips of the size that the network was added with
+        frames, height, width = registry.describe(arguments.field_network).default_size
+        spec = spec.replace(frames=frames, height=height, width=width)
     if arguments.recipe is not None:
         spec = RenderSpec.from_json(_read_recipe(arguments.recipe))
     if arguments.preset:

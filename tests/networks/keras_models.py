@@ -10,9 +10,12 @@ import numpy as np
 def randomised(model: Any, seed: int = 0) -> Any:
     """With weights that are all different; variances stay above zero."""
     generator = np.random.default_rng(seed)
-    values = [generator.normal(0, 0.4, weight.shape).astype(np.float32) for weight in model.get_weights()]
+    values = [generator.normal(0, 0.4, weight.shape).astype(weight.dtype) for weight in model.get_weights()]
     model.set_weights([np.abs(v) + 0.5 if w.name.endswith(("variance", "variance:0")) else v
                        for v, w in zip(values, model.weights, strict=True)])  # fmt: skip
+    for layer in model._flatten_layers():
+        if hasattr(layer, "finalize_state"):  # a Normalization, which Keras finalises when it loads one
+            layer.finalize_state()
     return model
 
 

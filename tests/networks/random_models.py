@@ -57,6 +57,9 @@ class RandomModel:
         if not any(last is value for value in values[-1:]) and self.chance(0.5):
             last = values[-1]
         last = self.head(last) if self.chance(0.4) else self.layers.Conv3D(2, 1, activation=self.function())(last)
+        if self.chance(0.2):
+            inside = self.keras.Input(last.shape[1:])
+            last = self.keras.Model(inside, self.layers.Dense(2, name="end")(inside))(last)
         outputs = [last, values[len(values) // 2]] if self.chance(0.2) else last
         return self.keras.Model(clip, outputs)
 
@@ -107,6 +110,18 @@ class RandomModel:
         return kind(value)
 
     def normalised(self, value: Any) -> Any:
+        channels = value.shape[-1]
+        if self.chance(0.4):
+            groups = self.pick([-1, *(n for n in (1, 2, 3) if channels % n == 0)])
+            kinds = [
+                lambda: self.layers.GroupNormalization(groups, scale=self.chance(0.7), center=self.chance(0.7)),
+                lambda: self.layers.PReLU(shared_axes=[1, 2, 3]),
+                lambda: self.layers.Normalization(mean=self.number(), variance=self.number()),
+                lambda: self.layers.Normalization(),
+            ]
+            if channels > 1:
+                kinds.append(lambda: self.layers.LayerNormalization(epsilon=self.pick([1e-3, 1e-6])))
+            return self.pick(kinds)()(value)
         return self.layers.BatchNormalization(
             epsilon=self.pick([1e-3, 1e-5]), scale=self.chance(0.7), center=self.chance(0.7), **self.named("norm")
         )(value)
@@ -241,7 +256,12 @@ class RandomModel:
 
     def ignored(self, value: Any) -> Any:
         """A layer without effect outside of training."""
-        kinds = [self.layers.Dropout(0.3), self.layers.SpatialDropout3D(0.3), self.layers.GaussianNoise(0.1)]
+        kinds = [
+            self.layers.Masking(),
+            self.layers.Dropout(0.3),
+            self.layers.SpatialDropout3D(0.3),
+            self.layers.GaussianNoise(0.1),
+        ]
         return self.pick(kinds)(value)
 
     def head(self, value: Any) -> Any:

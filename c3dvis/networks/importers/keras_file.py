@@ -107,8 +107,11 @@ def hdf5_file(path: Path, scratch: Path) -> Path:
         WeightsDamaged: there is none that can be read.
     """
     with refuse_unreadable(path), path.open("rb") as file:
-        if file.read(2) != b"PK":
-            return path
+        head = file.read(2)
+    if head[:1] == b"{":
+        raise WeightsDamaged(f"{path} describes a model alone: pass its weights with --weights.")
+    if head != b"PK":
+        return path
     try:
         with zipfile.ZipFile(path) as archive:
             info = archive.getinfo("model.weights.h5")

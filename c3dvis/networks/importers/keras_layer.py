@@ -14,7 +14,7 @@ from c3dvis.networks.graph import operations as ops
 from c3dvis.networks.graph.base_operation import Operation, Padding, Triple
 from c3dvis.networks.importers.imported import Pair
 from c3dvis.networks.importers.keras_activation import activations
-from c3dvis.networks.importers.keras_weights import Arrays
+from c3dvis.networks.importers.keras_weights import UNREAD, Arrays
 
 MakePair = Callable[[Arrays], Pair]
 """From a layer's arrays by role to the (kernel, bias) of an operation."""
@@ -76,6 +76,13 @@ def roles(kind: str, config: Mapping[str, Any]) -> tuple[tuple[str, ...], int] |
         case "BatchNormalization":
             trained = [role for key, role in (("scale", "gamma"), ("center", "beta")) if config.get(key, True)]
             return (*trained, "moving_mean", "moving_variance"), len(trained)
+        case "GroupNormalization" | "LayerNormalization":
+            trained = [role for key, role in (("scale", "gamma"), ("center", "beta")) if config.get(key, True)]
+            return tuple(trained), len(trained)
+        case "PReLU":
+            return ("alpha",), 1
+        case "Normalization":
+            return ((), 0) if config.get("mean") is not None else (("mean", "variance", UNREAD), 0)
         case _ if kind in _WITHOUT_WEIGHTS:
             return (), 0
     return None
@@ -129,6 +136,30 @@ def translate(kind: str, config: Mapping[str, Any], name: str, inputs: Sequence[
                     f"The layer {name[:60]} normalises axis {config.get('axis')}; expected the channels."
                 )
             return of(ops.Scale(name, names, channels), pair=_normalisation(config, channels))
+        case "GroupNormalization" | "LayerNormalization":
+            if config.get("axis", -1) not in (-1, [-1], 4 if is_volume else 1, [4 if is_volume else 1]):
+                raise WeightsDamaged(f"The layer {name[:60]} normalises axis {config['axis']}; expected the channels.")
+            if config.get("rms_scaling") or not channels:
+                raise WeightsDamaged(f"The layer {name[:60]} is a {kind} with settings that are not known here.")
+            epsilon = float(config.get("epsilon", 1e-3))
+            if kind == "LayerNormalization":
+                return of(ops.LayerNorm(name, names, channels, epsilon=epsilon), pair=_gamma_and_beta(channels))
+            groups = channels if config["groups"] == -1 else int(config["groups"])
+            return of(ops.GroupNorm(name, names, channels, groups, epsilon), pair=_gamma_and_beta(channels))
+        case "PReLU":
+            shared = config.get("shared_axes")
+            if is_volume and list(shared or ()) != [1, 2, 3]:
+                raise WeightsDamaged(
+                    f"The layer {name[:60]} has a slope for each position; expected one for each channel "
+                    "(shared_axes=[1, 2, 3])."
+                )
+            return of(ops.PRelu(name, names, channels), pair=_slopes)
+        case "Normalization":
+            if config.get("axis", -1) not in (-1, [-1], 4, [4]) or not is_volume:
+                raise WeightsDamaged(f"The layer {name[:60]} normalises axis {config['axis']}; expected the channels.")
+            return of(ops.Scale(name, names, channels), pair=_given_statistics(config, channels))
+        case "Masking" if config.get("mask_value", 0) == 0:  # it replaces zeros by zeros
+            return of(ops.Dropout(name, names))
         case "Rescaling":
             return affine(name, first, config["scale"], config["offset"])
         case _ if kind in _ACTIVATIONS:
@@ -234,6 +265,36 @@ def _normalisation(config: Mapping[str, Any], channels: int) -> MakePair:
         factor *= arrays.get("gamma", np.ones(channels))
         offset = arrays.get("beta", np.zeros(channels)) - arrays["moving_mean"] * factor
         return factor.astype(np.float32), offset.astype(np.float32)
+
+    return pair
+
+
+def _gamma_and_beta(channels: int) -> MakePair:
+    def pair(arrays: Arrays) -> Pair:
+        return (
+            arrays.get("gamma", np.ones(channels, np.float32)).reshape(-1),
+            arrays.get("beta", np.zeros(channels, np.float32)).reshape(-1),
+        )
+
+    return pair
+
+
+def _slopes(arrays: Arrays) -> Pair:
+    alpha = arrays["alpha"].reshape(-1)
+    return alpha, np.zeros_like(alpha)
+
+
+def _given_statistics(config: Mapping[str, Any], channels: int) -> MakePair:
+    """(x − mean)/√var, or its inverse, as a factor and an offset."""
+
+    def pair(arrays: Arrays) -> Pair:
+        mean, variance = (
+            np.asarray(config[role] if config.get("mean") is not None else arrays[role], np.float64).reshape(-1)
+            for role in ("mean", "variance")
+        )
+        deviation = np.maximum(np.sqrt(variance), 1e-7)
+        factor, offset = (deviation, mean) if config.get("invert") else (1 / deviation, -mean / deviation)
+        return tuple(np.broadcast_to(each, (channels,)).astype(np.float32) for each in (factor, offset))  # type: ignore[return-value]
 
     return pair
 

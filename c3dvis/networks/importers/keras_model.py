@@ -7,7 +7,7 @@ that is not known is left out.
 """
 
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 from c3dvis.errors import WeightsDamaged
@@ -148,6 +148,10 @@ class _Reader:
         def value(ref: Ref) -> _Output:
             return values[ref.layer, ref.call - first[ref.layer]][ref.output]
 
+        def end(ref: Ref) -> _Output:
+            is_model_of_keras_3 = not self._is_keras_2 and by_name[ref.layer]["class_name"] == "Functional"
+            return value(replace(ref, call=ref.call - is_model_of_keras_3))  # which counts its making here alone
+
         waiting = {
             (name, number): call
             for name, layer in by_name.items()
@@ -165,7 +169,7 @@ class _Reader:
             for name, number in ready:
                 call = _resolved(waiting.pop((name, number)), value)
                 values[name, number] = self._called(by_name[name], call, (*path, (name, number)), trees[name])
-        return [value(ref) for ref in ends(config["output_layers"])]
+        return [end(ref) for ref in ends(config["output_layers"])]
 
     def _first_call(self, layer: Mapping[str, Any]) -> int:
         """The number of a layer's first call: Keras 2 counts the making of a model as a call of it."""

@@ -20,6 +20,9 @@ from c3dvis.networks.weights.formats.stored_arrays import StoredArray, check_dty
 Arrays = dict[str, np.ndarray]
 """A layer's arrays by role, such as kernel, bias, gamma, moving_mean."""
 
+UNREAD = "count"
+"""The role of an array that a layer has and that its output does not depend on."""
+
 
 @dataclass
 class KerasLayer:
@@ -76,7 +79,7 @@ class KerasWeights:
         Raises:
             WeightsDamaged: one is missing, or cannot be read.
         """
-        return {role: self._read(layer, role) for role in layer.roles}
+        return {role: self._read(layer, role) for role in layer.roles if role != UNREAD}
 
     def _read(self, layer: KerasLayer, role: str) -> np.ndarray:
         array = self._arrays.get((id(layer), role))

@@ -7,6 +7,7 @@ from c3dvis.networks.importers import keras_file
 from c3dvis.networks.importers.from_onnx import reader
 from c3dvis.networks.importers.from_onnx.file import looks_like_onnx
 from c3dvis.networks.importers.imported import Imported
+from c3dvis.networks.weights.formats.other_formats import refuse_other_formats
 from c3dvis.networks.weights.formats.stored_arrays import refuse_unreadable
 
 
@@ -24,6 +25,8 @@ def read(architecture: Path, weights: Path | None, scratch: Path, size: tuple[in
         WeightsDamaged: the files cannot be read, do not fit each other, or describe what cannot be computed here.
     """
     with refuse_unreadable(architecture):
+        for file in filter(None, (architecture, weights)):
+            refuse_other_formats(file)
         is_onnx = looks_like_onnx(architecture)
     if is_onnx:
         if weights:

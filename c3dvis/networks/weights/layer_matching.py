@@ -9,7 +9,7 @@ from pathlib import Path
 
 from c3dvis.errors import WeightsDamaged
 from c3dvis.networks.graph.architecture import Architecture
-from c3dvis.networks.graph.operations import Conv, Dense, Scale, Weighted
+from c3dvis.networks.graph.operations import Conv, Dense, PerChannel, Weighted
 from c3dvis.networks.weights.formats.stored_arrays import Contents, StoredArray, check_dtype
 from c3dvis.networks.weights.layout import stored_orders, stored_shape
 
@@ -118,10 +118,10 @@ def _has_other_classes(op: Weighted, inputs: int, arrays: list[StoredArray]) -> 
 def _kernel_and_bias(
     path: Path, op: Weighted, arrays: list[StoredArray], wanted: list[tuple[int, ...]]
 ) -> tuple[StoredArray, StoredArray]:
-    """The kernel and the bias among the arrays of a layer, by shape; of a `scale`, whose shapes are equal, by name."""
+    """The kernel and the bias among the arrays of a layer, by shape; of an operation with equal shapes, by name."""
     kernels = [array for array in arrays if array.shape in wanted]
     biases = [array for array in arrays if array.shape == (op.filters,) and array not in kernels]
-    if isinstance(op, Scale):
+    if isinstance(op, PerChannel):
         kernels = [array for array in arrays if array.name.endswith("/kernel")]
         biases = [array for array in arrays if array.name.endswith("/bias") and array.shape == (op.filters,)]
     if len(kernels) != 1 or len(biases) != 1:

@@ -58,7 +58,7 @@ FILES: dict[str, tuple[Callable[[Path], None], str]] = {
         _bytes(b"version https://git-lfs.github.com/spec/v1\noid sha256:0"),
         r"a pointer of git-lfs.*git lfs pull",
     ),
-    "weights.npy": (_npy, r"is an array or a pickled dict.*numpy\.savez"),
+    "weights.npy": (_npy, r"is one NumPy array or a pickled dict.*numpy\.savez"),
     "empty.keras": (_bytes(b""), "is empty; expected a model"),
 }
 

@@ -197,7 +197,8 @@ def test_container_holds_what_it_needs_and_no_more(tmp_path: Path) -> None:
         (tmp_path / name).parent.mkdir(parents=True, exist_ok=True)
         shutil.copyfile(ROOT / name, tmp_path / name)
     assert {path.name for path in tmp_path.iterdir()} == {
-        "app.py", "c3dvis", ".streamlit", "pyproject.toml", "requirements.txt", "README.md", "LICENSE", "NOTICE",
+        "app.py", "c3dvis", "docs", ".streamlit", "pyproject.toml", "requirements.txt", "README.md", "LICENSE",
+        "NOTICE",
     }  # fmt: skip
     told = subprocess.run(
         [sys.executable, "-m", "c3dvis", "networks", "--json"], cwd=tmp_path, capture_output=True, check=True

@@ -7,6 +7,7 @@ from typing import Any
 from c3dvis.commands.console import Console, table
 from c3dvis.errors import InvalidSpec, WeightsDamaged
 from c3dvis.networks import registry
+from c3dvis.networks.network_info import BEYOND_THE_CLIP
 from c3dvis.networks.weights import class_labels, installed_weights
 from c3dvis.spec import RenderSpec, parse_field
 
@@ -73,7 +74,7 @@ def layers(arguments: argparse.Namespace, console: Console) -> int:
             "layers": [asdict(row) for row in rows],
         },
         table(title, ("layer", "kind", "output shape", "parameters", "sees (t×h×w)"), shown, right=("parameters",)),
-        f"Total: {total:,} parameters. Layers marked · cannot be targeted.",
+        f"Total: {total:,} parameters. Layers marked · cannot be targeted. {BEYOND_THE_CLIP}",
         str(proof),
         *filter(None, [left_out]),
     )

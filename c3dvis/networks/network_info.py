@@ -11,6 +11,12 @@ from c3dvis.spec import RenderSpec
 
 _SIZE_STEP = 8  # frames and pixels
 
+BEYOND_THE_CLIP = (
+    "Where it is larger than the clip, a position sees the whole clip, and around it the zeros with which the layers "
+    "before pad their inputs."
+)
+"""Explains a receptive field of 171 × 171 in a clip of 112 × 112."""
+
 
 @dataclass(frozen=True)
 class NetworkInfo:

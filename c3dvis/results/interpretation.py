@@ -27,6 +27,27 @@ TITLES = {
 """Titles of the measures, in the order in which they are shown."""
 
 
+MEANINGS = {
+    "shown_activation": "The target's mean response to exactly the clip that is shown and saved.",
+    "twin_gain": "How many times higher the response is than to copies of the clip with scrambled phases, which keep "
+    "its colours and its smoothness.",
+    "strength": "The response to the clip at a standard deviation of 40 of 255, so that clips of different contrast "
+    "can be compared.",
+    "contrast": "The standard deviation of the clip's values, of 255. Natural video has 50 to 65.",
+    "gain": "How many times higher the response is than to white noise, a weaker comparison than the gain.",
+    "selectivity": "The rank of this filter among the filters of its layer by their response to the clip, each on the "
+    "scale of its own response to noise. Rank 1: none responds more.",
+    "robustness": "The share of the response that remains, on average, after shifts, scaling, a blur and a GIF's "
+    "colours.",
+    "motion": "The response to the clip, as a multiple of that to its best frame held still. Above 1: the movement "
+    "matters.",
+    "coherence": "How alike two neighbouring frames are once the one is shifted onto the other: 0 for noise, 1 for a "
+    "still clip.",
+    "repetition": "How much the clip repeats itself at the period of the small canvas on which the search begins.",
+}
+"""What each measure is, one or two sentences."""
+
+
 @dataclass(frozen=True)
 class Interpretation:
     """One measure with its meaning.

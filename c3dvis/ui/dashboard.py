@@ -6,6 +6,7 @@ from c3dvis.ui.compare import page as compare
 from c3dvis.ui.explore import page as explore
 from c3dvis.ui.gallery import page as gallery
 from c3dvis.ui.index_page import TITLE
+from c3dvis.ui.method import page as method
 from c3dvis.ui.network import page as network
 from c3dvis.ui.status import page as status
 
@@ -29,5 +30,6 @@ PAGES = [
     st.Page(compare.page, title="Compare", icon=":material/compare:", url_path="compare"),
     st.Page(network.page, title="Network", icon=":material/account_tree:", url_path="network"),
     st.Page(status.page, title="Status", icon=":material/monitor_heart:", url_path="status"),
+    st.Page(method.page, title="Method", icon=":material/menu_book:", url_path=method.PATH),
 ]
 st.navigation(PAGES, position="hidden" if st.context.is_embedded else "top").run()

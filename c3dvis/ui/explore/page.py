@@ -6,11 +6,13 @@ from c3dvis.networks import registry
 from c3dvis.networks.classes import target_title
 from c3dvis.spec import RenderSpec
 from c3dvis.spec.text import changed_settings, differences, size_text
+from c3dvis.ui.components.introduction import introduction
 from c3dvis.ui.explore import spec_controls
 from c3dvis.ui.explore.class_picker import draw_class_picker
 from c3dvis.ui.explore.page_state import TAB, ExploreState, request_render, take_render_request
 from c3dvis.ui.explore.result_panel import draw_result_panel, shows_anything
 from c3dvis.ui.explore.wiring_panel import draw_wiring_panel
+from c3dvis.ui.method import page as method
 from c3dvis.ui.shared import navigation
 from c3dvis.ui.shared.error_boundary import error_boundary
 from c3dvis.ui.shared.navigation import current_state, write_address
@@ -79,7 +81,10 @@ def _update_focus(resources: ServerResources, state: ExploreState, spec: RenderS
 
 def _draw_head(resources: ServerResources, state: ExploreState, problem: spec_controls.Problem | None) -> None:
     spec = state.focus
+    head = st.container(key="introduction")  # filled after the title, which the sidebar waits for
     draw_title(target_title(spec))
+    with head:
+        introduction(method.PATH, key="introduction component")
     network = registry.describe(spec.network).title
     made = ", ".join(
         filter(None, [size_text(spec.size), f"engine {spec.engine}, seed {spec.seed}", changed_settings(spec)])

@@ -13,6 +13,7 @@ import streamlit as st
 from c3dvis.errors import C3dvisError, InvalidSpec
 from c3dvis.networks import registry
 from c3dvis.networks.nearest_spec import default_layer, fit
+from c3dvis.networks.network_info import BEYOND_THE_CLIP
 from c3dvis.networks.registry import NetworkInfo
 from c3dvis.spec import FIELDS, RenderSpec, parse_field
 from c3dvis.spec.defaults_and_presets import ENGINE_DEFAULTS
@@ -114,13 +115,18 @@ def _draw_target(last_valid: RenderSpec) -> None:
     session = st.session_state
     names, network, layer = registry.names(), session["c.network"], session["c.layer"]
     st.selectbox(
-        "Network", names, names.index(network), key="c.network", format_func=registry.title, on_change=_on_network
-    )
+        "Network", names, names.index(network), key="c.network", format_func=registry.title, on_change=_on_network,
+        help="Which trained network to look into. The Network page lists its layers and says where it comes from.",
+    )  # fmt: skip
     info = registry.describe(network)
     shapes = _output_shapes(info)
     layer_strip(info, _clip_size(), layer, key="strip", on_chosen=_on_strip)
-    st.selectbox("Layer", info.layers, info.layers.index(layer), key="c.layer", on_change=_on_layer)
-    st.caption(f"Output {shape_text(shapes[layer])}")
+    st.selectbox(
+        "Layer", info.layers, info.layers.index(layer), key="c.layer", on_change=_on_layer,
+        help="One step of the network: early layers see edges in a few pixels, late ones whole things. A name with a "
+        "slash is a convolution in one branch of a block.",
+    )  # fmt: skip
+    st.caption(f"Output {shape_text(shapes[layer])}", help=_sees(info, layer))
     _draw_filter(shapes[layer][-1])
     st.segmented_control(
         "Maximise",
@@ -132,6 +138,17 @@ def _draw_target(last_valid: RenderSpec) -> None:
         _draw_position(shapes[layer])
 
 
+def _sees(info: NetworkInfo, layer: str) -> str:
+    """What the size of a layer's output means, and how much of the clip one position of it depends on."""
+    frames, height, width = info.architecture.receptive_field(layer)[0]
+    sentence = (
+        "Frames × rows × columns of positions at which each filter responds, and the number of filters. One position "
+        f"sees {frames} frames of {width} × {height} pixels."
+    )
+    is_larger = any(field > size for field, size in zip((frames, height, width), _clip_size(), strict=True))
+    return f"{sentence} {BEYOND_THE_CLIP}" if is_larger else sentence
+
+
 def _draw_filter(filters: int) -> None:
     value = st.session_state["c.filter"]
     if isinstance(value, str):
@@ -140,8 +157,10 @@ def _draw_filter(filters: int) -> None:
     with st.container(horizontal=True, vertical_alignment="bottom", gap="small"):
         noun = "class" if st.session_state["c.objective"] == "class" else "filter"
         st.number_input(
-            noun.capitalize(), 0, filters - 1, value, step=1, key="c.filter", help=f"0 to {filters - 1}", width=128
-        )
+            noun.capitalize(), 0, filters - 1, value, step=1, key="c.filter", width=128,
+            help=f"0 to {filters - 1}. "
+            + ("A class that the network tells apart." if noun == "class" else "One of the layer's detectors."),
+        )  # fmt: skip
         for name, icon, step in (
             (f"Previous {noun}", "chevron_left", -1),
             (f"Next {noun}", "chevron_right", 1),

@@ -12,6 +12,7 @@ import streamlit as st
 from c3dvis.errors import C3dvisError
 from c3dvis.files import byte_size
 from c3dvis.networks import c3d_options, registry
+from c3dvis.networks.network_info import BEYOND_THE_CLIP
 from c3dvis.networks.registry import NetworkInfo
 from c3dvis.networks.weights import installed_weights, obtain, provenance
 from c3dvis.networks.weights.published_files import WEIGHTS_AT_URLS
@@ -62,7 +63,7 @@ def _draw(resources: ServerResources, state: NetworkState) -> None:
         st.markdown("## Layers")
         st.caption(
             f"For a clip of {size_text(info.default_size)}. The receptive field is the part of the clip "
-            "(frames × rows × columns) that one position of the layer sees."
+            f"(frames × rows × columns) that one position of the layer sees. {BEYOND_THE_CLIP}"
         )
         _draw_layer_table(info)
 

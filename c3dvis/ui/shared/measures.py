@@ -4,7 +4,7 @@ from html import escape
 
 import streamlit as st
 
-from c3dvis.results.interpretation import Metrics, interpret, unfinished, value_text
+from c3dvis.results.interpretation import MEANINGS, TITLES, Metrics, interpret, unfinished, value_text
 from c3dvis.spec import RenderSpec
 
 
@@ -26,6 +26,9 @@ def draw_measures(spec: RenderSpec, metrics: Metrics, filters: int) -> None:
             f'<dd class="{tone}">{mark}{escape(reading.sentence)}</dd>'
         )
     st.html(f'<dl class="c3d-measures">{"".join(rows)}</dl>')
+    with st.popover("What the measures are", icon=":material/help:", key="what the measures are"):
+        shown = [reading.name for reading in interpret(metrics, filters)]
+        st.markdown("\n".join(f"- **{TITLES[name]}**: {MEANINGS[name]}" for name in shown))
 
 
 def measure_text(metrics: Metrics, name: str) -> str:

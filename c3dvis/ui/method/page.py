@@ -1,0 +1,21 @@
+"""The Method page: the text of `docs/method.md`, which the introduction leads to."""
+
+from pathlib import Path
+
+import streamlit as st
+
+from c3dvis.ui.shared.error_boundary import error_boundary
+from c3dvis.ui.shared.page_title import draw_title
+
+PATH = "method"
+"""Of the page, relative to the other pages."""
+
+TEXT = Path(__file__).parents[3] / "docs" / "method.md"
+
+
+def page() -> None:
+    """Draw the page."""
+    with error_boundary("Method"):
+        title, _, text = TEXT.read_text(encoding="utf-8").partition("\n")
+        draw_title(title.removeprefix("# "))
+        st.markdown(text)

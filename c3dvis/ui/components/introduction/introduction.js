@@ -102,6 +102,7 @@ const remember = (away) => {
 };
 
 export default function ({ parentElement, data: message }) {
+  parentElement.getRootNode().host.dataset.shown = ""; // page.css shows what stands below
   if (parentElement.querySelector(".introduction")) return;
   const data = JSON.parse(new TextDecoder().decode(message));
   const root = make("div", "introduction");

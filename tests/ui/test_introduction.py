@@ -112,16 +112,15 @@ def test_every_measure_has_a_meaning_and_every_control_a_help(open_page: Callabl
     meanings = "\n".join(part.value for part in page.markdown)
     for name, meaning in MEANINGS.items():
         assert f"**{TITLES[name]}**: {meaning}" in meanings
-    for box in (*page.selectbox, *page.number_input, *page.button_group, *page.slider):
-        if not box.key.startswith("figure") and box.key not in ("view", "c.frames", "c.height", "c.width"):
-            has_help = bool(box.proto.help) or "·" in box.label
-            assert has_help, box.key
+    for box in (*page.selectbox, *page.number_input, *page.button_group):
+        if not str(box.key).startswith("figure") and box.key != "view":
+            assert box.proto.help, box.key
 
 
 def test_a_field_larger_than_the_clip_is_explained(open_page: Callable[..., AppTest]) -> None:
     def help_of(layer: str) -> str:
         page = open_page(layer=layer)
-        (caption,) = (caption for caption in page.caption if caption.value.startswith("Output"))
+        (caption,) = (caption for caption in page.caption if (caption.value or "").startswith("Output"))
         return caption.proto.help
 
     info = describe("i3d-kinetics400")

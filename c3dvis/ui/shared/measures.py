@@ -4,7 +4,7 @@ from html import escape
 
 import streamlit as st
 
-from c3dvis.results.interpretation import MEANINGS, TITLES, Metrics, interpret, unfinished, value_text
+from c3dvis.results.interpretation import MEANINGS, Metrics, interpret, unfinished, value_text
 from c3dvis.spec import RenderSpec
 
 
@@ -16,8 +16,8 @@ def draw_measures(spec: RenderSpec, metrics: Metrics, filters: int) -> None:
         metrics: of the result.
         filters: number of filters of the layer, among which the filter is ranked.
     """
-    rows = []
-    for reading in interpret(spec, metrics, filters):
+    rows, readings = [], interpret(spec, metrics, filters)
+    for reading in readings:
         tone = reading.tone
         mark = "" if tone == "plain" else f'<i role="img" title="{tone}" aria-label="{tone}: "></i>'
         rows.append(
@@ -27,8 +27,7 @@ def draw_measures(spec: RenderSpec, metrics: Metrics, filters: int) -> None:
         )
     st.html(f'<dl class="c3d-measures">{"".join(rows)}</dl>')
     with st.popover("What the measures are", icon=":material/help:", key="what the measures are"):
-        shown = [reading.name for reading in interpret(metrics, filters)]
-        st.markdown("\n".join(f"- **{TITLES[name]}**: {MEANINGS[name]}" for name in shown))
+        st.markdown("\n".join(f"- **{reading.title}**: {MEANINGS[reading.name]}" for reading in readings))
 
 
 def measure_text(metrics: Metrics, name: str) -> str:

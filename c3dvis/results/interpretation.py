@@ -31,7 +31,7 @@ MEANINGS = {
     "shown_activation": "The target's mean response to exactly the clip that is shown and saved.",
     "twin_gain": "How many times higher the response is than to copies of the clip with scrambled phases, which keep "
     "its colours and its smoothness.",
-    "strength": "The response to the clip at a standard deviation of 40 of 255, so that clips of different contrast "
+    "strength": "The response to the clip at a standard deviation of 40 of 255, so that clips of unequal contrast "
     "can be compared.",
     "contrast": "The standard deviation of the clip's values, of 255. Natural video has 50 to 65.",
     "gain": "How many times higher the response is than to white noise, a weaker comparison than the gain.",

@@ -102,7 +102,6 @@ const remember = (away) => {
 };
 
 export default function ({ parentElement, data: message }) {
-  parentElement.getRootNode().host.dataset.shown = ""; // page.css shows what stands below
   if (parentElement.querySelector(".introduction")) return;
   const data = JSON.parse(new TextDecoder().decode(message));
   const root = make("div", "introduction");
@@ -140,4 +139,5 @@ export default function ({ parentElement, data: message }) {
   });
   draw();
   parentElement.append(root);
+  parentElement.dispatchEvent(new Event("drawn", { bubbles: true, composed: true })); // page.js shows what stands below
 }

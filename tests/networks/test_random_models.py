@@ -8,7 +8,6 @@ from tests.networks.random_models import check
 
 
 @pytest.mark.filterwarnings("ignore:You are using a softmax over axis")
-@pytest.mark.filterwarnings("ignore:Exception encountered when calling layer:UserWarning")
 @pytest.mark.filterwarnings("ignore:You are saving your model as an HDF5 file")
 @pytest.mark.parametrize("seed", range(100, 112))  # each of the forms that a model is saved in, twice
 def test_a_random_model_is_imported_right(seed: int, tmp_path: Path) -> None:

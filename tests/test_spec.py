@@ -15,7 +15,7 @@ from c3dvis.spec import FIELDS, MOTION_PRESETS, PRESETS, RenderSpec
 from c3dvis.spec.defaults_and_presets import ENGINE_DEFAULTS
 from c3dvis.spec.field_titles import field_title
 from c3dvis.spec.fields import CHOICES
-from c3dvis.spec.text import changed_settings, value_text
+from c3dvis.spec.text import changed_settings, size_text, value_text
 
 
 def _spec(values: dict[str, Any]) -> RenderSpec:
@@ -177,3 +177,18 @@ def test_a_caption_does_not_repeat_the_target_the_size_the_engine_and_the_seed()
     assert changed_settings(RenderSpec(layer="Mixed_3b", filter=4, seed=3, frames=8, height=64)) == ""
     assert changed_settings(RenderSpec(engine="keras-vis")) == ""
     assert changed_settings(RenderSpec(iterations=64, contrast=30)) == "steps 64, Contrast 30"
+
+
+def test_titles_count_in_the_singular_and_name_the_position_of_a_neuron() -> None:
+    assert size_text((1, 8, 24)) == "1 frame of 24 × 8"
+    assert size_text((16, 112, 112)) == "16 frames of 112 × 112"
+    neuron = RenderSpec(objective="neuron", filter=6)
+    assert neuron.target == "neuron of filter 6 at the centre"
+    assert neuron.replace(position=(1, 2, 3)).target == "neuron of filter 6 at t 1, h 2, w 3"
+
+
+@pytest.mark.parametrize("name", [name for name, field in FIELDS.items() if field.kind == "int"])
+def test_the_range_of_a_whole_number_is_told_in_digits(name: str) -> None:
+    field = FIELDS[name]
+    with pytest.raises(InvalidSpec, match=rf"from {int(field.minimum)} to {int(field.maximum)}; received"):
+        RenderSpec(**{name: -1})

@@ -15,9 +15,11 @@ from c3dvis.results.render_result import RenderResult
 from c3dvis.spec import FIELDS, RenderSpec
 from c3dvis.spec.defaults_and_presets import ENGINE_DEFAULTS
 from c3dvis.spec.field_titles import SLIDER_TITLES, field_title
-from c3dvis.spec.text import size_text
+from c3dvis.spec.text import counted, size_text
 
-_IN_WORDS = ("network", "layer", "filter", "objective", "engine", "seed", "iterations", "frames", "height", "width")
+_IN_WORDS = (
+    "network", "layer", "filter", "objective", "position", "engine", "seed", "iterations", "frames", "height", "width",
+)  # fmt: skip
 
 
 @dataclass(frozen=True)
@@ -118,12 +120,11 @@ def _facts(result: RenderResult) -> dict[str, str]:
     values, defaults = spec.to_dict(), ENGINE_DEFAULTS[spec.engine]
     name = class_name(spec)
     took = result.history[-1]["step"] if result.history else 0
-    steps = f"{spec.iterations} steps"
+    steps = counted(spec.iterations, "step")
     facts = {
         "network": f"{registry.title(spec.network)} ({spec.network}, {result.fingerprint[:12]})",
         "layer": f"layer {spec.layer}",
         "target": f"{spec.target} ({name})" if name else spec.target,
-        "position": f"at t, h, w = {', '.join(map(str, spec.position))}" if spec.position else "",
         "engine": f"engine {spec.engine}",
         "seed": f"seed {spec.seed}",
         "steps": f"{steps}, stopped after {took}" if 0 < took < spec.iterations else steps,

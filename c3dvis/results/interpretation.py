@@ -9,6 +9,7 @@ from dataclasses import dataclass, replace
 from typing import Any
 
 from c3dvis.spec import ENGINE_DEFAULTS, RenderSpec
+from c3dvis.spec.text import counted
 
 Metrics = Mapping[str, float | int | bool | None]
 
@@ -154,7 +155,7 @@ def unfinished(spec: RenderSpec, metrics: Metrics) -> tuple[str, str] | None:
     if contrast is not None and contrast < FLAT:
         return "flat grey", "The picture is flat grey: the search found nothing to show. More steps may help."
     if spec.iterations < usual / 2:
-        steps = "1 step" if spec.iterations == 1 else f"{spec.iterations} steps"
+        steps = counted(spec.iterations, "step")
         return "half done", f"The search was short: {steps}, where {usual} are usual. The picture is half done."
     return None
 

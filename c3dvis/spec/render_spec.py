@@ -164,12 +164,12 @@ class RenderSpec:
     def target(self) -> str:
         """What is maximised, without layer and network: `filter 6`, `class 3`, `whole layer`.
 
-        A neuron has its position: `neuron of filter 6 at 1,2,2`, or `at the centre`.
+        A neuron has its position: `neuron of filter 6 at t 1, h 2, w 2`, or `at the centre`.
         """
         name = TARGETS[self.objective]
         if self.objective == "layer":
             return name
-        place = "the centre" if self.position is None else ",".join(map(str, self.position))
+        place = "t {}, h {}, w {}".format(*self.position) if self.position else "the centre"
         return f"{name} {self.filter_text}{f' at {place}' if self.objective == 'neuron' else ''}"
 
     def replace(self, **changes: Any) -> "RenderSpec":

@@ -58,7 +58,7 @@ def test_the_caption_says_how_a_clip_was_made() -> None:
     spec = classes.class_spec(registry.describe("i3d-kinetics400"), 169)
     assert "class 169 (juggling balls)" in caption_and_titles([result_of(spec)], FigureContent((0,), scale=1))
     neuron = SMALL.replace(objective="neuron", position=(1, 2, 0))
-    assert "neuron of filter 40, at t, h, w = 1, 2, 0" in caption_and_titles([result_of(neuron)], FigureContent((0,)))
+    assert "neuron of filter 40 at t 1, h 2, w 0" in caption_and_titles([result_of(neuron)], FigureContent((0,)))
 
 
 @pytest.mark.parametrize(

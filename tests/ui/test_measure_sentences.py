@@ -4,7 +4,7 @@ import pytest
 
 from c3dvis.results.interpretation import Interpretation, early_end, interpret, unfinished
 from c3dvis.spec import RenderSpec
-from c3dvis.ui.shared.measures import measure_caption
+from c3dvis.ui.shared.measures import measure_caption, measure_text
 
 PRAISE = {
     "shown_activation": 9.0, "twin_gain": 20.0, "twin_activation": 0.4, "contrast": 55.0, "clipped": 0.01,
@@ -116,3 +116,15 @@ def test_a_search_that_ended_early_says_why(last: int, steps: int, said: str) ->
     assert said in sentence
     assert bool(sentence) == bool(said)
     assert early_end([], steps) == ""
+
+
+@pytest.mark.parametrize("name", ["shown_activation", "twin_gain", "robustness", "coherence", "repetition"])
+def test_a_measure_is_written_alike_in_the_list_and_in_a_table(name: str) -> None:
+    said = {reading.name: reading.value for reading in interpret(RenderSpec(), PRAISE, 512)}
+    assert said[name] == measure_text(PRAISE, name)
+
+
+def test_the_motion_of_a_single_frame_is_no_measure() -> None:
+    for frames, listed in ((1, False), (2, True)):
+        said = {reading.name for reading in interpret(RenderSpec(frames=frames), PRAISE | {"motion": 1.0}, 512)}
+        assert ("motion" in said) == listed

@@ -15,6 +15,7 @@ from c3dvis.networks import registry
 from c3dvis.networks.registry import NetworkInfo
 from c3dvis.networks.wiring import ChannelSource, NoKernel, Wiring, WiringInput, wiring
 from c3dvis.spec import RenderSpec
+from c3dvis.spec.text import counted
 from c3dvis.ui.components.wall import Cell, clip_pixels, thumbnail_pixels, wall
 from c3dvis.ui.explore.input_pictures import InputPicture, input_pictures, source_name
 from c3dvis.ui.explore.page_state import ExploreState
@@ -95,7 +96,7 @@ def _draw_kernel(
         lines.append(f"It is filter {made.filter} of {plain(made.layer)}.")
     frames, rows, columns = taps
     each = "each with one weight" if taps == (1, 1, 1) else f"each over {frames} × {rows} × {columns} frames and pixels"
-    lines.append(f"Its kernel reads {len(found.inputs)} inputs, {each}.")
+    lines.append(f"Its kernel reads {counted(len(found.inputs), 'input')}, {each}.")
     if found.dilation != (1, 1, 1):
         lines.append(f"The taps are {' × '.join(map(str, found.dilation))} apart.")
     through = sorted({name for one in found.inputs for name in one.source.via})

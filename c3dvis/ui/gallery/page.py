@@ -7,7 +7,7 @@ import streamlit as st
 from c3dvis.durations import time_left
 from c3dvis.networks import registry
 from c3dvis.spec import RenderSpec
-from c3dvis.spec.text import changed_settings, differences
+from c3dvis.spec.text import changed_settings, counted, differences
 from c3dvis.ui.components.layer_strip import layer_strip, shape_text
 from c3dvis.ui.components.wall import Cell, thumbnail_pixels, wall
 from c3dvis.ui.gallery.filter_order import ordered_filters
@@ -167,5 +167,5 @@ def _draw_pager(state: GalleryState, pages: int, filters: int) -> None:
 
     with st.container(horizontal=True, vertical_alignment="center", gap="small"):
         st.button("‹ Previous", key="g.previous", disabled=state.page == 1, on_click=turn_page, args=(-1,))
-        st.markdown(f"Page {state.page} of {pages}, {filters} filters", width="content")
+        st.markdown(f"Page {state.page} of {pages}, {counted(filters, 'filter')}", width="content")
         st.button("Next ›", key="g.next", disabled=state.page == pages, on_click=turn_page, args=(1,))

@@ -276,7 +276,7 @@ def _times(value: float) -> str:
     return "∞" if math.isinf(value) else f"×{number(value)}"
 
 
-def value_text(name: str, value: float) -> str:
+def measured_text(name: str, value: float) -> str:
     """The value of a measure, as it is written wherever it stands."""
     return _VALUES.get(name, number)(value)
 

@@ -4,7 +4,7 @@ from html import escape
 
 import streamlit as st
 
-from c3dvis.results.interpretation import MEANINGS, Metrics, interpret, unfinished, value_text
+from c3dvis.results.interpretation import MEANINGS, Metrics, interpret, measured_text, unfinished
 from c3dvis.spec import RenderSpec
 
 
@@ -33,7 +33,7 @@ def draw_measures(spec: RenderSpec, metrics: Metrics, filters: int) -> None:
 def measure_text(metrics: Metrics, name: str) -> str:
     """The value of one measure, for a table; a dash where it is undefined."""
     value = metrics.get(name)
-    return "–" if value is None else value_text(name, value)
+    return "–" if value is None else measured_text(name, value)
 
 
 def measure_caption(spec: RenderSpec, metrics: Metrics, name: str = "gain") -> str:

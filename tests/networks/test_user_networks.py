@@ -14,7 +14,8 @@ import numpy as np
 import pytest
 
 import c3dvis
-from c3dvis.cli import main
+from c3dvis.cli import main, make_parser
+from c3dvis.commands.render import spec_of
 from c3dvis.errors import InvalidSpec, UnknownNetwork, WeightsDamaged
 from c3dvis.networks import registry
 from c3dvis.networks.compute import network as networks
@@ -172,6 +173,9 @@ def test_it_stands_among_the_others_until_it_is_removed(
     table = capsys.readouterr().out
     assert "(8, 16, 16, 4)" in table
     assert "Proved: Keras 3" in table
+    render = ["render", "--network", "lungs", "--layer", "down1"]
+    assert spec_of(make_parser().parse_args(render)).size == SIZE  # that of the model
+    assert spec_of(make_parser().parse_args([*render, "--frames", "4"])).size == (4, *SIZE[1:])
     assert main(["networks"]) == 0
     assert "Lungs" in capsys.readouterr().out
     assert main(["weights", "check", "lungs"]) == 0

@@ -67,6 +67,21 @@ from c3dvis.ui.network import page as network
     assert page.title[0].value == plain("Mixed_3c · filter 7")
 
 
+def test_pages_say_why_a_network_is_not_proved(folder: Path, tmp_path: Path) -> None:
+    script = """
+from c3dvis.ui.shared.weights_notice import draw_proof_notice
+for name in ("i3d-kinetics400", "c3d-sports1m"):
+    draw_proof_notice(name)
+"""
+    assert (
+        not AppTest.from_string(script, default_timeout=600).run().caption
+    )  # without weights there is nothing to prove
+    info = registry.describe("c3d-sports1m")
+    obtain.install(info, convolutions(tmp_path / "mine.h5"))
+    [caption] = AppTest.from_string(script, default_timeout=600).run().caption
+    assert caption.value.startswith(plain(f"{info.title}. Not proved: weights alone, which no framework runs"))
+
+
 def test_provenance_of_weights_is_shown_and_weights_are_checked(folder: Path, tmp_path: Path) -> None:
     info = registry.describe("c3d-sports1m")
     obtain.install(info, convolutions(tmp_path / "mine.h5"))

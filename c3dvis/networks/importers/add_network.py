@@ -18,6 +18,7 @@ from c3dvis.networks.weights.work_folder import work_folder
 from c3dvis.settings import weights_dir
 
 _PROCESS = "c3dvis.networks.proof.process"
+_TIMEOUT = 600.0  # seconds: two frameworks compute the whole network, perhaps on a busy machine
 
 
 def add(
@@ -65,7 +66,7 @@ def add(
                 "size": size, "title": title, "licence": licence, "shown": shown,
                 "folder": work,
             }  # fmt: skip
-            child_process.ask(_PROCESS, request, architecture)
+            child_process.ask(_PROCESS, request, architecture, None, _TIMEOUT)
             description = (work / user_networks.DESCRIPTION).read_bytes()
             try:  # a file that took over the process may have written it
                 info = user_networks.from_dict(name, json.loads(description))

@@ -37,8 +37,8 @@ def read_link(query: Mapping[str, str]) -> tuple[RenderSpec, list[str]]:
     A part that the link does not name is fitted without a word.
     """
     spec, problems = RenderSpec.from_query(query)
+    named = {*query, *(["size"] if {"frames", "height", "width"} & set(spec.to_query()) else [])}
     spec, misfits = fit(spec)
-    named = {*query, *(["size"] if {"frames", "height", "width"} & set(query) else [])}
     problems += [
         f"The link's {misfit.part} was dropped. {misfit.reason} Shown instead: {_part_text(spec, misfit.part)}."
         for misfit in misfits

@@ -18,6 +18,7 @@ from c3dvis.networks.registry import NetworkInfo
 from c3dvis.spec import FIELDS, RenderSpec, parse_field
 from c3dvis.spec.defaults_and_presets import ENGINE_DEFAULTS
 from c3dvis.spec.field_titles import OBJECTIVES
+from c3dvis.spec.text import size_text
 from c3dvis.ui.components.layer_strip import layer_strip, shape_text
 from c3dvis.ui.explore.sliders_and_presets import draw_engine_and_size, draw_presets, draw_weights
 from c3dvis.ui.shared.icon_button import icon_button
@@ -143,7 +144,7 @@ def _sees(info: NetworkInfo, layer: str) -> str:
     frames, height, width = info.architecture.receptive_field(layer)[0]
     sentence = (
         "Frames × rows × columns of positions at which each filter responds, and the number of filters. One position "
-        f"sees {frames} frames of {width} × {height} pixels."
+        f"sees {size_text((frames, height, width))} pixels."
     )
     is_larger = any(field > size for field, size in zip((frames, height, width), _clip_size(), strict=True))
     return f"{sentence} {BEYOND_THE_CLIP}" if is_larger else sentence

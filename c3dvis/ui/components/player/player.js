@@ -11,6 +11,7 @@ const SLICE = 0.27; // thickness of a slice, in widths of the clip, where there 
 const MAX_THICKNESS = 96; // CSS pixels of a slice: the clip and the controls fit on one screen
 const AROUND = 500; // CSS pixels of the window's height that the rest of the page and the controls take
 const MIN_HEIGHT = 320; // CSS pixels of the clip, in a window however low
+const TAP = 8; // CSS pixels that a finger may move in a tap
 const ICONS = {
   play: "M7 5v14l12-7z",
   pause: "M7 5h4v14H7zM13 5h4v14h-4z",
@@ -340,7 +341,8 @@ class Player {
   }
 
   /** A drag in the x–y view moves the cross-hair; a drag in a slice moves it along one axis and sets the frame.
-   * A finger that moves up or down scrolls the page (touch-action in the style sheet); so a touch counts at its end. */
+   * A finger that moves up or down scrolls the page (touch-action in the style sheet): only a tap and a finger that
+   * moves sideways count. */
   listenToPointer(name, figure) {
     const drag = (event) => {
       if (!this.clip?.pixels.length) return;
@@ -353,13 +355,22 @@ class Player {
       if (name === "xy") this.redraw();
       else this.seek(Math.floor((name === "xt" ? down : across) * this.clip.shape[0]));
     };
+    let start = [0, 0];
     figure.addEventListener("pointerdown", (event) => {
       this.dragging = name !== "xy";
       figure.setPointerCapture(event.pointerId);
+      start = [event.clientX, event.clientY];
       if (event.pointerType !== "touch") drag(event);
     });
-    figure.addEventListener("pointermove", (event) => figure.hasPointerCapture(event.pointerId) && drag(event));
-    figure.addEventListener("pointerup", (event) => event.pointerType === "touch" && drag(event));
+    const moved = (event) => [Math.abs(event.clientX - start[0]), Math.abs(event.clientY - start[1])];
+    figure.addEventListener("pointermove", (event) => {
+      if (!figure.hasPointerCapture(event.pointerId)) return;
+      const [across, down] = moved(event);
+      if (event.pointerType !== "touch" || across > Math.max(TAP, down)) drag(event);
+    });
+    figure.addEventListener("pointerup", (event) => {
+      if (event.pointerType === "touch" && Math.max(...moved(event)) <= TAP) drag(event);
+    });
     for (const end of ["pointerup", "pointercancel"]) figure.addEventListener(end, () => (this.dragging = false));
   }
 }

@@ -40,7 +40,7 @@ def test_the_names_of_kinetics_come_with_the_program_in_the_order_of_the_weights
     assert names
     assert (len(names), len(set(names))) == (400, 400)
     assert list(names) == sorted(names, key=lambda name: name.encode())  # the order in which I3D was trained
-    # what I3D's outputs say of real clips of a meadow, a match, a bicycle, and of thrown balls
+    # several from the whole range, so that a name too many or too few is seen
     assert [names[n] for n in (123, 227, 271, 169)] == [
         "feeding birds", "playing cricket", "riding mountain bike", "juggling balls",
     ]  # fmt: skip

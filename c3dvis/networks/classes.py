@@ -2,7 +2,7 @@
 
 from typing import Any
 
-from c3dvis.errors import InvalidSpec
+from c3dvis.errors import C3dvisError, InvalidSpec
 from c3dvis.networks import registry
 from c3dvis.networks.network_info import NetworkInfo
 from c3dvis.networks.weights import class_labels
@@ -38,7 +38,10 @@ def class_name(spec: RenderSpec) -> str | None:
 
     A filter of the last layer is a class too. The name is text from outside.
     """
-    info = registry.describe(spec.network)
+    try:
+        info = registry.describe(spec.network)
+    except C3dvisError:  # a network that was removed, or whose description cannot be read, has no names either
+        return None
     if spec.layer != info.layers[-1] or spec.objective == "layer" or not isinstance(spec.filter, int):
         return None
     names = class_labels.read_labels(info)
@@ -62,12 +65,12 @@ def find_class(info: NetworkInfo, text: str) -> int:
         InvalidSpec: no class or several have that name; the message names those that are near.
     """
     names = class_labels.read_labels(info) or ()
-    if text.strip().isdecimal():
-        return int(text)
     wanted = " ".join(text.lower().split())
     lowered = [name.lower() for name in names]
     if wanted in lowered:
         return lowered.index(wanted)
+    if wanted.isdecimal():
+        return int(wanted)
     near = [name for name, lower in zip(names, lowered, strict=True) if wanted and wanted in lower]
     if len(near) == 1:
         return names.index(near[0])

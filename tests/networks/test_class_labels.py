@@ -98,6 +98,7 @@ def test_a_class_has_a_spec_that_its_network_can_render(sports: Path) -> None:
         with pytest.raises(InvalidSpec):
             classes.class_spec(info, len(names))
     assert classes.class_name(RenderSpec()) is None
+    assert classes.class_name(RenderSpec(network="removed")) is None
 
 
 @given(st.integers(0, 399), st.sampled_from([str.upper, str.title, str, "  {} ".format]))

@@ -140,3 +140,10 @@ def test_what_is_shown_can_be_taken_along() -> None:
     np.testing.assert_array_equal(sheet[6:38, 6 + 38 : 6 + 38 + 32], results[1].clip[4])
     with pytest.raises(ValueError, match="0 clips"):
         media.contact_sheet([], [])
+
+
+def test_filters_of_the_last_layer_are_named_by_their_classes(open_gallery: Open) -> None:
+    page = open_gallery(layer="Logits/Conv3d_0c_1x1", frames="16", height="200", width="200", page="8")
+    assert not page.exception
+    assert {cell["name"]: cell["title"] for cell in cells(page)}["169"] == "juggling balls"
+    assert cells(open_gallery())[0]["title"] == "Filter 0"

@@ -2,6 +2,7 @@
 
 import streamlit as st
 
+from c3dvis.networks.classes import full_title, target_title
 from c3dvis.results import RenderResult
 from c3dvis.results.interpretation import TITLES
 from c3dvis.spec import FIELDS, RenderSpec
@@ -60,13 +61,8 @@ def _description(comparison: Comparison) -> str:
     description = "The pinned, side by side and in step."
     if sweep := comparison.sweep:
         values = f"{len(sweep.values)} values of {_FIELD_TITLES[sweep.name]}"
-        description = f"{_target(sweep.spec)} at {values}, all other settings equal."
+        description = f"{target_title(sweep.spec)} at {values}, all other settings equal."
     return f"{description} Press a picture to open it."
-
-
-def _target(spec: RenderSpec) -> str:
-    """The title of a spec without its network."""
-    return spec.title.rpartition(" · ")[0]
 
 
 def _draw_introduction(resources: ServerResources) -> None:
@@ -123,7 +119,7 @@ def _draw_sweep(comparison: Comparison) -> None:
     )  # fmt: skip
     if not sweep:
         return
-    draw_caption(f"{FIELDS[sweep.name].help} Swept for {sweep.spec.title}.")
+    draw_caption(f"{FIELDS[sweep.name].help} Swept for {full_title(sweep.spec)}.")
     text = sweep.values_text(", ") if comparison.typed_values is None else comparison.typed_values
     values_key = control_key("k.values", text)
 

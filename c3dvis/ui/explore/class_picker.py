@@ -5,6 +5,7 @@ from functools import lru_cache
 
 import streamlit as st
 
+from c3dvis.errors import C3dvisError
 from c3dvis.networks import classes, registry
 from c3dvis.networks.nearest_spec import default_spec
 from c3dvis.networks.weights.class_labels import read_labels
@@ -29,7 +30,11 @@ def draw_class_picker(state: ExploreState) -> None:
 
     def choose() -> None:
         number = st.session_state[CLASS]
-        chosen = default_spec(info) if number is None else classes.class_spec(info, number)
+        try:
+            chosen = default_spec(info) if number is None else classes.class_spec(info, number)
+        except C3dvisError as error:  # the last layer of a user's network may take no clip of a usual size
+            state.notice = str(error)
+            return
         spec_controls.load_spec(chosen)
         state.set_focus(chosen)
 

@@ -6,6 +6,7 @@ import streamlit as st
 
 from c3dvis.durations import time_left
 from c3dvis.networks import registry
+from c3dvis.networks.classes import class_name
 from c3dvis.spec import RenderSpec
 from c3dvis.spec.text import changed_settings, counted, differences
 from c3dvis.ui.components.layer_strip import layer_strip, shape_text
@@ -108,16 +109,17 @@ def _draw_wall(resources: ServerResources, state: GalleryState, renders: LayerRe
     thumbnails = resources.store.thumbnails([renders.keys[n] for n in shown if renders.keys[n]])
     cells = []
     for number in shown:
+        title = class_name(renders.specs[number]) or f"Filter {number}"
         link = navigation.link("", renders.specs[number].to_query())
         thumbnail = thumbnails.get(renders.keys[number])
         if thumbnail is None:
-            cells.append(Cell(str(number), f"Filter {number}", state=renders.cell_state(number), link=link))
+            cells.append(Cell(str(number), title, state=renders.cell_state(number), link=link))
             continue
         dead = bool(thumbnail.metrics.get("dead"))
         caption = "" if dead else measure_caption(renders.specs[number], thumbnail.metrics, state.sort)
         pixels = thumbnail_pixels(thumbnail)
         shown_state = renders.cell_state(number) if number in renders.active else "dead" if dead else "stored"
-        cells.append(Cell(str(number), f"Filter {number}", caption, shown_state, link, pixels))
+        cells.append(Cell(str(number), title, caption, shown_state, link, pixels))
     wall(cells, key="g.wall", label=f"Filters of {state.base.layer}", side=132)
 
 

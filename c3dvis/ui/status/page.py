@@ -6,6 +6,7 @@ import streamlit as st
 
 import c3dvis
 from c3dvis.files import byte_size
+from c3dvis.networks.classes import full_title
 from c3dvis.ui.shared.error_boundary import error_boundary
 from c3dvis.ui.shared.navigation import PageState, Query, current_state, write_address
 from c3dvis.ui.shared.page_title import draw_title
@@ -58,7 +59,7 @@ def _details(resources: ServerResources) -> None:
     st.markdown("## Queue")
     snapshots = [(job, job.snapshot()) for job in resources.queue.jobs()]
     rows = [
-        (snapshot.position or "", job.spec.title, progress_text(snapshot, queue.state))
+        (snapshot.position or "", full_title(job.spec), progress_text(snapshot, queue.state))
         for job, snapshot in snapshots
         if not snapshot.finished
     ]

@@ -104,7 +104,7 @@ _GRADES: dict[str, tuple[tuple[float, str, str], ...]] = {
         (_ANY, "plain", "Lower than for its best frame held still: it prefers stillness."),
     ),
     "coherence": (
-        (0.995, "plain", "The clip stands still (noise 0, a still clip 1)."),
+        (0.995, "plain", "Frames are the same but for a shift (noise 0, a still clip 1)."),
         (0.6, "good", "Neighbouring frames are alike (noise 0, a still clip 1)."),
         (0.3, "fair", "Frames are partly alike; more temporal TV steadies them."),
         (_ANY, "poor", "Frames flicker; more temporal TV steadies them."),

@@ -105,7 +105,7 @@ def test_a_whole_search_is_not_called_unfinished() -> None:
 
 
 def test_what_cannot_be_otherwise_earns_no_praise() -> None:
-    """The only filter of a layer is the most responsive one, and a clip that stands still has frames that are alike."""
+    """The only filter of a layer is the most responsive one, and the frames of a still clip are alike."""
     said = {reading.name: reading.tone for reading in interpret(RenderSpec(), PRAISE | {"coherence": 1.0}, 1)}
     assert (said["selectivity"], said["coherence"]) == ("plain", "plain")
 

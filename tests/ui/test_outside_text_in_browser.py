@@ -15,7 +15,7 @@ from tests.visit import visiting
 
 IMAGE = f"![zq](http://{HOST}/a.png)"
 LINK = urlencode({"seed": IMAGE, "layer": f"[zq](https://{HOST})", "engine": f"<img src=http://{HOST}/b.png>"})
-PAGES = ("explore", "gallery", "compare", "network", "status")
+PAGES = ("explore", "gallery", "compare", "network", "status", "method")
 
 
 @pytest.fixture(scope="module")
@@ -35,7 +35,7 @@ def test_no_request_leaves_the_host(name: str, browser: Browser, server: Server)
         patch.setenv("C3DVIS_WEIGHTS_DIR", str(server.log.parent / "weights"))
         layers = registry.describe("zq").layers
     own = urlencode({"network": "zq", "layer": layers[1]})
-    queries = [urlencode({"spec": query}) for query in (LINK, own)] if name == "compare" else [LINK, own]
+    queries = [urlencode({"pin": query}) for query in (LINK, own)] if name == "compare" else [LINK, own]
     with visiting(browser, server.url) as visit:
         for query in queries:
             visit.page.goto(f"{server.url}/{name}?{query}")

@@ -26,8 +26,8 @@ from tests.networks.layouts import convolutions
 from tests.ui.hostile_text import PAYLOADS
 
 OWN_PARAMETERS = {
-    "explore": ("tab", "embed"), "gallery": ("page", "sort", "show"), "compare": ("sweep", "values"),
-    "network": (), "status": (),
+    "explore": ("tab", "embed", "view", "pin"), "gallery": ("page", "sort", "show", "pin"),
+    "compare": ("sweep", "values", "of"), "network": ("pin",), "status": ("pin",), "method": ("pin",),
 }  # fmt: skip
 
 NOT_MARKDOWN = {
@@ -99,7 +99,7 @@ def test_values_of_a_link(name: str, data: some.DataObject) -> None:
     fields = data.draw(some.lists(some.sampled_from(list(FIELDS)), min_size=1, max_size=8, unique=True))
     query: dict[str, Any] = {field: data.draw(payload) for field in fields}
     if name == "compare":
-        query = {"spec": [urlencode(query), urlencode({field: data.draw(payload) for field in fields})]}
+        query = {"pin": [urlencode(query), urlencode({field: data.draw(payload) for field in fields})]}
     query |= {parameter: data.draw(payload) for parameter in OWN_PARAMETERS[name]}
     texts = list(markdown(open_page(name, query)))
     assert texts
@@ -129,13 +129,13 @@ def test_names_of_a_network(name: str, tmp_path: Path, monkeypatch: pytest.Monke
     layers = registry.describe(network).layers
     for layer in layers[:: len(layers) // 4]:
         spec = {"network": network, "layer": layer}
-        query = {"spec": [urlencode(spec), urlencode(spec | {"seed": "1"})]} if name == "compare" else spec
+        query = {"pin": [urlencode(spec), urlencode(spec | {"seed": "1"})]} if name == "compare" else spec
         page = open_page(name, query)
         if name == "network":
             page.selectbox(key="network page").select(network).run()
         texts = list(markdown(page))
         assert live_words(texts) == []
-        assert name == "status" or any("zq" in text for text in texts)
+        assert name in ("status", "method") or any("zq" in text for text in texts)
 
 
 @pytest.mark.parametrize("file", ["![zq](http:zq.invalid)", ":red[zq].h5", "zq@zq.invalid", "_zq_ `zq` $zq$"])

@@ -214,7 +214,7 @@ def test_a_failed_render_shows_its_sentence_and_no_traceback(browser: Browser, t
             visit.press("Render now")
             expect(visit.page.get_by_role("button", name="Try again")).to_be_visible()
             said = visit.page.get_by_role("alert").all_inner_texts()
-            assert any("damaged" in sentence and "weights fetch" in sentence for sentence in said), said
+            assert any("damaged" in sentence and "fetched again" in sentence for sentence in said), said
             assert "Traceback" not in visit.page.content()
     finally:
         damaged.close()

@@ -55,12 +55,13 @@ class PackagedWeights:
             WeightsDamaged: the file is there and is not the published one, or cannot be read.
         """
         path = self.path(folder)
-        remedy = f"Run `c3dvis weights fetch {self.network}` to fetch it again."
+        remedy = f"Run `c3dvis weights fetch {self.network}`."
         try:
             size = path.stat().st_size
             if size != self.size:
                 raise WeightsDamaged(
-                    f"The weights file {path} is damaged: expected {self.size:,} bytes, it has {size:,}.",
+                    f"The weights file {path} is damaged: expected {self.size:,} bytes, it has {size:,}. "
+                    "It has to be fetched again.",
                     remedy,
                 )
             digest = sha256_of(path)
@@ -71,12 +72,13 @@ class PackagedWeights:
             ) from None
         except OSError as error:
             raise WeightsDamaged(
-                f"The weights file {path} cannot be read: {error.strerror or error}.",
+                f"The weights file {path} cannot be read: {error.strerror or error}. It has to be fetched again.",
                 remedy,
             ) from None
         if digest != self.sha256:
             raise WeightsDamaged(
-                f"The weights file {path} is damaged: expected sha256 {self.sha256}, it has {digest}.",
+                f"The weights file {path} is damaged: expected sha256 {self.sha256}, it has {digest}. "
+                "It has to be fetched again.",
                 remedy,
             )
         return path

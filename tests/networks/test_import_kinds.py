@@ -180,7 +180,41 @@ def test_a_foreign_layer_that_keras_does_not_load_leaves_the_network_unproved(tm
     assert network.layers == ("first",)
     assert "tail is a Lambda, which is not known here" in report["left_out"]
     assert not report["proof"]["is_proved"]
-    assert "does not load the model" in report["proof"]["detail"]
+    assert "the model contains Lambda" in report["proof"]["detail"]
+
+
+@pytest.mark.parametrize("name", ["model.h5", "model.keras", "model.json"])
+@pytest.mark.parametrize("library", ["keras", "tf_keras"])
+@pytest.mark.filterwarnings("ignore:You are saving your model as an HDF5 file")
+def test_no_code_of_a_model_is_run(library: str, name: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Neither a Lambda's own code nor a function of TensorFlow by its name, in files that safe mode does not cover."""
+    keras = importlib.import_module(library)
+    monkeypatch.chdir(tmp_path)
+    clip = keras.Input((*SIZE, 3))
+    first = keras.layers.Conv3D(4, 3, name="first")(clip)
+    mark = keras.layers.Lambda(lambda value: [Path("ran").touch(), value][1], name="tail")(first)
+    model = keras.Model(clip, mark)
+    (tmp_path / "ran").unlink(missing_ok=True)
+    paths = [save(model, tmp_path / name)]
+    if name == "model.json":
+        paths.append(save(model, tmp_path / "w.weights.h5"))
+    network, report = imported(paths, tmp_path)
+    assert network.layers == ("first",)
+    assert "contains Lambda" in report["proof"]["detail"]
+    assert not (tmp_path / "ran").exists()
+
+
+def test_a_function_of_tensorflow_by_its_name_is_not_called(tmp_path: Path) -> None:
+    import tensorflow as tf
+    import tf_keras
+
+    clip = tf_keras.Input((*SIZE, 3))
+    model = tf_keras.Model(clip, tf.nn.relu(tf_keras.layers.Conv3D(4, 3, name="first")(clip)))
+    described = save(model, tmp_path / "model.json")
+    described.write_text(described.read_text().replace('"nn.relu"', '"io.write_file"'))
+    network, report = imported([described, save(model, tmp_path / "w.weights.h5")], tmp_path)
+    assert network.layers == ("first",)
+    assert "contains TFOpLambda" in report["proof"]["detail"]
 
 
 def test_a_filter_that_reads_the_fourth_channel_alone_is_not_dead() -> None:

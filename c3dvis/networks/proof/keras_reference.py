@@ -1,6 +1,7 @@
 """A Keras model in Keras itself: `keras` for Keras 3, `tf_keras` for Keras 2, without code of the model's own."""
 
 import importlib
+import json
 import warnings
 from collections.abc import Sequence
 from pathlib import Path
@@ -9,8 +10,11 @@ from typing import Any, cast
 import numpy as np
 
 from c3dvis.networks.importers.imported import Address
+from c3dvis.networks.importers.keras_file import description
 from c3dvis.networks.importers.keras_model import KerasAddress
 from c3dvis.networks.proof.comparison import CannotRun
+from c3dvis.networks.proof.keras_safety import stripped, unsafe_names
+from c3dvis.networks.weights.formats import hdf5
 from c3dvis.networks.weights.formats.stored_arrays import first_line
 
 
@@ -30,6 +34,8 @@ class KerasReference:
         keras = importlib.import_module(library)
         self.name = f"{'Keras' if library == 'keras' else 'tf-keras'} {keras.__version__}"
         self._keras: Any = keras
+        for file in filter(None, (architecture, weights)):
+            self._refuse_code(file)
         try:
             with warnings.catch_warnings():
                 warnings.simplefilter("ignore")
@@ -46,11 +52,22 @@ class KerasReference:
             raise CannotRun(f"{self.name} does not compute the model here ({first_line(error)})") from None
         return [np.asarray(found[address], np.float32)[0] for address in wanted]
 
+    def _refuse_code(self, file: Path) -> None:
+        with file.open("rb") as opened:
+            head = opened.read(8)
+        if head.startswith(hdf5.MAGIC) and hdf5.attribute(file, "model_config") is None:
+            return  # weights alone
+        if unsafe := sorted(set(unsafe_names(description(file)[0]))):
+            raise CannotRun(
+                f"the model contains {', '.join(unsafe[:3])}, which is or could be code, and {self.name} is not given "
+                "that"
+            )
+
     def _load(self, architecture: Path, weights: Path | None) -> Any:
         with architecture.open("rb") as file:
             is_json = file.read(8).lstrip()[:1] == b"{"
         if is_json:
-            model = self._keras.models.model_from_json(architecture.read_text("utf-8"))
+            model = self._keras.models.model_from_json(json.dumps(stripped(description(architecture)[0])))
         else:
             model = self._keras.models.load_model(architecture, compile=False, safe_mode=True)
         if weights is None:

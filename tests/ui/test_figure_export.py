@@ -92,3 +92,15 @@ def test_compare_has_a_row_for_each_and_the_gallery_a_grid(visit: Visit, server:
     for number in range(8):
         assert f"Filter {number}" in text
     assert "of each clip frame 4" in text
+
+
+def test_the_choices_can_be_read_in_the_dark(browser: Browser, server: Server) -> None:
+    with visiting(browser, server.url, viewport=DESKTOP, color_scheme="dark") as visit:
+        visit.open(query_text(SPEC))
+        visit.press("Figure")
+        labels = visit.page.locator("[data-testid=stPopoverBody] [data-testid=stWidgetLabel] p")
+        expect(labels.first).to_be_visible()
+        colours = labels.evaluate_all("(all) => all.map((each) => getComputedStyle(each).color)")
+        assert len(colours) == 6
+        for colour in colours:
+            assert min(int(part) for part in colour.strip("rgb()").split(",")) > 200, colour

@@ -129,7 +129,7 @@ def whole_render(layer: str) -> dict[str, float]:
     network = network_of(layer)
     spec = RenderSpec(network=network.name, layer=layer, filter=3)
     began = time.perf_counter()
-    quality = Quality(network, spec, resolve_precision(spec.precision))
+    quality = Quality(network, spec, network.precision(spec.precision))
     found = fast_engine.maximize(network, spec, quality, None, began)
     searched = time.perf_counter() - began
     metrics = quality.measure(found.clip, Schedule.of(spec, network.info).canvas)

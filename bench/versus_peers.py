@@ -44,7 +44,7 @@ from bench.side_by_side import (
 )
 from c3dvis.maximize.quality import Quality, repetition
 from c3dvis.maximize.schedule import Schedule
-from c3dvis.networks.compute.device import configure, describe_device, resolve_precision
+from c3dvis.networks.compute.device import configure, describe_device
 from c3dvis.networks.registry import describe
 
 METHODS = ("keras-vis", "peer", "ours")
@@ -94,7 +94,7 @@ def render(method: str, target: dict[str, Any], peer_steps: int) -> tuple[np.nda
     canvas = Schedule.of(spec, network.info).canvas
     began = time.perf_counter()
     if method == "peer":
-        precision = resolve_precision(spec.precision)
+        precision = network.precision(spec.precision)
         size = (spec.frames, spec.height, spec.width)
         quality = Quality(network, spec, precision)
         clip = peer_method.maximize(network, spec.layer, spec.filters[0][0], size, peer_steps, spec.seed, precision)

@@ -18,14 +18,20 @@ def add(arguments: argparse.Namespace, console: Console) -> int:
     low, high = (_numbers(text) for text in arguments.range)
     size = None if arguments.size is None else _three(arguments.size, "A size is frames,height,width")
     shown = _three(arguments.show_channels, "The channels to show are three, for red, green and blue")
-    info = add_network.add(
-        arguments.name, arguments.architecture, arguments.weights, (low, high), arguments.order, size, arguments.title,
-        arguments.licence, arguments.labels, shown,
-    )  # fmt: skip
+    described = (low, high), arguments.order, size, arguments.title, arguments.licence, arguments.labels
+    if arguments.code:
+        file, _, function = arguments.code.rpartition(":")
+        if not file or not function.isidentifier():
+            raise InvalidSpec(f"Code is FILE:FUNCTION, my_model.py:build for example; received {arguments.code!r}.")
+        info = add_network.add_code(arguments.name, Path(file), function, arguments.weights, *described)
+        ran = f"This ran {file}. Each worker that renders this network runs the copy of it that was made now."
+    else:
+        info = add_network.add(arguments.name, arguments.architecture, arguments.weights, *described, shown)
+        ran = ""
     proof, left_out = installed_weights.proof(info), installed_weights.left_out(info)
     channels = info.architecture.channels
     usual = {1: "shown in grey", 2: "shown red and green", 3: "shown in colour"}
-    described = usual.get(channels) or f"{', '.join(map(str, shown))} shown, the others follow their mean"
+    how = usual.get(channels) or f"{', '.join(map(str, shown))} shown, the others follow their mean"
     counted = f"{channels} channels" if channels > 1 else "one channel"
     console.result(
         {
@@ -33,10 +39,10 @@ def add(arguments: argparse.Namespace, console: Console) -> int:
             "default_size": list(info.default_size), "path": str(info.weights_path.parent),
             "fingerprint": installed_weights.fingerprint(info), "proof": asdict(proof), "left_out": left_out,
         },
-        f"{info.name} is added: {len(info.layers)} layers that can be targeted, {counted} ({described}), clips of "
+        f"{info.name} is added: {len(info.layers)} layers that can be targeted, {counted} ({how}), clips of "
         f"{'×'.join(map(str, info.default_size))}.",
         str(proof),
-        *filter(None, [left_out]),
+        *filter(None, [left_out, ran]),
         f"`c3dvis layers {info.name}` lists them.",
     )  # fmt: skip
     return 0
@@ -94,9 +100,15 @@ def _numbers(text: str) -> tuple[float, ...]:
 def add_arguments(adding: argparse.ArgumentParser, setting: argparse.ArgumentParser) -> None:
     """The arguments of `networks add` and `networks set`."""
     adding.add_argument("name", metavar="NAME", help="name for the network: lower-case letters, digits, . - _")
-    adding.add_argument(
-        "--architecture", type=Path, required=True, metavar="FILE",
-        help="model.onnx, model.keras, a whole Keras model in .h5, or the .json of model.to_json()",
+    model = adding.add_mutually_exclusive_group(required=True)
+    model.add_argument(
+        "--architecture", type=Path, metavar="FILE",
+        help="model.onnx, model.keras, a whole Keras model in .h5, or the .json of model.to_json(); read as data",
+    )  # fmt: skip
+    model.add_argument(
+        "--code", metavar="FILE:FUNCTION",
+        help="your own code that builds a Keras model, my_model.py:build; it is run now, and copied for the workers, "
+        "which run it too",
     )  # fmt: skip
     adding.add_argument("--weights", type=Path, metavar="FILE", help="the weights, if they are in a separate file")
     adding.add_argument(

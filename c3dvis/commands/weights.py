@@ -60,7 +60,7 @@ def check_command(arguments: argparse.Namespace, console: Console) -> int:
     if target in registry.names() and not Path(target).is_file():
         info = registry.describe(target)
         path = obtain.check(info)
-        if info.name in PACKAGED_WEIGHTS:
+        if info.name in PACKAGED_WEIGHTS or info.code:
             _print_installed(path, info, console)
             return 0
     else:

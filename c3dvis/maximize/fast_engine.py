@@ -33,7 +33,6 @@ from c3dvis.maximize.schedule import (
 )
 from c3dvis.maximize.volume.canvas import tile_canvas
 from c3dvis.maximize.volume.parametrization import Parametrization, Size
-from c3dvis.networks.compute.device import resolve_precision
 from c3dvis.networks.compute.network import Network
 from c3dvis.networks.graph.neuron_window import Window, window
 from c3dvis.spec import RenderSpec
@@ -153,7 +152,7 @@ class _BatchSearch:
         self._items = items
         self._spec = spec = items[0].spec  # for what the items have in common
         self._began = began
-        self._precision = resolve_precision(spec.precision)
+        self._precision = network.precision(spec.precision)
         self._schedule = Schedule.of(spec, network.info)
         self._size = (spec.frames, spec.height, spec.width)
         self._window = _window_of_neuron(network, spec)

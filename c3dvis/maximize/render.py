@@ -16,7 +16,7 @@ from c3dvis.maximize.engine_result import EngineResult
 from c3dvis.maximize.progress import OnProgress
 from c3dvis.maximize.quality import Quality
 from c3dvis.maximize.schedule import Schedule
-from c3dvis.networks.compute.device import describe_device, deterministic, resolve_precision
+from c3dvis.networks.compute.device import describe_device, deterministic
 from c3dvis.networks.compute.network import Network, load_network
 from c3dvis.networks.registry import describe
 from c3dvis.results import RenderResult
@@ -94,7 +94,7 @@ def render_batch(specs: Sequence[RenderSpec], on_progress: Sequence[OnProgress])
 def _prepare(spec: RenderSpec, network: Network | None = None) -> tuple[Network, Quality]:
     (network.info if network else describe(spec.network)).check(spec)
     network = network or load_network(spec.network)
-    return network, Quality(network, spec, resolve_precision(spec.precision))
+    return network, Quality(network, spec, network.precision(spec.precision))
 
 
 def _result(

@@ -33,6 +33,7 @@ class NetworkInfo:
         weights_file: name of the weights file in the network's folder.
         weights_sha256: of that file where there is one published file, else None.
         how_to_get: the command that installs the weights.
+        code: of a network that a user's own code builds, the name of the function; the weights file holds the code.
     """
 
     name: str
@@ -45,6 +46,7 @@ class NetworkInfo:
     weights_file: str
     weights_sha256: str | None
     how_to_get: str = ""
+    code: str = ""
 
     @property
     def layers(self) -> tuple[str, ...]:

@@ -17,6 +17,7 @@ from c3dvis.networks.graph.architecture import Architecture
 from c3dvis.networks.graph.base_operation import OPERATIONS
 from c3dvis.networks.graph.input_domain import InputDomain
 from c3dvis.networks.graph.operations import Weighted
+from c3dvis.networks.graph.traced import TracedArchitecture
 from c3dvis.networks.network_info import NetworkInfo
 from c3dvis.settings import weights_dir
 
@@ -74,6 +75,7 @@ def to_dict(info: NetworkInfo) -> dict[str, Any]:
         "default_size": info.default_size,
         **info.domain.to_dict(),
         "operations": info.architecture.to_dict()["operations"],
+        **({"code": info.code} if info.code else {}),
     }
 
 
@@ -93,17 +95,23 @@ def from_dict(name: str, described: Mapping[str, Any]) -> NetworkInfo:
     if len(size) != 3 or not all(1 <= value <= 1024 for value in size):
         raise ValueError(f"expected three sizes, received {size}")
     domain = InputDomain.from_dict(described)
+    code = str(described.get("code", ""))
+    if code and not code.isidentifier():
+        raise ValueError(f"expected the name of a function, received {code!r}")
+    source = "--code FILE:FUNCTION" if code else "--architecture FILE"
+    contents = {"name": name, "channels": domain.channels, "operations": operations}
     return NetworkInfo(
         name=name,
         title=str(described["title"]),
         licence=str(described["licence"]),
         source=str(described["source"]),
-        architecture=Architecture.from_dict({"name": name, "channels": domain.channels, "operations": operations}),
+        architecture=TracedArchitecture.of(contents, size) if code else Architecture.from_dict(contents),
         domain=domain,
         default_size=size,
-        weights_file=f"{name}.h5",
+        weights_file=f"{name}.zip" if code else f"{name}.h5",
         weights_sha256=None,
-        how_to_get=f"c3dvis networks add {name} --architecture FILE --weights FILE",
+        how_to_get=f"c3dvis networks add {name} {source} --weights FILE",
+        code=code,
     )
 
 

@@ -125,6 +125,12 @@ def wiring(info: NetworkInfo, layer: str, filter: int, weights: Weights | None =
             of several filters each.
         WeightsMissing, WeightsDamaged: the weights are not on this machine, or cannot be used.
     """
+    if info.code:
+        raise NoKernel(
+            f"c3dvis does not know how the layers of {info.name} are joined: its own code computes them. Take a "
+            "network that was added from a model's file.",
+            (),
+        )
     if weights is not None:
         return _wiring(info, layer, filter, weights)
     return _installed(info, layer, filter, installed_weights.fingerprint(info))

@@ -23,7 +23,6 @@ from c3dvis.maximize.energy.layer_response import layer_response
 from c3dvis.maximize.energy.objectives import filter_weights, position_weights, weighted_response
 from c3dvis.maximize.loop import TENSORFLOW
 from c3dvis.maximize.optimizers import Adam
-from c3dvis.networks.compute.device import resolve_precision
 from c3dvis.networks.compute.network import Network
 from c3dvis.results.texture_motion import positions
 from c3dvis.spec import RenderSpec
@@ -58,7 +57,7 @@ def refine(
     frames = clip.astype(np.float32) / 255
     shape = network.info.output_shape(spec.layer, *spec.size)
     filters = np.full(shape[3], 1 / shape[3], np.float32) if spec.objective == "layer" else filter_weights(spec, shape)
-    step = _compiled_step(network, spec.layer, spec.size, resolve_precision(spec.precision))
+    step = _compiled_step(network, spec.layer, spec.size, network.precision(spec.precision))
     target = (
         tf.constant(frames), tf.constant(np.stack(positions(displacement, margin), -1), tf.float32),
         tf.constant(position_weights(spec, shape)), tf.constant(filters[np.newaxis]),

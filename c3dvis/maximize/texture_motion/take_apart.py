@@ -15,7 +15,7 @@ from c3dvis.maximize.quality import Quality
 from c3dvis.maximize.texture_motion.flow import smoothed
 from c3dvis.maximize.texture_motion.reconstruction import reconstruct
 from c3dvis.maximize.texture_motion.refinement import STEPS, refine
-from c3dvis.networks.compute.device import deterministic, resolve_precision
+from c3dvis.networks.compute.device import deterministic
 from c3dvis.networks.compute.network import Network, load_network
 from c3dvis.results import RenderResult
 from c3dvis.results.texture_motion import LIKENESS, SHARES, TextureMotion
@@ -52,7 +52,7 @@ def take_apart(
 
     report(0)
     network = network or load_network(spec.network)
-    quality = Quality(network, spec, resolve_precision(spec.precision))
+    quality = Quality(network, spec, network.precision(spec.precision))
     activation = quality.shown_activation(result.clip)
     if activation <= 0:
         raise RenderFailed(

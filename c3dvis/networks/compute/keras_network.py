@@ -128,11 +128,14 @@ class KerasNetwork(Network):
         self.fingerprint = self._fingerprint()
 
     def prepared(self, spec: RenderSpec) -> RenderSpec:
-        self.fingerprint = self._fingerprint()
-        changes: dict[str, Any] = {"precision": "float32"} if spec.precision == "auto" else {}
-        if spec.size == _SIZE_OF_SPECS:
-            changes |= zip(("frames", "height", "width"), self.info.default_size, strict=True)
-        return super().prepared(spec.replace(**changes))
+        if not self.info.code:  # that of an archive is its own
+            self.fingerprint = self._fingerprint()
+        own = dict(zip(("frames", "height", "width"), self.info.default_size, strict=True))
+        return super().prepared(spec.replace(**own) if spec.size == _SIZE_OF_SPECS else spec)
+
+    def precision(self, asked: str) -> str:
+        del asked  # Keras computes in the model's own
+        return "float32"
 
     def forward(self, clips: tf.Tensor, layer: str) -> Response:
         with tf.GradientTape() as tape:

@@ -12,7 +12,7 @@ from cachetools import LRUCache, cachedmethod
 
 from c3dvis.errors import WeightsMissing
 from c3dvis.networks.compute import warm_up
-from c3dvis.networks.compute.device import fast_precision, grows_memory
+from c3dvis.networks.compute.device import fast_precision, grows_memory, resolve_precision
 from c3dvis.networks.compute.device_weights import DeviceWeights
 from c3dvis.networks.compute.forward import Response, forward, merge_parallel_convolutions, responses
 from c3dvis.networks.graph.operations import Concat, Conv
@@ -48,6 +48,14 @@ class Network:
         self._weights: Weights = installed_weights.read(info) if weights is None else weights
         self._on_device: dict[str, DeviceWeights] = {}
         self._models = LRUCache[Any, Any](_MODELS_KEPT)
+
+    def precision(self, asked: str) -> str:
+        """The precision that this network computes in, of the one that a spec names.
+
+        Raises:
+            InvalidSpec: this process cannot compute in it.
+        """
+        return resolve_precision(asked)
 
     def prepared(self, spec: RenderSpec) -> RenderSpec:
         """A spec for this network, and the network for a render of it: called before each render."""
@@ -171,7 +179,12 @@ def load_network(name: str) -> Network:
         network = _loaded.get(name)
         if network is None or network.fingerprint != installed_weights.fingerprint(info):
             grows_memory()
-            network = Network(info)
+            if info.code:
+                from c3dvis.networks.compute import own_code  # which imports this module
+
+                network = own_code.load(info)
+            else:
+                network = Network(info)
             network.to_device(fast_precision())
             warm_up.start(fast_precision())
             _loaded[name] = network

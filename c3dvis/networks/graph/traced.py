@@ -1,8 +1,9 @@
 """The architecture of a network that its own framework computes: of a layer only its name and shape are known."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from fractions import Fraction
+from typing import Any
 
 from c3dvis.errors import InvalidSpec
 from c3dvis.networks.graph.architecture import Architecture
@@ -48,6 +49,20 @@ class TracedArchitecture(Architecture):
     """
 
     size: Triple = (1, 1, 1)
+
+    @classmethod
+    def of(cls, described: Mapping[str, Any], size: Triple) -> "TracedArchitecture":
+        """The architecture that `to_dict` described, also after JSON, for clips of this size.
+
+        Raises:
+            ValueError, TypeError, KeyError: it does not describe layers of such a network.
+        """
+        operations = tuple(map(Operation.from_dict, described["operations"]))
+        if not all(isinstance(op, Traced) and op.inputs == ("input",) and op.size == size for op in operations):
+            raise ValueError("expected layers that read a clip of the network's size")
+        if len({op.name for op in operations} - {"input"}) != len(operations) or not operations:
+            raise ValueError("expected layers of different names")
+        return cls(described["name"], operations, described["channels"], size=size)
 
     def output_shape(self, layer: str, frames: int, height: int, width: int) -> Shape:
         if (frames, height, width) != self.size:

@@ -2,12 +2,13 @@
 
 A process of its own reads the model, writes the network's files and proves them (`proof/process.py`), since the
 libraries that read models are written in C and a damaged file can crash them. No code that the model contains or names
-is run.
+is run. `add_code` is another matter: it runs a user's own program, in such a process too.
 """
 
 import json
 import shutil
 from pathlib import Path
+from typing import Any
 
 from c3dvis.errors import InvalidSpec, WeightsDamaged
 from c3dvis.files import write_whole
@@ -19,6 +20,7 @@ from c3dvis.settings import weights_dir
 
 _PROCESS = "c3dvis.networks.proof.process"
 _TIMEOUT = 600.0  # seconds: two frameworks compute the whole network, perhaps on a busy machine
+_CODE_PROCESS = "c3dvis.networks.proof.code_process"
 
 
 def add(
@@ -51,27 +53,68 @@ def add(
         InvalidSpec: a name, a size, bounds or labels that cannot be used.
         WeightsDamaged: the files cannot be read, do not fit each other, or contain a layer that is not known here.
     """
+    request = {
+        "architecture": architecture, "weights": weights, "bounds": bounds, "order": order, "size": size,
+        "title": title, "licence": licence, "shown": shown,
+    }  # fmt: skip
+    return _add(name, _PROCESS, request, architecture, labels)
+
+
+def add_code(
+    name: str,
+    code: Path,
+    function: str,
+    weights: Path | None,
+    bounds: tuple[tuple[float, ...], tuple[float, ...]],
+    order: str = "RGB",
+    size: tuple[int, int, int] | None = None,
+    title: str = "",
+    licence: str = "",
+    labels: Path | None = None,
+) -> NetworkInfo:
+    """Add a network that a user's own code builds, or replace the one of that name. This runs the code.
+
+    Args:
+        code: a Python file that imports installed packages only. It is copied.
+        function: of that file; takes nothing and returns a Keras model.
+        weights: that the model's `load_weights` reads, or None.
+        name, bounds, order, size, title, licence, labels: as of `add`.
+
+    Raises:
+        InvalidSpec: a name, a size, bounds or labels that cannot be used; or a model that `from_keras` does not take.
+        WeightsDamaged: the code does not build a model, or the weights do not fit it.
+    """
+    for path in filter(None, (code, weights)):
+        if not path.is_file():
+            raise InvalidSpec(f"There is no file {path}.")
+    request = {
+        "code": code, "function": function, "weights": weights, "bounds": bounds, "order": order, "size": size,
+        "title": title, "licence": licence,
+    }  # fmt: skip
+    return _add(name, _CODE_PROCESS, request, code, labels)
+
+
+def _add(name: str, process: str, request: dict[str, Any], subject: Path, labels: Path | None) -> NetworkInfo:
+    """Have a process write the network's files, check its description, and install them."""
     if not user_networks.NAME.fullmatch(name) or name in registry.NAMES:
         raise InvalidSpec(
             f"A network cannot be called {name[:80]!r}: expected lower-case letters, digits, '.', '-' and '_', at most "
             f"60, and not {' or '.join(registry.NAMES)}."
         )
     folder = weights_dir() / name
-    target = folder / f"{name}.h5"
+    runs_code = process == _CODE_PROCESS
+    target = folder / f"{name}{'.zip' if runs_code else '.h5'}"
     new = [path for path in (folder, weights_dir()) if not path.exists()]
     try:
         with work_folder(target) as (work, install):
-            request = {
-                "name": name, "architecture": architecture, "weights": weights, "bounds": bounds, "order": order,
-                "size": size, "title": title, "licence": licence, "shown": shown,
-                "folder": work,
-            }  # fmt: skip
-            child_process.ask(_PROCESS, request, architecture, None, _TIMEOUT)
+            child_process.ask(process, {"name": name, "folder": work, **request}, subject, None, _TIMEOUT)
             description = (work / user_networks.DESCRIPTION).read_bytes()
             try:  # a file that took over the process may have written it
                 info = user_networks.from_dict(name, json.loads(description))
+                if bool(info.code) != runs_code:
+                    raise ValueError(f"it names code: {info.code!r}")
             except (ValueError, TypeError, KeyError, RecursionError) as error:
-                raise WeightsDamaged(f"{architecture} describes a network that cannot be used: {error}.") from None
+                raise WeightsDamaged(f"{subject} describes a network that cannot be used: {error}.") from None
             if labels is not None:
                 class_labels.check_labels(info, labels)
             install(work / target.name)
@@ -82,19 +125,3 @@ def add(
     finally:
         if new and not (folder / user_networks.DESCRIPTION).exists():
             shutil.rmtree(new[-1], ignore_errors=True)
-
-
-def remove(name: str) -> Path:
-    """Remove an added network from this machine; its results stay in the store.
-
-    Raises:
-        InvalidSpec: it was not added by a user.
-    """
-    if name not in user_networks.names():
-        raise InvalidSpec(
-            f"There is no added network {name[:60]!r}; there are {', '.join(user_networks.names()) or 'none'}."
-        )
-    folder = weights_dir() / name
-    (folder / user_networks.DESCRIPTION).unlink()  # first: the folder is no network without it
-    shutil.rmtree(folder)
-    return folder

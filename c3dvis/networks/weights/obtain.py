@@ -5,7 +5,7 @@ from pathlib import Path
 from c3dvis.errors import FetchFailed, WeightsDamaged, WeightsMissing
 from c3dvis.files import sha256_of
 from c3dvis.networks.network_info import NetworkInfo
-from c3dvis.networks.weights import installed_weights
+from c3dvis.networks.weights import installed_weights, provenance
 from c3dvis.networks.weights.fetch.address import fetch_address
 from c3dvis.networks.weights.fetch.http_settings import HttpSettings
 from c3dvis.networks.weights.fetch.package import fetch
@@ -113,6 +113,10 @@ def check(info: NetworkInfo) -> Path:
         return PACKAGED_WEIGHTS[info.name].verify()
     if not installed_weights.present(info):
         raise WeightsMissing(installed_weights.missing(info))
+    if info.code:  # an archive, which nothing but its own code can read
+        if not provenance.digest(info.weights_path)[1]:
+            raise WeightsDamaged(f"{info.weights_path} is not the archive that was added. Get it: {info.how_to_get}.")
+        return info.weights_path
     report = inspect(info, info.weights_path)
     if report.doubts:
         raise WeightsDamaged(f"{info.weights_path}: {report.doubts[0].detail}.")

@@ -40,7 +40,7 @@ from c3dvis.maximize.quality import Quality
 from c3dvis.maximize.schedule import Schedule, longest_wave
 from c3dvis.maximize.volume.parametrization import FourierVolume, Size
 from c3dvis.maximize.volume.random_views import random_views
-from c3dvis.networks.compute.device import configure, describe_device, resolve_precision
+from c3dvis.networks.compute.device import configure, describe_device
 from c3dvis.networks.compute.network import Network, load_network
 from c3dvis.networks.graph.operations import Conv
 from c3dvis.networks.registry import describe

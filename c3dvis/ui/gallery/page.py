@@ -1,6 +1,6 @@
 """The Gallery page: the filters of a layer as a wall of moving thumbnails, page by page."""
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 
 import streamlit as st
 
@@ -36,9 +36,11 @@ def page() -> None:
         resources = server_resources()
         sidebar = st.sidebar.container()  # first, since the rest of the page moves aside when it appears
         state = current_state("gallery", GalleryState)
+        renders = layer_renders(resources, state.specs())
+        state.page = min(state.page, _pages(ordered_filters(resources, state, renders)))
         write_address(state)
         _draw_head(resources, state)
-        active = bool(layer_renders(resources, state.specs()).active)
+        active = bool(renders.active)
         live_part(state, lambda: _draw_filters(resources, state, active), _REFRESH if active else None)
         draw_status_line(resources)
         with sidebar:
@@ -87,13 +89,16 @@ def _draw_sidebar(state: GalleryState) -> None:
         st.button("Use the default settings", key="g.defaults", on_click=state.use_default_settings)
 
 
+def _pages(numbers: Sequence[int]) -> int:
+    return max(1, -(-len(numbers) // PER_PAGE))
+
+
 @error_boundary("Gallery")
 def _draw_filters(resources: ServerResources, state: GalleryState, was_active: bool) -> None:
     renders = layer_renders(resources, state.specs())
     numbers = ordered_filters(resources, state, renders)
-    pages = max(1, -(-len(numbers) // PER_PAGE))
+    pages = _pages(numbers)
     if bool(renders.active) != was_active or state.page > pages:
-        state.page = min(state.page, pages)
         st.rerun()  # the whole page: it starts or stops to refresh, or has fewer pages than before
     shown = numbers[(state.page - 1) * PER_PAGE : state.page * PER_PAGE]
     _draw_renders(resources, state, renders, shown)
@@ -120,7 +125,9 @@ def _draw_wall(resources: ServerResources, state: GalleryState, renders: LayerRe
         pixels = thumbnail_pixels(thumbnail)
         shown_state = renders.cell_state(number) if number in renders.active else "dead" if dead else "stored"
         cells.append(Cell(str(number), title, caption, shown_state, link, pixels))
-    wall(cells, key="g.wall", label=f"Filters of {state.base.layer}", side=132)
+    kind, order = SHOW_TITLES[state.show].lower(), SORT_TITLES[state.sort].lower()
+    label = f"Filters of {state.base.layer}: {kind}, by {order}, page {state.page}"
+    wall(cells, key="g.wall", label=label, side=132)
 
 
 def _draw_renders(resources: ServerResources, state: GalleryState, renders: LayerRenders, shown: list[int]) -> None:

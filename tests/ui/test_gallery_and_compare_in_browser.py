@@ -3,6 +3,7 @@
 from collections.abc import Iterator
 from pathlib import Path
 
+import numpy as np
 import pytest
 from playwright.sync_api import Browser, Page, expect
 
@@ -11,7 +12,7 @@ from c3dvis.results import ResultStore
 from c3dvis.spec import RenderSpec
 from c3dvis.spec.text import query_text
 from tests.ui.conftest import Server, made_result
-from tests.visit import DESKTOP, visiting
+from tests.visit import DESKTOP, READ_CANVAS, visiting
 
 LAYER = "Mixed_3c"
 
@@ -106,6 +107,15 @@ def test_pinned_filters_play_in_step_and_a_sweep_renders(page: Page, server: Ser
     page.get_by_role("slider", name="Frame of all").fill("9")
     expect(wall).to_have_attribute("data-frame", "9")
     expect(page.get_by_text("differs from 1 in filter 3 → 4")).to_be_visible()
+    clip = made_result(RenderSpec(layer=LAYER, filter=3)).clip
+    for name, part in (("Row of the x–t slices", "xt"), ("Column of the y–t slices", "yt")):
+        page.get_by_role("slider", name=name).fill("20")
+        slices = wall.locator(f".slices .{part}")
+        expect(slices).to_have_count(2)
+        image = slices.first.evaluate(READ_CANVAS)
+        shown = np.array(image["data"], np.uint8).reshape(image["height"], image["width"], 4)[..., :3]
+        expected = clip[:, 22] if part == "xt" else clip[:, :, 22].transpose(1, 0, 2)
+        np.testing.assert_array_equal(shown, expected)
     page.goto(f"{server.url}/?layer={LAYER}&filter=3")
     page.get_by_role("link", name="Other seeds").click()
     expect(page.locator(".wall[data-cells='5']")).to_be_visible()

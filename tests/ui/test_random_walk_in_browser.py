@@ -21,7 +21,7 @@ from c3dvis.ui.gallery.page_state import SHOW_TITLES, SORT_TITLES
 from tests.ui.conftest import Server, made_result
 from tests.visit import DESKTOP, visiting
 
-BASE = RenderSpec(filter=0)
+BASE = RenderSpec(filter=0, seed=1)
 LAYERS = ("Mixed_3b", "Mixed_3c", "Conv3d_1a_7x7")
 ACTS = 12
 
@@ -89,7 +89,7 @@ class Walk:
     def __init__(self, page: Page, seed: int) -> None:
         self.page = page
         self.dice = random.Random(seed)
-        self.expected = {"layer": LAYERS[0]}
+        self.expected = {"layer": LAYERS[0], "seed": "1"}
 
     def act(self) -> None:
         """Does something that the page offers, and checks the page."""
@@ -179,7 +179,7 @@ class Walk:
 def test_the_parts_of_the_gallery_agree_whatever_is_pressed(browser: Browser, server: Server, seed: int) -> None:
     with visiting(browser, server.url, viewport=DESKTOP) as visit:
         page = visit.page
-        page.goto(f"{server.url}/gallery?layer={LAYERS[0]}&page=none&show=beauty&seed=many")
+        page.goto(f"{server.url}/gallery?layer={LAYERS[0]}&seed=1&page=none&show=beauty&iterations=many")
         walk = Walk(page, seed)
         walk.check()
         seen = [walk.seen()]

@@ -12,7 +12,7 @@ from c3dvis.ui.compare.page_state import Comparison
 from c3dvis.ui.components.share_link import share_link
 from c3dvis.ui.components.wall import Cell, clip_pixels, wall
 from c3dvis.ui.shared import navigation, pins
-from c3dvis.ui.shared.control_key import control_key
+from c3dvis.ui.shared.control import bound
 from c3dvis.ui.shared.downloads import draw_page_downloads
 from c3dvis.ui.shared.error_boundary import error_boundary
 from c3dvis.ui.shared.icon_button import icon_button
@@ -104,30 +104,21 @@ def _draw_sidebar(comparison: Comparison) -> None:
 
 
 def _draw_sweep(comparison: Comparison) -> None:
-    session, sweep = st.session_state, comparison.sweep
+    sweep = comparison.sweep
     st.markdown("**One setting, several values**")
-    field_key = control_key("k.sweep", sweep.name if sweep else "")
-
-    def start_sweep() -> None:
-        comparison.start_sweep(session[field_key])
-
+    swept = sweep.name if sweep else ""
     titles = {"": "No sweep: show the pinned", **_FIELD_TITLES}
     names = list(titles)
     st.selectbox(
-        "Setting", names, names.index(sweep.name if sweep else ""), key=field_key,
-        format_func=lambda name: titles[name], on_change=start_sweep,
+        "Setting", names, names.index(swept), format_func=lambda name: titles[name],
+        **bound("k.sweep", swept, comparison.start_sweep),
     )  # fmt: skip
     if not sweep:
         return
     draw_caption(f"{FIELDS[sweep.name].help} Swept for {full_title(sweep.spec)}.")
     text = sweep.values_text(", ") if comparison.typed_values is None else comparison.typed_values
-    values_key = control_key("k.values", text)
-
-    def set_values() -> None:
-        comparison.set_values(session[values_key])
-
     values_help = f"Numbers, separated by commas; at most {pins.MAX_PINS}."
-    st.text_input("Values", text, key=values_key, on_change=set_values, help=values_help)
+    st.text_input("Values", text, help=values_help, **bound("k.values", text, comparison.set_values))
 
 
 @error_boundary("Compare")

@@ -7,7 +7,7 @@ from c3dvis.results import RenderResult
 from c3dvis.results.interpretation import share_sentences
 from c3dvis.ui.components.texture_motion import texture_motion_message, texture_motion_view
 from c3dvis.ui.explore.page_state import CLIP, TEXTURE_AND_MOTION, VIEWS, ExploreState
-from c3dvis.ui.shared.control_key import control_key
+from c3dvis.ui.shared.control import bound
 from c3dvis.ui.shared.plain_text import draw_error
 from c3dvis.ui.shared.server_resources import ServerResources
 
@@ -25,13 +25,17 @@ def draw_texture_motion(resources: ServerResources, state: ExploreState, result:
     """
     if result.metrics.get("dead"):
         return False
-    key = control_key("view", state.view)
 
-    def choose() -> None:
-        state.view = st.session_state[key] or CLIP
+    def choose(view: str | None) -> None:
+        state.view = view or CLIP
 
     st.segmented_control(
-        "View", VIEWS, default=state.view, required=True, key=key, label_visibility="collapsed", on_change=choose
+        "View",
+        VIEWS,
+        default=state.view,
+        required=True,
+        label_visibility="collapsed",
+        **bound("view", state.view, choose),
     )
     if state.view != TEXTURE_AND_MOTION:
         return False

@@ -15,7 +15,7 @@ from c3dvis.ui.gallery.filter_order import ordered_filters
 from c3dvis.ui.gallery.page_state import PER_PAGE, SHOW_TITLES, SORT_TITLES, GalleryState
 from c3dvis.ui.gallery.renders import LayerRenders, layer_renders, seconds_left, start_renders, stop_renders
 from c3dvis.ui.shared import navigation
-from c3dvis.ui.shared.control_key import control_key
+from c3dvis.ui.shared.control import bound
 from c3dvis.ui.shared.downloads import draw_page_downloads
 from c3dvis.ui.shared.error_boundary import error_boundary
 from c3dvis.ui.shared.measures import measure_caption
@@ -68,10 +68,9 @@ def _draw_sidebar(state: GalleryState) -> None:
             state.set_layer(base.network, session["g.strip"].chosen)
 
     def choice(label: str, name: str, value: str, titles: Mapping[str, str], choose: Callable[[str], None]) -> None:
-        key = control_key(name, value)
         st.selectbox(
-            label, list(titles), list(titles).index(value), key=key, format_func=lambda option: titles[option],
-            on_change=lambda: choose(session[key]), help=_HELP.get(label),
+            label, list(titles), list(titles).index(value), format_func=lambda option: titles[option],
+            help=_HELP.get(label), **bound(name, value, choose),
         )  # fmt: skip
 
     # In a popover, whose content is created when it is opened: select boxes cost a browser more than the wall does.

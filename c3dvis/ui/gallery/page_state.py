@@ -55,6 +55,8 @@ class GalleryState(PageState):
 
     def set_layer(self, network: str, layer: str) -> None:
         """Show another layer, or the default layer of another network."""
+        if (network, layer) == (self.base.network, self.base.layer):
+            return
         if network != self.base.network:
             info = registry.describe(network)
             frames, height, width = info.default_size

@@ -17,8 +17,9 @@ from c3dvis.networks.registry import NetworkInfo
 from c3dvis.networks.weights import installed_weights, obtain, provenance
 from c3dvis.networks.weights.published_files import WEIGHTS_AT_URLS
 from c3dvis.spec.text import size_text
+from c3dvis.ui.network.diagram import draw_diagram, layer_link
 from c3dvis.ui.network.page_state import NetworkState
-from c3dvis.ui.shared.control_key import control_key
+from c3dvis.ui.shared.control import bound
 from c3dvis.ui.shared.error_boundary import error_boundary
 from c3dvis.ui.shared.navigation import current_state, write_address
 from c3dvis.ui.shared.page_title import draw_title
@@ -47,12 +48,12 @@ def page() -> None:
 def _draw(resources: ServerResources, state: NetworkState) -> None:
     state.draw_link_problems()
     names = registry.names()
-    key = control_key("network page", state.network)
 
-    def choose() -> None:
-        state.network = st.session_state[key]
+    def choose(name: str) -> None:
+        state.network = name
 
-    st.selectbox("Network", names, names.index(state.network), key=key, format_func=registry.title, on_change=choose)
+    binding = bound("network page", state.network, choose)
+    st.selectbox("Network", names, names.index(state.network), format_func=registry.title, **binding)
     info = registry.describe(state.network)
     draw_title(info.title)
     with st.container(key="network"):  # in a narrow window page.css puts the weights above the layers
@@ -63,8 +64,10 @@ def _draw(resources: ServerResources, state: NetworkState) -> None:
         st.markdown("## Layers")
         st.caption(
             f"For a clip of {size_text(info.default_size)}. The receptive field is the part of the clip "
-            f"(frames × rows × columns) that one position of the layer sees. {BEYOND_THE_CLIP}"
+            f"(frames × rows × columns) that one position of the layer sees. {BEYOND_THE_CLIP} "
+            "A layer leads to its filters."
         )
+        draw_diagram(info)
         _draw_layer_table(info)
 
 
@@ -72,7 +75,7 @@ def _draw_layer_table(info: NetworkInfo) -> None:
     rows = info.table(*info.default_size)
     cells = [
         (
-            f"{row.name} ({row.kind.replace('_', ' ')})",
+            layer_link(info, row, title := f"{row.name} ({row.kind.replace('_', ' ')})") or title,
             str(row.output_shape) if min(row.output_shape) >= 1 else "needs a larger clip",
             f"{row.parameters:,}",
             " × ".join(map(str, row.receptive_field)),

@@ -5,12 +5,14 @@ from html import escape
 
 import streamlit as st
 
+from c3dvis.ui.shared.page_links import PageLink
+
 
 def draw_table(
     heads: Sequence[str], rows: Sequence[Sequence[object]], *, numeric: bool = False, total: bool = False,
     empty: str = "",
 ) -> None:  # fmt: skip
-    """Draw a table; its cells are shown as plain text.
+    """Draw a table; its cells are shown as plain text, and a `PageLink` as a link.
 
     Args:
         heads: titles of the columns.
@@ -31,5 +33,5 @@ def draw_table(
 
 
 def _cells(row: Sequence[object]) -> str:
-    title, *others = (escape(str(cell)) for cell in row)
+    title, *others = (cell.html() if isinstance(cell, PageLink) else escape(str(cell)) for cell in row)
     return f'<th scope="row">{title}</th>' + "".join(f"<td>{cell}</td>" for cell in others)

@@ -73,7 +73,8 @@ def wall_message(cells: Sequence[Cell], *, label: str, side: int, scrub: bool) -
         cells: in the order in which they are shown.
         label: name of the wall for screen readers.
         side: width of a cell in CSS pixels.
-        scrub: whether there are a slider over the frames and buttons for single steps.
+        scrub: whether there are a slider over the frames and buttons for single steps, and, beside each clip whose
+            pixels are RGB bytes, its slices through space and time with sliders that place them.
     """
     payload: list[bytes] = []
     cell_headers: list[dict[str, Any]] = []

@@ -86,11 +86,21 @@ class Wall {
     this.scrub = make("input", { type: "range", min: 0, step: 1 });
     this.scrub.setAttribute("aria-label", "Frame of all");
     this.scrub.addEventListener("input", () => this.seek(Number(this.scrub.value)));
+    const cut = (text) => {
+      const label = make("label", { className: "cut", textContent: text });
+      const range = make("input", { type: "range", min: 0, max: 100, value: 50 });
+      range.addEventListener("input", () => this.cells.forEach((cell) => cell.slice?.()));
+      label.append(range);
+      this.bar.append(label);
+      return range;
+    };
     this.speed = make("select");
     this.speed.setAttribute("aria-label", "Speed, frames per second");
     for (const fps of SPEEDS) this.speed.append(make("option", { value: fps, textContent: `${fps} fps`, selected: fps === this.fps }));
     this.speed.addEventListener("change", () => (this.fps = Number(this.speed.value)));
     this.bar.append(this.play, this.back, this.scrub, this.forward, this.speed);
+    this.row = cut("Row of the x–t slices");
+    this.column = cut("Column of the y–t slices");
   }
 
   get frames() {
@@ -141,12 +151,40 @@ class Wall {
         this.drawCell(cell);
         this.root.dataset.drawn = this.cells.filter((other) => other.paint).length;
       });
-      link.append(cell.canvas);
+      link.append(this.root.classList.contains("scrubbed") && !pixels.columns ? this.makeSlices(cell, pixels, bytes) : cell.canvas);
     } else link.append(make("span", { className: "absent", textContent: STATE_TEXT[header.state] ?? "" }));
     if (header.taps) link.append(this.makeTaps(cell, header.taps, payload));
     link.append(make("span", { className: "title", textContent: header.title }));
     if (header.caption) link.append(make("span", { className: "caption", textContent: header.caption }));
     return cell;
+  }
+
+  /** A clip's slices x–t below it and y–t beside it, through the row and column that the sliders of the bar choose. */
+  makeSlices(cell, pixels, bytes) {
+    const [frames, height, width] = pixels.shape;
+    const box = make("span", { className: "slices" });
+    box.style.gridTemplateColumns = `${width}fr ${frames}fr`;
+    const canvases = [make("canvas", { width, height: frames, className: "xt" }), make("canvas", { width: frames, height, className: "yt" })];
+    const fill = (canvas, offset) => {
+      const image = new ImageData(canvas.width, canvas.height);
+      for (let y = 0, to = 0; y < canvas.height; y++)
+        for (let x = 0; x < canvas.width; x++, to += 4) {
+          const from = 3 * offset(x, y);
+          image.data.set([bytes[from], bytes[from + 1], bytes[from + 2], 255], to);
+        }
+      canvas.getContext("2d").putImageData(image, 0, 0);
+    };
+    cell.slice = () => {
+      const row = Math.round((this.row.value / 100) * (height - 1));
+      const column = Math.round((this.column.value / 100) * (width - 1));
+      fill(canvases[0], (x, t) => (t * height + row) * width + x);
+      fill(canvases[1], (t, y) => (t * height + y) * width + column);
+      Object.assign(box.dataset, { row, column });
+    };
+    for (const canvas of canvases) canvas.setAttribute("aria-hidden", "true");
+    box.append(cell.canvas, canvases[1], canvases[0]);
+    cell.slice();
+    return box;
   }
 
   /** All frames of a kernel side by side; the one that is played is outlined. */

@@ -57,7 +57,9 @@ def table_rows(page: AppTest) -> list[list[str]]:
     rows: list[list[str]] = []
     for table in (html.proto.body for html in page.get("html") if "<table" in html.proto.body):
         for row in re.findall(r"<tr>(.*?)</tr>", table):
-            rows.append([unescape(cell) for cell in re.findall(r"<t[hd][^>]*>(.*?)</t[hd]>", row)])
+            rows.append(
+                [unescape(re.sub("<[^>]+>", "", cell)) for cell in re.findall(r"<t[hd][^>]*>(.*?)</t[hd]>", row)]
+            )
     return rows
 
 

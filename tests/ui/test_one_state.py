@@ -44,7 +44,7 @@ LINKS: list[tuple[str, str]] = [
     ("Network", "network=c3d-sports1m"),
     ("Status", ""),
 ]
-PAGES = ("Explore", "Gallery", "Compare", "Network", "Status")
+PAGES = ("Explore", "Gallery", "Compare", "Network", "Status", "Method")
 NOT_PRESSED = re.compile("render|fetch|check|take apart|accept|cancel")
 """Keys of controls that start work; a page that is at work is walked through in Chromium."""
 
@@ -249,5 +249,5 @@ def links(page: AppTest) -> list[Address]:
 def test_a_reload_shows_the_same_and_back_undoes_one_act() -> None:
     # A run of a page takes a second on a busy machine.
     slow = [HealthCheck.too_slow, HealthCheck.data_too_large, HealthCheck.filter_too_much]
-    walks = settings(max_examples=4, stateful_step_count=8, deadline=None, suppress_health_check=slow)
+    walks = settings(max_examples=3, stateful_step_count=6, deadline=None, suppress_health_check=slow)
     run_state_machine_as_test(Visitor, settings=walks)

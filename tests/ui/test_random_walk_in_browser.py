@@ -23,7 +23,7 @@ from tests.visit import DESKTOP, visiting
 
 BASE = RenderSpec(filter=0, seed=1)
 LAYERS = ("Mixed_3b", "Mixed_3c", "Conv3d_1a_7x7")
-ACTS = 12
+ACTS = 10
 
 # Whether the heading, the strip, the wall, the counts, the buttons and the pager agree with the address.
 AGREE = """({filters, usual, shows, sorts}) => {
@@ -175,7 +175,7 @@ class Walk:
         return self.expected, self.page.evaluate(WALL)
 
 
-@pytest.mark.parametrize("seed", [1, 2])
+@pytest.mark.parametrize("seed", [7, 9])
 def test_the_parts_of_the_gallery_agree_whatever_is_pressed(browser: Browser, server: Server, seed: int) -> None:
     with visiting(browser, server.url, viewport=DESKTOP) as visit:
         page = visit.page

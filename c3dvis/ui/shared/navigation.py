@@ -59,6 +59,17 @@ class PageState:
             draw_warning(sentence, icon=":material/link_off:")
 
 
+class NothingToChoose(PageState):
+    """The state of a page without choices: its address has the pins alone."""
+
+    def load(self, query: Query) -> None:
+        """Take nothing from an address."""
+
+    def query(self) -> Mapping[str, str]:
+        """An address without a query."""
+        return {}
+
+
 State = TypeVar("State", bound=PageState)
 
 

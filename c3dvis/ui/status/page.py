@@ -8,7 +8,7 @@ import c3dvis
 from c3dvis.files import byte_size
 from c3dvis.networks.classes import full_title
 from c3dvis.ui.shared.error_boundary import error_boundary
-from c3dvis.ui.shared.navigation import PageState, Query, current_state, write_address
+from c3dvis.ui.shared.navigation import NothingToChoose, current_state, write_address
 from c3dvis.ui.shared.page_title import draw_title
 from c3dvis.ui.shared.plain_text import draw_error
 from c3dvis.ui.shared.render_progress import progress_text
@@ -19,21 +19,10 @@ from c3dvis.ui.shared.table import draw_table
 _PACKAGES = ("streamlit", "distributed", "tensorflow", "keras", "keras-vis", "numpy")
 
 
-class StatusState(PageState):
-    """The state of one visitor's page: there is nothing to choose on it."""
-
-    def load(self, query: Query) -> None:
-        """Take nothing from an address."""
-
-    def query(self) -> dict[str, str]:
-        """An address without a query."""
-        return {}
-
-
 def page() -> None:
     """Draw the page."""
     with error_boundary("Status"):
-        state = current_state("status", StatusState)
+        state = current_state("status", NothingToChoose)
         write_address(state)
         draw_title("Status")
         state.draw_link_problems()

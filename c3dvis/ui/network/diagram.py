@@ -10,8 +10,7 @@ from itertools import groupby
 import streamlit as st
 
 from c3dvis.networks import nearest_spec
-from c3dvis.networks.graph.architecture import LayerRow
-from c3dvis.networks.network_info import NetworkInfo
+from c3dvis.networks.network_info import LayerRow, NetworkInfo
 from c3dvis.spec import RenderSpec
 from c3dvis.ui.components.layer_strip import shape_text
 from c3dvis.ui.shared.page_links import PageLink

@@ -16,7 +16,17 @@ class C3dvisError(Exception):
 
     def __init__(self, message: str = "", command: str = "") -> None:
         super().__init__(message, command)
-        self.message, self.command = message, command
+
+    # From `args`, since an exception that comes from another process may have been made without `__init__`.
+    @property
+    def message(self) -> str:
+        """What a page shows."""
+        return self.args[0] if self.args else ""
+
+    @property
+    def command(self) -> str:
+        """What only the command line adds; may be empty."""
+        return self.args[1] if len(self.args) > 1 else ""
 
     def __str__(self) -> str:
         return f"{self.message} {self.command}".strip()

@@ -161,7 +161,7 @@ class RenderJob:
                 shown_activation=next(shown, None),
                 curve=list(self._curve),
                 preview=self._decoded_preview(),
-                error=str(self._error) if self._error else None,
+                error=self._error.message if self._error else None,
                 warning=self._warning,
                 attempt=max(1, self._attempt),
                 batch_size=self._batch_size,

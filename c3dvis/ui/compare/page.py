@@ -164,7 +164,7 @@ def _cell(
             pixels = clip_pixels(snapshot.preview, f"{job.key}.{snapshot.attempt}.{snapshot.step}")
         return Cell(name, title, caption, "running" if snapshot.state == "running" else "queued", link, pixels)
     if job and job.state == "failed":
-        return Cell(name, title, str(job.error), "failed", link)
+        return Cell(name, title, job.error.message if job.error else "", "failed", link)
     return Cell(name, title, state="absent", link=link)
 
 

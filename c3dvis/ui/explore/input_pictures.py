@@ -86,5 +86,5 @@ def _picture(
     if job and not job.is_finished:
         return InputPicture(source, spec, "running" if job.state == "running" else "queued")
     if job and job.state == "failed":
-        return InputPicture(source, spec, "failed", error=str(job.error))
+        return InputPicture(source, spec, "failed", error=job.error.message if job.error else None)
     return InputPicture(source, spec, "absent")

@@ -57,7 +57,7 @@ def layer_renders(resources: ServerResources, specs: tuple[RenderSpec, ...]) -> 
         if job and not job.is_finished:
             active[number] = job
         elif job and job.state == "failed" and number not in stored:
-            failed[number] = str(job.error)
+            failed[number] = job.error.message if job.error else "no reason was given"
     return LayerRenders(specs, keys, stored, active, failed)
 
 

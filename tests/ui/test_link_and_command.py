@@ -1,9 +1,12 @@
 """A spec as a link, a command line and a file name, and links with parts that have to be dropped."""
 
+import re
 import shlex
 from urllib.parse import parse_qsl
 
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
 from c3dvis.cli import make_parser
 from c3dvis.commands.render import spec_of
@@ -116,3 +119,33 @@ def test_differences_are_named_and_what_follows_the_engine_is_not() -> None:
     assert (
         text.differences(spec, spec.replace(objective="neuron", position=(1, 2, 3)))[1] == "position centre → [1, 2, 3]"
     )
+
+
+NAMES = st.text("ab_/-. é3", min_size=1, max_size=12).filter(str.isprintable)
+SPECS = st.builds(
+    RenderSpec,
+    network=NAMES,
+    layer=NAMES | st.just("Mixed_4d/Branch_1/Conv3d_0b_3x3"),
+    filter=st.integers(0, 3) | st.just(((1, 0.5), (3, -1.0))),
+    seed=st.integers(0, 2),
+    iterations=st.sampled_from([2, 144]),
+    contrast=st.sampled_from([0.0, 44.0]),
+    frames=st.sampled_from([8, 16]),
+)
+
+
+@given(st.lists(SPECS, min_size=2, max_size=2, unique=True))
+def test_file_names_tell_any_two_specs_apart(specs: list[RenderSpec]) -> None:
+    first, second = map(text.file_stem, specs)
+    assert first != second
+    assert re.fullmatch(r"[A-Za-z0-9_.+-]{1,200}", first)
+
+
+@given(st.lists(SPECS, min_size=2, max_size=4, unique=True))
+def test_heads_of_columns_tell_the_specs_apart(specs: list[RenderSpec]) -> None:
+    assert len(set(text.distinctions(specs))) == len(specs)
+
+
+def test_the_command_takes_the_clip_apart_where_it_is_shown_so() -> None:
+    words = shlex.split(text.command(RenderSpec(), "out.gif", texture_motion=True))
+    assert make_parser().parse_args(words[1:]).texture_motion

@@ -291,7 +291,7 @@ def test_the_page_paints_soon_after_streamlit_itself_would_and_the_volume_soon_a
         with visiting(browser, server.url, viewport=DESKTOP) as visit:
             visit.page.add_init_script(WATCH)
             visit.open(query_text(STORED))
-            visit.page.wait_for_function("window.seen.volume && window.seen.page")
+            visit.page.wait_for_function("() => window.seen.volume && window.seen.page")
             seen = visit.page.evaluate("window.seen")
             paints.append(visit.page.evaluate(FIRST_PAINT))
             delays.append(seen["volume"] / seen["page"])

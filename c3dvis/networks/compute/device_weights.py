@@ -57,7 +57,8 @@ class DeviceWeights:
         def layer() -> Any:
             name = keras_layers.layer_name(op.name)
             made = keras_layers.keras_layer(op, keras.layers, name=name, dtype=self._precision, trainable=False)
-            made.build(tuple(inputs[0].shape))
+            clips, *positions, channels = inputs[0].shape
+            made.build((clips, *[None] * len(positions), channels))  # at any size, as the layer is shared
             keras_layers.set_weights(made, op, *self._read(op.name))
             return made
 

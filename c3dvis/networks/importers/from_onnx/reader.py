@@ -77,9 +77,10 @@ def read(path: Path, size: tuple[int, int, int] | None = None) -> Imported:
     graph = file.model.graph
     clip = _clip(path, graph)
     sizes = _sizes(path, clip)
+    more = len(clip.type.tensor_type.shape.dim) - len(sizes)
     best = None
     for layout in _LAYOUTS:
-        translation = _Translation(file, clip.name, _input_view(sizes, layout, size), layout)
+        translation = _Translation(file, clip.name, _input_view(sizes, layout, size, more), layout)
         translation.run()
         if best is None or (translation.is_natural and not best.is_natural):
             best = translation
@@ -242,7 +243,7 @@ def _sizes(path: Path, clip: onnx.ValueInfoProto) -> list[int | None]:
     ]
     while len(sizes) > 5 and sizes[1] == 1:  # clips of a video, of which there is one
         del sizes[1]
-    if len(sizes) != 5 or len(dims) > 5 or any(size and size > _LARGEST for size in sizes):
+    if len(sizes) != 5 or any(size and size > _LARGEST for size in sizes):
         raise WeightsDamaged(
             f"{path} takes an input of shape {[size or '?' for size in sizes]}: expected (batch, channels, frames, "
             f"height, width), or the channels last, at most {_LARGEST} each."
@@ -250,14 +251,14 @@ def _sizes(path: Path, clip: onnx.ValueInfoProto) -> list[int | None]:
     return sizes
 
 
-def _input_view(sizes: Sequence[int | None], layout: str, asked: tuple[int, int, int] | None) -> View:
-    """The clip as the model's input, for one layout of it."""
+def _input_view(sizes: Sequence[int | None], layout: str, asked: tuple[int, int, int] | None, more: int) -> View:
+    """The clip as the model's input, for one layout of it; `more` axes of size 1 lie behind the batch."""
     usual = _USUAL | (dict(zip("thw", asked, strict=True)) if asked else {})
     known = {axis: size or usual[axis] for axis, size in zip(layout, sizes[1:], strict=True)}
     view = View("input", tuple(known[axis] for axis in "thwc"), ())
     batch = sizes[0] or 1
     first = (Factor("n", 1, batch),) if batch > 1 else ()
-    return View("input", view.shape, (first, *(view.whole(axis) for axis in layout)))
+    return View("input", view.shape, (first, *((),) * more, *(view.whole(axis) for axis in layout)))
 
 
 def _pair(pair: Pair) -> Pair:

@@ -75,8 +75,6 @@ def keras_layer(op: Operation, layers: Any, **options: Any) -> Any:
             return layers.Activation("linear", **options)
         case ops.Concat():
             return layers.Concatenate(**options)
-        case ops.Merge():  # these classes are named like Keras's layers
-            return getattr(layers, type(op).__name__)(**options)
     raise NotImplementedError(f"{type(op).__name__} has no Keras layer. Add one here.")
 
 

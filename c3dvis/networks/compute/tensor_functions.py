@@ -1,7 +1,7 @@
 """The kinds of operations that Keras has no layer for, as functions of tensors (N, t, h, w, channels)."""
 
 from collections.abc import Callable, Sequence
-from functools import partial
+from functools import partial, reduce
 from typing import Any
 
 import numpy as np
@@ -20,7 +20,7 @@ def tensor_function(op: Operation) -> Function | None:
     """The function that computes an operation without weights, and without its activation function.
 
     Returns:
-        None where Keras has a layer for the operation. The function of a `Merge` takes a list of tensors.
+        None where Keras has a layer for the operation that is right. The function of a `Merge` takes a list of tensors.
     """
     match op:
         case ops.MaxPool() if not op.is_plain:
@@ -39,8 +39,10 @@ def tensor_function(op: Operation) -> Function | None:
             return partial(_resize, op)
         case ops.Reduce():
             return partial(_reduce, op)
-        case ops.Divide():
-            return lambda values: tf.divide(*values)
+        case ops.Average():
+            return lambda values: reduce(tf.add, values) / len(values)
+        case ops.Merge():  # Keras 3.15 adds (N, t, 1, 1, 1) to the channels where there are as many of them as frames
+            return partial(reduce, _MERGES[type(op)])
     return None
 
 
@@ -48,9 +50,8 @@ def activation_function(activation: Activation) -> Function | None:
     """The function that an activation function is, or None where Keras has it."""
     if activation.function == "elu" and activation.alpha == 1:
         return None
-    if activation.function == "leaky_relu" and activation.high is not None:
-        high = activation.high
-        return lambda value: tf.minimum(tf.nn.leaky_relu(value, activation.negative_slope), tf.cast(high, value.dtype))
+    if activation.function == "leaky_relu" and (activation.high is not None or activation.negative_slope < 0):
+        return partial(_leaky_relu, activation)  # Keras refuses a slope below zero
     function = _ACTIVATIONS.get(activation.function)
     return function and partial(function, activation)
 
@@ -81,6 +82,10 @@ def grouped_convolution(op: ops.Conv, value: Tensor, kernel: Tensor) -> Tensor:
 
 
 _CHANNELS_TOGETHER = 64
+_MERGES: dict[type[ops.Merge], Function] = {
+    ops.Add: tf.add, ops.Subtract: tf.subtract, ops.Multiply: tf.multiply, ops.Divide: tf.divide,
+    ops.Maximum: tf.maximum, ops.Minimum: tf.minimum,
+}  # fmt: skip
 
 
 def padded(op: Any, value: Tensor, extra: Sequence[int] = (0, 0, 0), filling: float = 0.0) -> Tensor:
@@ -187,6 +192,12 @@ def _clip(activation: Activation, value: Tensor) -> Tensor:
     if activation.high is not None:
         value = tf.minimum(value, tf.constant(activation.high, value.dtype))
     return value if activation.low is None else tf.maximum(value, tf.constant(activation.low, value.dtype))
+
+
+def _leaky_relu(activation: Activation, value: Tensor) -> Tensor:
+    slope = tf.constant(activation.negative_slope, value.dtype)
+    value = tf.nn.relu(value) + slope * tf.minimum(value, 0)
+    return value if activation.high is None else tf.minimum(value, tf.constant(activation.high, value.dtype))
 
 
 def _elu(activation: Activation, value: Tensor) -> Tensor:

@@ -1,5 +1,6 @@
 """`Builder`: the operations of a network while its graph is translated, with their shapes and weights."""
 
+import math
 from dataclasses import replace
 from typing import Any
 
@@ -10,6 +11,9 @@ from c3dvis.networks.graph.base_operation import Activation, Operation, Shape
 from c3dvis.networks.graph.shape_operations import AXES
 from c3dvis.networks.importers.from_onnx.view import Factor, NotAView, View, volume_axes
 from c3dvis.networks.importers.imported import Pair
+
+_LARGEST = 1 << 28
+"""Numbers in an output; more than that is an attack."""
 
 
 class Builder:
@@ -46,6 +50,8 @@ class Builder:
         shape = op.output_shape([self._shapes[each] for each in op.inputs])
         if min(shape) < 1:
             raise NotAView("nothing is left of its input at this clip's size")
+        if math.prod(shape) > _LARGEST:
+            raise NotAView(f"its output of {shape} is too large")
         self.operations.append(op)
         self._shapes[name] = shape
         self._made[same] = name

@@ -4,6 +4,7 @@ Call this in a process with limited memory. External data is read from the model
 """
 
 import math
+from collections.abc import Iterable
 from pathlib import Path
 
 import numpy as np
@@ -17,6 +18,8 @@ from c3dvis.networks.weights.formats.stored_arrays import first_line
 _MAX_BYTES = (2 << 30) - 1
 """What protobuf reads at most."""
 _MAX_NODES = 50_000
+_MAX_CALLS = 100
+"""Functions of a model that may be within each other."""
 _MAX_OPSET = 26
 _NUMBERS = (
     onnx.TensorProto.FLOAT, onnx.TensorProto.FLOAT16, onnx.TensorProto.BFLOAT16, onnx.TensorProto.DOUBLE,
@@ -118,9 +121,25 @@ class OnnxFile:
 
 
 def _inlined(path: Path, model: onnx.ModelProto) -> onnx.ModelProto:
+    """The model with its own functions written out, of which there may be few."""
     from onnx import inliner
 
+    bodies = {(function.domain, function.name): function.node for function in model.functions}
+    sizes: dict[tuple[str, str], int] = {}
+
+    def size(nodes: Iterable[onnx.NodeProto], depth: int = 0) -> int:
+        """Number of nodes when all calls are written out; functions that call each other in a circle have no end."""
+        total = 0
+        for node in nodes:
+            call = (node.domain, node.op_type)
+            if call in bodies and call not in sizes:
+                sizes[call] = size(bodies[call], depth + 1) if depth < _MAX_CALLS else _MAX_NODES
+            total += sizes.get(call, 1)
+        return min(total, _MAX_NODES + 1)
+
+    if size(model.graph.node) > _MAX_NODES:
+        raise WeightsDamaged(f"{path} has functions that make more than {_MAX_NODES:,} nodes, or call themselves.")
     try:
         return inliner.inline_local_functions(model)
-    except (ValueError, RuntimeError, DecodeError) as error:
+    except (onnx.checker.ValidationError, ValueError, RuntimeError, DecodeError) as error:
         raise WeightsDamaged(f"{path} has functions that cannot be read: {first_line(error)}.") from None

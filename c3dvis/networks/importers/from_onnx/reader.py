@@ -24,6 +24,7 @@ from c3dvis.networks.importers.from_onnx.names import node_names
 from c3dvis.networks.importers.from_onnx.node import Node, NotTranslated, Value
 from c3dvis.networks.importers.from_onnx.view import Factor, NotAView, View
 from c3dvis.networks.importers.imported import Imported, Pair
+from c3dvis.networks.weights.formats.stored_arrays import first_line
 
 _TRANSLATIONS: dict[str, Callable[[Node], Any]] = {
     "Conv": windows.conv,
@@ -38,6 +39,8 @@ _LAYOUTS = ("cthw", "thwc", "tchw")
 """Orders of the clip's axes in the input, after the batch axis; most have the channels first."""
 _USUAL = {"t": 16, "h": 112, "w": 112, "c": 3}
 _LARGEST = 1024
+_DAMAGED = (TypeError, ValueError, AttributeError, IndexError, KeyError, OverflowError, ZeroDivisionError)
+"""What a translation meets where a setting is of another type or size than its operator has."""
 
 
 @dataclass(frozen=True)
@@ -73,8 +76,17 @@ def read(path: Path, size: tuple[int, int, int] | None = None) -> Imported:
     Raises:
         WeightsDamaged: the file cannot be read, or none of its convolutions can be computed here.
     """
-    file = OnnxFile(path)
-    graph = file.model.graph
+    try:
+        return _imported(OnnxFile(path), size)
+    except _DAMAGED as error:
+        raise WeightsDamaged(
+            f"{path} cannot be read: it has what ONNX does not allow ({type(error).__name__}: {first_line(error)}). "
+            "Export it again."
+        ) from None
+
+
+def _imported(file: OnnxFile, size: tuple[int, int, int] | None) -> Imported:
+    path, graph = file.path, file.model.graph
     clip = _clip(path, graph)
     sizes = _sizes(path, clip)
     more = len(clip.type.tensor_type.shape.dim) - len(sizes)
@@ -118,8 +130,9 @@ class _Translation:
         for node, name in zip(self._graph.node, node_names(self._graph, same), strict=True):
             try:
                 results = self._translated(node, name)
-            except (NotTranslated, NotAView) as error:
-                reason = f"{name} ({node.op_type[:40]}): {error}"
+            except (NotTranslated, NotAView, *_DAMAGED) as error:
+                why = f"its settings cannot be ({type(error).__name__})" if isinstance(error, _DAMAGED) else str(error)
+                reason = f"{name} ({_printable(node.op_type)}): {why}"
                 self.left_out.append(reason)
                 results = [_LeftOut(reason)] * len(node.output)
             for output, result in zip(node.output, results, strict=False):
@@ -135,10 +148,11 @@ class _Translation:
         def combine(op: ops.Weighted, scale: ops.Scale) -> None:
             weights[op.name] = folding.scaled(op, weights[op.name], weights[scale.name])
 
-        operations, folded = folding.fold(self._reached(), combine)
+        operations, folded = folding.fold(self._reached(), combine, self._addresses.__contains__)
         addresses = {name: self._addresses[name] for name in (op.name for op in operations) if name in self._addresses}
         for last, first in folded.items():  # in order: the last one that was folded wins
-            addresses[first] = self._addresses[last]
+            if last in self._addresses:
+                addresses[first] = self._addresses[last]
         outputs = [value.operation for output in self._graph.output
                    if isinstance(value := self._values.get(output.name), View)]  # fmt: skip
         if outputs:
@@ -259,6 +273,10 @@ def _input_view(sizes: Sequence[int | None], layout: str, asked: tuple[int, int,
     batch = sizes[0] or 1
     first = (Factor("n", 1, batch),) if batch > 1 else ()
     return View("input", view.shape, (first, *((),) * more, *(view.whole(axis) for axis in layout)))
+
+
+def _printable(text: str) -> str:
+    return "".join(filter(str.isprintable, text[:40]))
 
 
 def _pair(pair: Pair) -> Pair:

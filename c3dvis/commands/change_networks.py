@@ -1,6 +1,7 @@
 """`c3dvis networks add`, `set` and `remove`: settings of this machine, which the page cannot change."""
 
 import argparse
+import re
 from dataclasses import asdict
 from pathlib import Path
 
@@ -111,6 +112,8 @@ def add_arguments(adding: argparse.ArgumentParser, setting: argparse.ArgumentPar
         "which run it too",
     )  # fmt: skip
     adding.add_argument("--weights", type=Path, metavar="FILE", help="the weights, if they are in a separate file")
+    # argparse takes -1.9,-1.7 for an option unless it knows it as a number
+    adding._negative_number_matcher = re.compile(r"-[\d.]")
     adding.add_argument(
         "--range", nargs=2, required=True, metavar=("LOW", "HIGH"),
         help="input values of black and of white: 0 1, -1 1, 0 255; or one number per channel: 0,0,0 1,1,1",

@@ -42,7 +42,7 @@ def tensor_function(op: Operation) -> Function | None:
         case ops.Average():
             return lambda values: reduce(tf.add, values) / len(values)
         case ops.Merge():  # Keras 3.15 adds (N, t, 1, 1, 1) to the channels where there are as many of them as frames
-            return partial(reduce, _MERGES[type(op)])
+            return partial(_merge, _MERGES[type(op)])
     return None
 
 
@@ -98,6 +98,10 @@ def padded(op: Any, value: Tensor, extra: Sequence[int] = (0, 0, 0), filling: fl
 
 def _upper(op: Any) -> Any:
     return op.padding.upper()
+
+
+def _merge(function: Function, values: Sequence[Tensor]) -> Tensor:
+    return reduce(function, values)
 
 
 def _depthwise(op: ops.Conv, value: Tensor, kernel: Tensor) -> Tensor:

@@ -128,7 +128,7 @@ class RandomGraph:
 
     def function(self, value: str) -> str:
         kind = self.pick(list(_FUNCTIONS))
-        if kind == "Softmax" and self.graph.opset < 13:
+        if kind == "Softmax" and (self.graph.opset < 13 or self.channels(value) == 1):
             kind = "Tanh"
         return self.add(kind, value, **_FUNCTIONS[kind])
 

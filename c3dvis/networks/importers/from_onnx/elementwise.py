@@ -1,5 +1,6 @@
 """Translates what is computed number by number: activation functions, arithmetic with constants and between values."""
 
+import math
 from collections.abc import Callable, Sequence
 from dataclasses import replace
 from typing import Any
@@ -192,7 +193,9 @@ def _softmax(node: Node, view: View) -> View:
     rank = len(view.axes)
     axis = node.axis(node.attribute("axis", -1 if node.opset >= 13 else 1), rank)
     along = view.axes[axis : axis + 1] if node.opset >= 13 else view.axes[axis:]
-    if sum(along, ()) != view.whole("c") or view.whole("c") == ():
+    factors = [factor for each in along for factor in each]
+    is_channels = all(factor.axis == "c" for factor in factors)
+    if not factors or not is_channels or math.prod(factor.size for factor in factors) != view.size_of["c"]:
         raise NotTranslated(f"{node.kind} over other axes than the channels is not known here")
     return node.build.activation(node.name, view, "softmax" if node.kind == "Softmax" else "log_softmax")
 

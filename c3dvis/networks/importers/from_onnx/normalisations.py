@@ -14,11 +14,14 @@ from c3dvis.networks.importers.from_onnx.view import Factor, View
 def batch_norm(node: Node) -> View:
     """γ·(x − mean)/√(var + ε) + β as a factor and an offset."""
     view = node.view()
-    gamma, beta, mean, variance = (node.weights(index).astype(np.float64) for index in (1, 2, 3, 4))
+    if len(view.axes) < 2 or any(node.weights(index).shape != view.sizes[1:2] for index in (1, 2, 3, 4)):
+        raise NotTranslated("its weights do not fit its channels")
+    behind = [1] * (len(view.axes) - 2)
+    gamma, beta, mean, variance = (
+        view.per_channel(node.weights(index).astype(np.float64).reshape(-1, *behind)) for index in (1, 2, 3, 4)
+    )
     if node.attribute("training_mode", 0) or not node.attribute("spatial", 1):
         raise NotTranslated("it computes its statistics from the clip; export the model in evaluation mode")
-    if len(view.axes) < 2 or view.axes[1] != view.whole("c") or gamma.shape != (view.size_of["c"],):
-        raise NotTranslated("it does not normalise the channels")
     factor = gamma / np.sqrt(variance + float(node.attribute("epsilon", 1e-5)))
     return node.build.scale(node.name, view, factor, beta - mean * factor)
 
@@ -26,6 +29,8 @@ def batch_norm(node: Node) -> View:
 def instance_norm(node: Node) -> View:
     """One group for each index of the second axis; it may be a part of the channels: so exporters write GroupNorm."""
     view = node.view()
+    if len(view.axes) == 5 and {factor.axis for factor in view.axes[1]} <= {"c"}:  # shuffled before
+        view = node.build.as_volume(node.name, view)
     groups = view.sizes[1]
     gamma, beta = node.weights(1), node.weights(2)
     if gamma.shape != (groups,) or beta.shape != (groups,):

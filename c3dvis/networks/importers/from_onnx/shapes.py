@@ -10,7 +10,7 @@ import numpy as np
 
 from c3dvis.networks.graph import operations as ops
 from c3dvis.networks.importers.from_onnx.node import Node, NotTranslated, Value
-from c3dvis.networks.importers.from_onnx.view import View, volume_axes
+from c3dvis.networks.importers.from_onnx.view import NotAView, View, volume_axes
 
 _REDUCTIONS: dict[str, tuple[Literal["mean", "max", "min", "sum"], tuple[str, ...], tuple[str, ...]]] = {
     "ReduceMean": ("mean", (), ()),
@@ -50,7 +50,11 @@ def reshape(node: Node) -> View:
     known = math.prod(size for size in asked if size != -1)
     if asked.count(-1) > 1 or known < 1:
         raise NotTranslated(f"its shape {asked} cannot be")
-    return view.reshaped([math.prod(view.sizes) // known if size == -1 else size for size in asked])
+    sizes = [math.prod(view.sizes) // known if size == -1 else size for size in asked]
+    try:
+        return view.reshaped(sizes)
+    except NotAView:  # of a value whose channels were shuffled before
+        return node.build.as_volume(node.name, view).reshaped(sizes)
 
 
 def transpose(node: Node) -> View:

@@ -7,6 +7,7 @@ import argparse
 import re
 import runpy
 import shlex
+import shutil
 import subprocess
 import sys
 from collections.abc import Iterator
@@ -176,6 +177,11 @@ def at_hand(checkout: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Path]:
     save(model, checkout / "model.keras")
     save(model, checkout / "model.json")
     save(model, checkout / "model.weights.h5")
+    shutil.copy(checkout / "model.weights.h5", checkout / "mine.weights.h5")
+    (checkout / "my_model.py").write_text(
+        "import keras\n\ndef build():\n"
+        "    return keras.Sequential([keras.Input((8, 16, 16, 3)), keras.layers.Conv3D(4, 3, name='first')])\n"
+    )
     np.save(checkout / "c3d_mean.npy", np.array([90.0, 98.0, 101.0]))
     (checkout / "sports.txt").write_text("".join(f"sport {number}\n" for number in range(487)))
     (checkout / "recipe.json").write_text(RenderSpec(layer="Conv3d_1a_7x7", filter=9).to_json())

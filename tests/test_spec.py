@@ -168,7 +168,8 @@ def test_a_caption_names_exactly_the_settings_that_differ_from_the_defaults(name
         value = data.draw(st.integers(int(field.minimum or 0), int(field.maximum or 0)))
     else:
         value = data.draw(st.floats(field.minimum, field.maximum))
-    spec = RenderSpec(**{name: value})
+    changed: dict[str, Any] = {name: value}
+    spec = RenderSpec(**changed)
     shown = value_text(spec.to_dict()[name])
     assert changed_settings(spec) == ("" if spec.to_dict()[name] == default else f"{field_title(name)} {shown}")
 
@@ -191,4 +192,4 @@ def test_titles_count_in_the_singular_and_name_the_position_of_a_neuron() -> Non
 def test_the_range_of_a_whole_number_is_told_in_digits(name: str) -> None:
     field = FIELDS[name]
     with pytest.raises(InvalidSpec, match=rf"from {int(field.minimum)} to {int(field.maximum)}; received"):
-        RenderSpec(**{name: -1})
+        RenderSpec().replace(**{name: -1})

@@ -32,7 +32,8 @@ class RandomGraph:
 
     def __init__(self, seed: int) -> None:
         self.random = np.random.default_rng(seed)
-        self.size = (int(self.random.integers(3, 7)), *map(int, self.random.integers(6, 12, 2)))
+        frames, (height, width) = self.random.integers(3, 7), self.random.integers(6, 12, 2)
+        self.size = int(frames), int(height), int(width)
         channels = int(self.random.choice([1, 2, 3, 3, 4]))
         self.graph = Graph((1, channels, *self.size), self.pick(_OPSETS))
         self.graph.random = self.random

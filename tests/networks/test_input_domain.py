@@ -39,9 +39,11 @@ def test_numpy_and_tensorflow_give_the_same_bits(domain: InputDomain) -> None:
 
 def test_channels_that_are_not_shown_follow_the_brightness() -> None:
     domain = DOMAINS["five, others shown"]
-    unit = np.float32([0.2, 0.5, 0.8])
+    unit = np.array([0.2, 0.5, 0.8], np.float32)
     tensor = domain.from_unit(unit, *domain.bounds(1, 1))
-    np.testing.assert_allclose((tensor + 1) / (np.float32(domain.high) + 1), [0.5, 0.5, 0.5, 0.8, 0.2], rtol=1e-6)
+    np.testing.assert_allclose(
+        (tensor + 1) / (np.array(domain.high, np.float32) + 1), [0.5, 0.5, 0.5, 0.8, 0.2], rtol=1e-6
+    )
 
 
 def test_the_canonical_form() -> None:

@@ -1,6 +1,7 @@
 """A Keras model in memory: each layer as Keras computes it, rendered; model and process are left as they were."""
 
 import importlib
+from collections.abc import Iterator
 from typing import Any
 
 import keras
@@ -68,6 +69,19 @@ def randomised(model: Any) -> Any:
 @pytest.fixture(scope="module")
 def network() -> KerasNetwork:
     return c3dvis.from_keras(randomised(functional()), range=(0, 1))
+
+
+@pytest.fixture
+def untouched() -> Iterator[None]:
+    """TensorFlow as a process has it that did not configure it, also after tests that did."""
+    was = tf_config.is_op_determinism_enabled()
+    options = tf.config.optimizer.get_experimental_options()
+    tf_config.disable_op_determinism()
+    tf.config.optimizer.set_experimental_options({"disable_meta_optimizer": False})
+    yield
+    if was:
+        tf.config.experimental.enable_op_determinism()
+    tf.config.optimizer.set_experimental_options(options)
 
 
 def clip(channels: int = 3) -> np.ndarray:
@@ -151,6 +165,7 @@ def test_a_trained_model_is_another_network() -> None:
     assert second.metrics["shown_activation"] == pytest.approx(shown, rel=1e-4)
 
 
+@pytest.mark.usefixtures("untouched")
 def test_the_model_and_the_process_are_left_as_they_were() -> None:
     """A render once left deterministic operations on, in which training without a seed raises an error."""
     model = randomised(functional())
@@ -171,6 +186,7 @@ def test_the_model_and_the_process_are_left_as_they_were() -> None:
     tf.random.uniform(())  # needs a seed where operations are deterministic
 
 
+@pytest.mark.usefixtures("untouched")
 def test_deterministic_ends_with_the_last_that_is_inside() -> None:
     with deterministic():
         with deterministic():

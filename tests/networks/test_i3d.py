@@ -54,14 +54,14 @@ def test_every_convolution_and_block_can_be_targeted(network):
     np.testing.assert_allclose(block[..., 64 : 64 + 128], branch, rtol=1e-5, atol=1e-6)
 
 
-def test_respond_reads_rgb_bytes(network):
+def test_respond_reads_rgb_as_it_is_shown(network):
     clip = np.random.RandomState(2).randint(0, 256, (8, 32, 32, 3), np.uint8)
     tensor = clip.astype(np.float32) / 127.5 - 1
     np.testing.assert_allclose(
         network.respond(clip, "Conv3d_1a_7x7"),
         network.respond_to_input(tensor, "Conv3d_1a_7x7"), rtol=1e-4, atol=1e-5,
     )  # fmt: skip
-    with pytest.raises(ValueError, match="uint8 RGB"):
+    with pytest.raises(ValueError, match="black at 0 and white at 1"):
         network.respond(tensor, "Conv3d_1a_7x7")
 
 

@@ -49,7 +49,7 @@ LAYERS = {
     "slow_r50_ts": (70, ["blocks.0.conv", "blocks.1.res_blocks.0.branch2.conv_a", "blocks.5.proj"]),
     "monai_densenet121_ts": (179, ["features.conv0", "features.denseblock4.denselayer16.concat", "class_layers.out"]),
     "monai_unet_dynamo": (20, ["model.0.residual", "model.0.conv.unit0.conv", "model.2.1.conv.unit0.conv"]),
-    "monai_vnet_ts": (38, ["in_tr.conv_block.conv", "up_tr256.up_conv", "out_tr.conv2.conv"]),
+    "monai_vnet_ts": (38, ["in_tr.conv_block.conv", "up_tr256.up_conv", "out_tr.conv2"]),
 }
 """For each graph: its number of layers, and some of their names."""
 

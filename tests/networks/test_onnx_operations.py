@@ -33,8 +33,8 @@ def floats(*values: float) -> np.ndarray:
 CHANNELS = floats(0.5, -2, 1.5, 0.25).reshape(1, 4, 1, 1, 1)
 
 
-def conv(kernel: tuple[int, ...], **settings: Any) -> Make:
-    return lambda graph, value: graph.conv(value, 4, settings.pop("filters", 6), kernel, **settings)
+def conv(kernel: tuple[int, ...], filters: int = 6, **settings: Any) -> Make:
+    return lambda graph, value: graph.conv(value, 4, filters, kernel, **settings)
 
 
 def transposed(kernel: tuple[int, ...], groups: int = 1, **settings: Any) -> Make:

@@ -125,3 +125,19 @@ def _add(name: str, process: str, request: dict[str, Any], subject: Path, labels
     finally:
         if new and not (folder / user_networks.DESCRIPTION).exists():
             shutil.rmtree(new[-1], ignore_errors=True)
+
+
+def remove(name: str) -> Path:
+    """Remove an added network from this machine; its results stay in the store.
+
+    Raises:
+        InvalidSpec: it was not added by a user.
+    """
+    if name not in user_networks.names():
+        raise InvalidSpec(
+            f"There is no added network {name[:60]!r}; there are {', '.join(user_networks.names()) or 'none'}."
+        )
+    folder = weights_dir() / name
+    (folder / user_networks.DESCRIPTION).unlink()  # first: the folder is no network without it
+    shutil.rmtree(folder)
+    return folder

@@ -169,7 +169,9 @@ def test_render_watch_share(visit: Visit, browser: Browser, server: Server) -> N
     with visiting(browser, server.url) as other:  # a visitor who opens the copied address
         other.page.goto(visit.page.url)
         expect(other.player).to_have_attribute("data-clip", key)
+        expect(other.page.get_by_role("button", name="GIF")).to_be_visible()  # the page is there as a whole
         other.player.press("Home")
+        expect(other.player).to_have_attribute("data-frame", "0")
         np.testing.assert_array_equal(other.canvas_pixels(), first)
         assert other.download("NPY")[1] == clip
 

@@ -44,8 +44,9 @@ def read(path: Path, architecture: Architecture) -> dict[str, tuple[np.ndarray, 
     digest = hashlib.sha256(data).hexdigest()
     if digest != expected:
         raise WeightsDamaged(
-            f"The weights file {path} is damaged: expected SHA-256 {expected}, received {digest}.",
-            "Fetch it again: c3dvis weights fetch i3d-kinetics400.",
+            f"The weights file {path} is damaged: expected SHA-256 {expected}, received {digest}. It has to be fetched "
+            "again.",
+            "Run `c3dvis weights fetch i3d-kinetics400`.",
         )
     tree = _ArrayUnpickler(io.BytesIO(data)).load()
     arrays = dict(_leaves(tree, ""))

@@ -21,6 +21,7 @@ from bench.stand_in import Cluster
 from c3dvis.cli import main, make_parser
 from c3dvis.spec import RenderSpec
 from tests.networks.layouts import convolutions
+from tests.networks.onnx_models import Graph
 from tests.networks.test_user_networks import save
 
 ROOT = Path(__file__).resolve().parent.parent
@@ -177,6 +178,8 @@ def at_hand(checkout: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Path]:
     save(model, checkout / "model.keras")
     save(model, checkout / "model.json")
     save(model, checkout / "model.weights.h5")
+    graph = Graph((1, 3, 8, 16, 16))
+    graph.save(checkout / "r3d_18.onnx", graph.conv("input", 3, 4))
     shutil.copy(checkout / "model.weights.h5", checkout / "mine.weights.h5")
     (checkout / "my_model.py").write_text(
         "import keras\n\ndef build():\n"

@@ -38,6 +38,12 @@ class InvalidSpec(C3dvisError):
     exit_code = 2
 
 
+class InvalidSettings(C3dvisError):
+    """The settings file of the server cannot be used."""
+
+    exit_code = 2
+
+
 class UnknownNetwork(C3dvisError):
     """No network has that name."""
 

@@ -26,8 +26,8 @@ _INSTALL = "Run `python -m pip install -r requirements.txt`."
 PYTHONS = ((3, 11), (3, 13))
 PACKAGES = (
     "av", "cachetools", "diskcache", "distributed", "h5py", "imageio", "jinja2", "keras", "keras-vis", "matplotlib",
-    "numpy", "onnx", "onnxruntime", "pillow", "protobuf", "pypi-simple", "requests", "rich", "scipy", "starlette",
-    "streamlit", "tensorflow", "tf-keras",
+    "numpy", "onnx", "onnxruntime", "pillow", "prometheus-client", "protobuf", "psutil", "pydantic", "pypi-simple",
+    "requests", "rich", "scipy", "starlette", "streamlit", "tensorflow", "tf-keras",
 )  # fmt: skip
 LOW_DISK = 1e9  # bytes
 

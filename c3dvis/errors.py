@@ -104,6 +104,10 @@ class ClipUnreadable(C3dvisError):
     exit_code = 9
 
 
+class ClipTooShort(ClipUnreadable):
+    """A file has fewer frames than a window of it; stretched or looped it could be read."""
+
+
 class RenderFailed(C3dvisError):
     """The render failed: numbers overflowed, or memory ran out."""
 

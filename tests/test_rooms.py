@@ -12,7 +12,7 @@ PAGE = (ROOT / "docs" / "architecture.md").read_text("utf-8")
 ANYWHERE = {"errors", "settings", "files", "durations"}
 """Modules that every room may import: they import nothing but each other."""
 HEAVY = {
-    "tensorflow": ("networks.compute", "networks.proof", "maximize"),
+    "tensorflow": ("networks.compute", "networks.proof", "maximize", "probe"),
     "streamlit": ("ui",),
     "distributed": ("queue",),
 }

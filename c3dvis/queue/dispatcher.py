@@ -21,6 +21,8 @@ from c3dvis.maximize.schedule import batch_size
 from c3dvis.networks.registry import NetworkInfo, describe
 from c3dvis.networks.weights import installed_weights
 from c3dvis.queue.outbox import Confirmations
+from c3dvis.queue.probe_dispatch import ProbeDispatch
+from c3dvis.queue.probe_job import ProbeJob
 from c3dvis.queue.queue_status import DEVICE, METRIC
 from c3dvis.queue.render_job import RenderJob
 from c3dvis.queue.worker_errors import no_devices, render_refused, scheduler_unreachable, workers_killed
@@ -71,6 +73,7 @@ class Dispatcher:
         connected: whether the scheduler answers.
         had_workers: whether there has been a worker at any time.
         problem: a sentence about what is wrong now, or None.
+        probes: the questions about clips.
     """
 
     def __init__(self, scheduler: str | None, *, next_jobs: NextJobs, deliver: Deliver, patient: bool = False) -> None:
@@ -78,6 +81,7 @@ class Dispatcher:
         self.connected = False
         self.had_workers = False
         self.problem: str | None = None
+        self.probes = ProbeDispatch(self._send_weights)
         self._scheduler = scheduler
         self._next_jobs = next_jobs
         self._deliver = deliver
@@ -108,6 +112,10 @@ class Dispatcher:
         """
         self._in_loop(functools.partial(self._stop, job))
 
+    def stop_probe(self, job: ProbeJob) -> None:
+        """Cancel a question about a clip; from any thread."""
+        self._in_loop(functools.partial(self.probes.stop, job))
+
     def _stop(self, job: RenderJob) -> None:
         batch = self._batches.get(job)
         if batch and batch.task and all(other.is_finished for other in batch.jobs):
@@ -119,6 +127,7 @@ class Dispatcher:
         self._in_loop(lambda: self._main_task and self._main_task.cancel())
         if threading.current_thread() is not self._thread:
             self._thread.join(timeout=20)
+        self.probes.close()
 
     def _in_loop(self, function: Callable[[], object]) -> None:
         with contextlib.suppress(RuntimeError):  # the loop is closed, and with it everything that the call could change
@@ -161,6 +170,7 @@ class Dispatcher:
                 scheduler: Any = client.scheduler
                 self._update_workers((await scheduler.identity(n_workers=-1))["workers"])
                 self._assign(client)
+                self.probes.start(client)
                 self._confirmations.send(client, self.workers)
                 with contextlib.suppress(TimeoutError):
                     await asyncio.wait_for(self._wake.wait(), _POLL)
@@ -168,6 +178,7 @@ class Dispatcher:
             raise ConnectionError("the scheduler closed the connection")
         finally:
             workers, self.connected, self.workers = self.workers, False, {}
+            await self.probes.lost()
             tasks = {batch.task: batch for batch in self._batches.values() if batch.task}
             for task, batch in tasks.items():
                 if self._closing and not batch.returning:  # finished results are still stored
@@ -309,7 +320,9 @@ class Dispatcher:
 
     def _on_event(self, event: tuple[float, Mapping[str, Any]]) -> None:
         message = event[1]
-        if batch := self._submitted.get(message["task"]):
+        if message["kind"] == "probe":
+            self.probes.on_event(message)
+        elif batch := self._submitted.get(message["task"]):
             if message["kind"] == "started":
                 for job in batch.jobs:
                     job.started(message["worker"], len(batch.jobs))

@@ -13,7 +13,9 @@ from cachetools import FIFOCache
 from c3dvis.errors import C3dvisError, Cancelled, QueueClosed, RenderFailed
 from c3dvis.networks.registry import describe
 from c3dvis.networks.weights import installed_weights
+from c3dvis.probe.request import ProbeRequest
 from c3dvis.queue.dispatcher import Dispatcher
+from c3dvis.queue.probe_job import ProbeJob
 from c3dvis.queue.queue_status import QueueState, QueueStatus, worker_status
 from c3dvis.queue.render_job import JobState, MeasurementTime, RenderJob, texture_motion_key
 from c3dvis.settings import scheduler_address
@@ -114,6 +116,17 @@ class RenderQueue:
                 raise QueueClosed("The render queue is closed and takes no more work. Start the program again.")
             job = self._new_job(result.key, result.spec, source)
             self._start(job)
+        self._dispatcher.wake()
+        return job
+
+    def probe(self, request: ProbeRequest) -> ProbeJob:
+        """Ask a worker about a real clip; it is answered beside the renders, and its answer is not stored.
+
+        Raises:
+            QueueClosed: `close` was called.
+        """
+        job = ProbeJob(request, self._dispatcher.stop_probe)
+        self._dispatcher.probes.add(job)
         self._dispatcher.wake()
         return job
 

@@ -24,9 +24,10 @@ def _exit_with_parent() -> None:
 
 
 async def _serve(address: str) -> None:
-    # Without Dask's memory limit, which counts TensorFlow's memory as data that Dask could write to disk.
+    # Without Dask's memory limit, which counts TensorFlow's memory as data that Dask could write to disk. Renders are
+    # limited by their resource; the second thread answers questions about clips meanwhile.
     async with Worker(
-        address, host="127.0.0.1", nthreads=1, resources={DEVICE: 1}, memory_limit=0, silence_logs=logging.CRITICAL
+        address, host="127.0.0.1", nthreads=2, resources={DEVICE: 1}, memory_limit=0, silence_logs=logging.CRITICAL
     ) as worker:
         await worker.finished()
 

@@ -77,7 +77,7 @@ def render(specs_json: Sequence[str], algorithm: int, fingerprint: str) -> list[
 
     def work() -> list[RenderReply]:
         specs = [RenderSpec.from_json(text) for text in specs_json]
-        if missing := _lacks_weights(task, specs[0].network, fingerprint):
+        if missing := lacks_weights(task, specs[0].network, fingerprint):
             return [missing] * len(specs)
         return _from_outbox_or_rendered(specs, fingerprint, reporters, task.worker)
 
@@ -100,7 +100,7 @@ def take_apart(blob: bytes, algorithm: int, fingerprint: str) -> list[RenderRepl
         from c3dvis.results import RenderResult
 
         result = RenderResult.from_bytes(blob)
-        if missing := _lacks_weights(task, result.spec.network, fingerprint):
+        if missing := lacks_weights(task, result.spec.network, fingerprint):
             return [missing]
         import c3dvis
 
@@ -109,7 +109,7 @@ def take_apart(blob: bytes, algorithm: int, fingerprint: str) -> list[RenderRepl
     return _replies(task, algorithm, work, 1)
 
 
-def _lacks_weights(task: "RenderTask", network: str, fingerprint: str) -> RenderReply | None:
+def lacks_weights(task: "RenderTask", network: str, fingerprint: str) -> RenderReply | None:
     """Wait until this worker is ready for a network; the reply instead of a result if it lacks the weights.
 
     Raises:

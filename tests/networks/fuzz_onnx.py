@@ -27,7 +27,7 @@ import onnx
 from onnx import TensorProto, helper, numpy_helper
 
 from c3dvis.networks.importers.from_onnx import reader
-from c3dvis.networks.weights.child_process import MEMORY_LIMIT, last_message, limit_memory
+from c3dvis.networks.weights.child_process import WEIGHTS, last_message, limit_memory
 from tests.networks.onnx_models import Graph
 
 CANARY = b"not to be read"
@@ -248,7 +248,7 @@ def read(path: Path) -> dict[str, Any]:
 
 
 def _start() -> None:
-    limit_memory(MEMORY_LIMIT)
+    limit_memory(WEIGHTS.memory)
     sys.stderr = open(os.devnull, "w")  # noqa: PTH123, SIM115
 
 
@@ -272,7 +272,7 @@ def run(first: int, count: int, say: Callable[[str], None] = lambda _: None) -> 
                 except BrokenProcessPool:
                     raise AssertionError(f"{seed} ({damage}) killed the process that read it") from None
                 assert "traceback" not in result, f"{seed} ({damage}): {result['traceback']}"
-                assert result["peak"] < baseline + MEMORY_LIMIT, f"{seed} ({damage}) took {result['peak']:,} bytes"
+                assert result["peak"] < baseline + WEIGHTS.memory, f"{seed} ({damage}) took {result['peak']:,} bytes"
                 assert result["seconds"] < 60, f"{seed} ({damage}) took {result['seconds']:.0f} s"
                 ended["refused" if "error" in result else "left out" if result["report"]["left_out"] else "whole"] += 1
                 path.unlink()

@@ -27,7 +27,7 @@ from typing import Any
 import h5py
 import numpy as np
 
-from c3dvis.networks.weights.child_process import MEMORY_LIMIT, last_message, limit_memory
+from c3dvis.networks.weights.child_process import WEIGHTS, last_message, limit_memory
 from c3dvis.networks.weights.conversion import convert
 from c3dvis.networks.weights.sandbox import answer
 from tests.networks import layouts
@@ -346,7 +346,7 @@ def run(count: int, seed: int, folder: Path) -> tuple[Counter[str], Counter[str]
 
 def _start_worker() -> ProcessPoolExecutor:
     return ProcessPoolExecutor(
-        1, multiprocessing.get_context("spawn"), initializer=limit_memory, initargs=(MEMORY_LIMIT,)
+        1, multiprocessing.get_context("spawn"), initializer=limit_memory, initargs=(WEIGHTS.memory,)
     )
 
 

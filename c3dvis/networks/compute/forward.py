@@ -78,10 +78,22 @@ def forward(architecture: Architecture, weights: DeviceWeights, clips: tf.Tensor
 
 def responses(architecture: Architecture, weights: DeviceWeights, clips: tf.Tensor) -> dict[str, tf.Tensor]:
     """Responses of all layers that can be targeted, by name; arguments as of `forward`."""
+    found = values(architecture, weights, clips, architecture.layers)
+    return {layer: after for layer, (_, after) in found.items()}
+
+
+def values(
+    architecture: Architecture, weights: DeviceWeights, clips: tf.Tensor, layers: Sequence[str]
+) -> dict[str, tuple[tf.Tensor, tf.Tensor]]:
+    """Responses (before, after) the activation function of several layers, each of which is computed once.
+
+    In a graph, `tf.gradients` gives the gradient of one with respect to another. Arguments as of `forward`.
+    """
+    needed = {op.name for layer in layers for op in architecture.ancestry(layer)}
     tape = _Tape(weights, clips)
-    for group in merge_parallel_convolutions(architecture.operations):
-        tape.forward(group, set())
-    return {layer: tape.values[layer] for layer in architecture.layers}
+    for group in merge_parallel_convolutions([op for op in architecture.operations if op.name in needed]):
+        tape.forward(group, set(layers))
+    return {layer: (tape.values[tape.before(layer)], tape.values[layer]) for layer in layers}
 
 
 def merge_parallel_convolutions(operations: Sequence[Operation]) -> list[list[Operation]]:

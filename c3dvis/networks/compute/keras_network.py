@@ -156,6 +156,10 @@ class KerasNetwork(Network):
         calls = layer_calls(self._model, tf.constant(tensor[np.newaxis], tf.float32))
         return {path: tf.cast(call.value[0], tf.float32).numpy() for path, call in calls.items()}
 
+    def values(self, clips: tf.Tensor, layers: Sequence[str]) -> dict[str, tuple[tf.Tensor, tf.Tensor]]:
+        calls = layer_calls(self._model, clips)
+        return {layer: (calls[layer].value, calls[layer].value) for layer in layers}
+
     def model(self, layer: str, size: Triple, precision: str = "float32") -> Any:
         raise InvalidSpec(f"{self.name} is a model of your own: use it as you have it, in place of one of c3dvis's.")
 

@@ -14,7 +14,7 @@ from c3dvis.errors import WeightsMissing
 from c3dvis.networks.compute import warm_up
 from c3dvis.networks.compute.device import fast_precision, grows_memory, resolve_precision
 from c3dvis.networks.compute.device_weights import DeviceWeights
-from c3dvis.networks.compute.forward import Response, forward, merge_parallel_convolutions, responses
+from c3dvis.networks.compute.forward import Response, forward, merge_parallel_convolutions, responses, values
 from c3dvis.networks.graph.operations import Concat, Conv
 from c3dvis.networks.registry import NetworkInfo, describe
 from c3dvis.networks.weights import installed_weights
@@ -138,6 +138,15 @@ class Network:
         weights = self._device_weights("float32")
         compute: Any = tf.function(lambda clips: responses(self.architecture, weights, clips), autograph=False)
         return {name: value[0].numpy() for name, value in compute(clip).items()}
+
+    def values(self, clips: tf.Tensor, layers: Sequence[str]) -> dict[str, tuple[tf.Tensor, tf.Tensor]]:
+        """(before, after) the activation function of several layers, by name; to be called while a graph is traced.
+
+        Args:
+            clips: network input (N, T, H, W, channels) float32.
+            layers: names from `layers` that a clip of this size is large enough for.
+        """
+        return values(self.architecture, self._device_weights(clips.dtype.name), clips, layers)
 
     def weights(self, layer: str) -> tuple[np.ndarray, np.ndarray]:
         """(kernel, bias) float32 of an operation; the kernel's axes are `kernel_axes` of its class.

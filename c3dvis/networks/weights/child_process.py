@@ -16,6 +16,7 @@ import subprocess
 import sys
 import threading
 from collections.abc import Callable
+from dataclasses import dataclass
 from pathlib import Path
 from typing import IO, Any
 
@@ -27,18 +28,38 @@ from c3dvis.networks.weights.progress import OnProgress
 TIMEOUT = 120.0
 """Seconds without progress after which a file is given up."""
 
-MEMORY_LIMIT = 1 << 30
-"""Bytes of memory that reading a file may take, in addition to what the process has when it starts."""
 
-_PER_BYTE = 4
-"""Further bytes of memory for each byte of the file."""
+@dataclass(frozen=True)
+class Limits:
+    """What a file may cost, and how it is refused.
+
+    Attributes:
+        error: raised for a file that crashes what reads it, or asks for too much.
+        what: it is expected to be.
+        memory: bytes that reading it may take, in addition to what the process has when it starts.
+        per_byte: further bytes of memory for each byte of the file.
+    """
+
+    error: type[C3dvisError]
+    what: str
+    memory: int
+    per_byte: int
+
+
+WEIGHTS = Limits(WeightsDamaged, "a weights file", memory=1 << 30, per_byte=4)
+"""The limits of weights and models."""
 
 Answer = Callable[[dict[str, Any], Callable[[dict[str, Any]], None]], dict[str, Any]]
 """From a request and a function that sends progress messages to the report, as JSON values."""
 
 
 def ask(
-    module: str, request: dict[str, Any], subject: Path, on_progress: OnProgress | None = None, timeout: float = TIMEOUT
+    module: str,
+    request: dict[str, Any],
+    subject: Path,
+    on_progress: OnProgress | None = None,
+    timeout: float = TIMEOUT,
+    limits: Limits = WEIGHTS,
 ) -> dict[str, Any]:
     """The report that a module's `main` answers a request with, in a process of its own.
 
@@ -47,9 +68,10 @@ def ask(
         request: what `serve` passes on.
         subject: the file that is read, for error messages.
         timeout: seconds without progress after which the file is given up.
+        limits: those that the module's `serve` has too.
 
     Raises:
-        C3dvisError: as the child answered, or WeightsDamaged where it crashed or took too long.
+        C3dvisError: as the child answered, or the error of `limits` where it crashed or took too long.
     """
     package = str(Path(c3dvis.__file__).resolve().parents[1])
     search_path = os.pathsep.join([package, *filter(None, [os.environ.get("PYTHONPATH")])])
@@ -69,9 +91,9 @@ def ask(
             if on_progress:
                 on_progress(*message["progress"])
         if message is None:
-            raise WeightsDamaged(f"{subject} is refused: reading it {_death(process.wait())}.")
+            raise limits.error(f"{subject} is refused: reading it {_death(process.wait())}.")
     except queue.Empty:
-        raise WeightsDamaged(f"{subject} is refused: reading it took too long.") from None
+        raise limits.error(f"{subject} is refused: reading it took too long.") from None
     finally:
         process.kill()
         process.wait()
@@ -91,7 +113,11 @@ def report_of(message: dict[str, Any]) -> dict[str, Any]:
 
 
 def last_message(
-    answer: Answer, request: dict[str, Any], subject: Path, send: Callable[[dict[str, Any]], None]
+    answer: Answer,
+    request: dict[str, Any],
+    subject: Path,
+    send: Callable[[dict[str, Any]], None],
+    limits: Limits = WEIGHTS,
 ) -> dict[str, Any]:
     """The report or the error that a request ends with, as JSON values; called in the child."""
     try:
@@ -99,13 +125,13 @@ def last_message(
     except C3dvisError as error:
         return {"error": error.message, "command": error.command, "type": type(error).__name__}
     except MemoryError:
-        problem = "asks for more memory than a weights file needs"
+        problem = f"asks for more memory than {limits.what} needs"
     except RecursionError:
-        problem = "nests deeper than a weights file"
-    return {"error": f"{subject} is refused: it {problem}.", "type": WeightsDamaged.__name__}
+        problem = f"nests deeper than {limits.what}"
+    return {"error": f"{subject} is refused: it {problem}.", "type": limits.error.__name__}
 
 
-def serve(answer: Answer, subject: Callable[[dict[str, Any]], Path]) -> None:
+def serve(answer: Answer, subject: Callable[[dict[str, Any]], Path], limits: Limits = WEIGHTS) -> None:
     """Answer the one request on standard input, in the child.
 
     Args:
@@ -118,11 +144,11 @@ def serve(answer: Answer, subject: Callable[[dict[str, Any]], Path]) -> None:
         answers.write(json.dumps(message) + "\n")
         answers.flush()
 
-    limit_memory(MEMORY_LIMIT)
+    limit_memory(limits.memory)
     request = pickle.load(sys.stdin.buffer)
     with contextlib.suppress(OSError):  # of a file that is not there, the answer says so
-        limit_memory(MEMORY_LIMIT + _PER_BYTE * subject(request).stat().st_size)
-    send(last_message(answer, request, subject(request), send))
+        limit_memory(limits.memory + limits.per_byte * subject(request).stat().st_size)
+    send(last_message(answer, request, subject(request), send, limits))
 
 
 def limit_memory(more: int | None) -> None:

@@ -153,12 +153,9 @@ def make_parser() -> argparse.ArgumentParser:
     convert.add_argument("--trust", action="store_true", help=_TRUST)
     convert.set_defaults(run=weights.convert_command)
 
-    group = add(commands, "cache", "Describe, verify or empty the store of results.").add_subparsers(
-        dest="action", metavar="ACTION", required=True
-    )
-    add(group, "info", "Print the store's folder, size and number of results.").set_defaults(run=cache.info)
-    add(group, "verify", "Read every stored result and list the damaged ones.").set_defaults(run=cache.verify)
-    add(group, "clear", "Delete all stored results but those that come with c3dvis.").set_defaults(run=cache.clear)
+    storing = add(commands, "cache", "The store of results: describe, verify, repair, pin, export, import, clear.")
+    group = storing.add_subparsers(dest="action", metavar="ACTION", required=True)
+    cache.add_arguments(lambda name, text: add(group, name, text))
 
     add(commands, "doctor", "Check that this machine has everything that a render needs.").set_defaults(run=doctor.run)
     return parser

@@ -15,7 +15,8 @@ import c3dvis
 from c3dvis.cli import main as run_command
 from c3dvis.media import encode, encode_frames
 from c3dvis.results import RenderResult, Thumbnail
-from c3dvis.results.store import STARTER, STARTER_PICTURES
+from c3dvis.results.starters import STARTER_PICTURES
+from c3dvis.results.store import STARTER
 from c3dvis.results.thumbnails import ThumbnailFile
 
 README_PICTURE = Path(__file__).resolve().parent / "images" / "filters.gif"

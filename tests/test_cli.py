@@ -6,10 +6,13 @@ import os
 import pty
 import re
 import signal
+import sqlite3
 import subprocess
 import sys
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
+from urllib.parse import urlencode
 
 import h5py
 import imageio.v3 as iio
@@ -18,6 +21,7 @@ import pytest
 from PIL import Image
 
 import c3dvis
+from bench.stand_in import Cluster
 from c3dvis import media
 from c3dvis.cli import main, make_parser
 from c3dvis.commands.render import ENDINGS, spec_of
@@ -621,6 +625,62 @@ def test_damaged_result_is_named(run: Callable[..., tuple[int, str, str]], small
     assert "1 stored results are damaged and were set aside" in err
     code, out, _ = run("cache", "verify", "--json")
     assert (code, json.loads(out)["damaged"]) == (7, [small.key])
+
+
+def test_damaged_results_are_rendered_again(
+    run: Callable[..., tuple[int, str, str]], small: RenderResult, cache: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    lost = replace(small, spec=small.spec.replace(seed=7))
+    with ResultStore(cache) as store:
+        for result in (small, lost):
+            store.put(result)
+    for entry in cache.rglob("??/*.h5"):
+        entry.write_bytes(entry.read_bytes()[:-1])
+    with sqlite3.connect(cache / "results" / "summaries.db") as specs:
+        specs.execute("DELETE FROM spec WHERE key = ?", (lost.key,))
+    specs.close()
+    assert "c3dvis cache verify --repair" in run("cache", "verify")[2]
+    with Cluster(1, 0.1) as cluster:
+        monkeypatch.setenv("C3DVIS_SCHEDULER", cluster.address)
+        code, out, err = run("cache", "verify", "--repair", "--json")
+    told = json.loads(out)
+    assert (code, told["repaired"], told["damaged"]) == (7, [small.key], [lost.key])
+    assert "1 damaged results cannot be rendered again here: their settings were lost" in err
+    with ResultStore(cache) as store:
+        assert store.get(small.spec) is not None
+        assert store.stats().damaged == 1
+
+
+def test_results_are_pinned_exported_and_imported(
+    run: Callable[..., tuple[int, str, str]], fails: Callable[..., str], small: RenderResult, cache: Path,
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch,
+) -> None:  # fmt: skip
+    other = replace(small, spec=small.spec.replace(seed=7))
+    with ResultStore(cache) as store:
+        for result in (small, other):
+            store.put(result)
+    link = "https://example.org/?" + urlencode(other.spec.to_query())
+    assert json.loads(run("cache", "pin", link, "--json")[1]) == {"pinned": [other.key]}
+    assert json.loads(run("cache", "clear", "--json")[1])["removed"] == 1
+    assert json.loads(run("cache", "info", "--json")[1])["pinned"] == 1
+    with ResultStore(cache) as store:
+        store.put(small)
+    file = tmp_path / "results.zip"
+    assert "1 results" in run("cache", "export", "-o", file, "--pinned")[1]
+    assert "2 results" in run("cache", "export", "-o", file, "--layer", small.spec.layer)[1]
+    assert "Nothing would be exported" in fails(2, "cache", "export", "-o", file, "--layer", "none")
+    assert "key of 64 hex digits" in fails(2, "cache", "export", "-o", file, "https://example.org/")
+    assert "Render it first" in fails(2, "cache", "pin", "0" * 64)
+    assert json.loads(run("cache", "unpin", "--json")[1]) == {"unpinned": [other.key]}
+    monkeypatch.setenv("C3DVIS_CACHE_DIR", str(tmp_path / "elsewhere"))
+    told = json.loads(run("cache", "import", file, "--pin", "--json")[1])
+    assert told == {"stored": sorted([small.key, other.key]), "present": [], "refused": {}}
+    assert "2 were there already" in run("cache", "import", file)[1]
+    with ResultStore(tmp_path / "elsewhere") as store:
+        assert store.pinned() == {small.key, other.key}
+    code, out, err = run("cache", "import", tmp_path / "none.zip")
+    assert (code, out) == (7, "")
+    assert "expected a file that `c3dvis cache export` wrote. Received: No such file" in err
 
 
 def test_store_that_is_no_folder(fails: Callable[..., str], cache: Path) -> None:

@@ -33,6 +33,7 @@ SCRIPTS = [
 PROGRAMS = ("python", "python3", "c3dvis", "dask", "docker", "make", "kubectl", "pip")
 
 SMALL: dict[str, str] = {
+    "bench/faults.py": "--faults damaged,disk,clock --results 30 --damage 10",
     "bench/gpu/export_step.py": "--layer Conv3d_2c_3x3 --size 8x32x32 --batches 1,2 --precision float32",
     "bench/motion.py": "--layers Conv3d_1a_7x7 --filters 3",
     "bench/memory.py": "--renders 1 --iterations 1",
@@ -211,7 +212,8 @@ NOT_RUN = (
 
 def test_every_command_of_ours_runs(at_hand: Path, capfd: pytest.CaptureFixture[str]) -> None:
     lines = [line for line in CLI if not any(part in line for part, _ in NOT_RUN)]
-    order = ["networks add", "networks set", "weights fetch c3d-sports1m --file", "weights", "render", "atlas", ""]
+    order = ["networks add", "networks set", "weights fetch c3d-sports1m --file", "weights", "render", "atlas"]
+    order += ["cache pin", "cache export", ""]
     lines.sort(key=lambda line: (next(i for i, part in enumerate(order) if part in line), line))
     for line in lines:
         words = with_an_output(shlex.split(line)[1:])

@@ -10,7 +10,8 @@ import os
 import shutil
 import sqlite3
 import threading
-from collections.abc import Callable, Iterator, Sequence
+import time
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from pathlib import Path
 from typing import TypeVar
 
@@ -18,6 +19,7 @@ import diskcache
 
 from c3dvis.errors import ResultDamaged, StoreError
 from c3dvis.results import damage_repair as repair
+from c3dvis.results import pins
 from c3dvis.results.diskcache_entries import BlobCache
 from c3dvis.results.diskcache_index import Entry, Index, IndexDamaged
 from c3dvis.results.result_file import check_seal
@@ -26,6 +28,7 @@ from c3dvis.results.store_errors import read_error, write_error
 _log = logging.getLogger(__name__)
 _WRITE_ERRORS = (OSError, sqlite3.Error, diskcache.Timeout)
 _READ_ATTEMPTS = 5
+_CLOCK_TOLERANCE = 60.0  # seconds between the clocks of this machine and of a file server
 Answer = TypeVar("Answer")
 
 
@@ -34,7 +37,7 @@ class BlobFolder:
 
     Arguments:
         path: the folder; the first write creates it, readable by its owner alone.
-        size_limit: bytes above which the least recently used entries are deleted.
+        size_limit: bytes above which the least recently used entries are deleted, but no pinned one.
     """
 
     def __init__(self, path: Path, size_limit: int) -> None:
@@ -98,6 +101,24 @@ class BlobFolder:
         with contextlib.suppress(OSError):
             os.utime(self.path / entry.name)
 
+    def pinned(self) -> set[str]:
+        """Keys of the entries that are never deleted."""
+        return pins.pinned(self.path)
+
+    def pin(self, keys: Iterable[str]) -> None:
+        """Pin entries. Raises StoreError if the folder cannot be written."""
+        self._change_pins(pins.pin, keys)
+
+    def unpin(self, keys: Iterable[str]) -> None:
+        """Remove pins. Raises StoreError if the folder cannot be written."""
+        self._change_pins(pins.unpin, keys)
+
+    def _change_pins(self, change: Callable[[Path, Iterable[str]], None], keys: Iterable[str]) -> None:
+        try:
+            change(self.path, keys)
+        except OSError as error:
+            raise write_error("pins could not be changed", self.path, error) from error
+
     def write(self, key: str, data: bytes) -> list[str]:
         """Store a blob, replacing an earlier one; above the limit, the least recently used entries are deleted.
 
@@ -156,19 +177,26 @@ class BlobFolder:
                 self._add_file(key, file)
 
     def clear(self) -> int:
-        """Delete everything; returns the number of entries. Raises StoreError if the folder cannot be written."""
+        """Delete everything that is not pinned; returns how much that was.
+
+        Raises:
+            StoreError: the folder cannot be written.
+        """
         with self._lock:
             try:
                 if not self.path.exists():
                     return 0
                 # Files first: on a full disk that frees the space that a change of the index needs.
-                files = [file for _, file in repair.unindexed_files(self.path, indexed=(), min_age=0)]
+                kept = self.pinned()
+                found = repair.unindexed_files(self.path, indexed=(), min_age=0)
+                files = [file for key, file in found if key not in kept]
                 for file in files:
                     file.unlink(missing_ok=True)
                 shutil.rmtree(repair.quarantine(self.path), ignore_errors=True)
                 try:
-                    with self._writing() as cache:
-                        cache.clear()
+                    with self._writing() as cache, cache.transact():
+                        for key in {entry.key for entry in self._index.entries()} - kept:
+                            cache.delete(key)
                 except sqlite3.DatabaseError as error:
                     if not _is_damage(error):
                         raise
@@ -200,19 +228,22 @@ class BlobFolder:
         excess = cache.volume() - self.size_limit
         if excess <= 0:
             return
+        kept = self.pinned() | {keep}
         for entry in sorted(self._index.entries(), key=self._last_used):
-            if entry.key != keep:
+            if entry.key not in kept:
                 cache.delete(entry.key)
                 excess -= entry.size
                 yield entry.key
             if excess <= 0:
                 return
 
-    def _last_used(self, entry: Entry) -> float:
+    def _last_used(self, entry: Entry) -> tuple[bool, float]:
+        """Sorts entries by their last use; a use in the future was before the clock was set back."""
         try:
-            return (self.path / entry.name).stat().st_mtime
+            used = (self.path / entry.name).stat().st_mtime
         except OSError:
-            return 0.0
+            return False, 0.0
+        return used <= time.time() + _CLOCK_TOLERANCE, used
 
     def _add_file(self, key: str, file: Path) -> None:
         """Store an unindexed file as an entry if its seal is intact, else quarantine it."""

@@ -6,7 +6,7 @@ An entry's file contains its key, so no result is lost if the index is damaged.
 import sqlite3
 import time
 from collections.abc import Iterable, Iterator
-from contextlib import closing, contextmanager, suppress
+from contextlib import closing, contextmanager
 from pathlib import Path
 
 from diskcache.core import DBNAME
@@ -28,11 +28,13 @@ def quarantined_keys(folder: Path) -> list[str]:
 
 
 def quarantine_entry(folder: Path, key: str, file: Path) -> None:
-    """Move a damaged entry's file into the quarantine; nothing happens if the file no longer exists."""
+    """Move a damaged entry's file into the quarantine; for a file that no longer exists, an empty one is put there."""
     target = quarantine(folder) / f"{key}.h5"
     target.parent.mkdir(mode=0o700, exist_ok=True)
-    with suppress(FileNotFoundError):
+    try:
         file.replace(target)
+    except FileNotFoundError:
+        target.touch()
 
 
 def remove_from_quarantine(folder: Path, key: str) -> None:

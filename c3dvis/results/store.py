@@ -10,25 +10,24 @@ import sqlite3
 import threading
 from collections.abc import Sequence
 from dataclasses import dataclass
-from functools import cached_property
 from pathlib import Path
+from typing import NamedTuple
 
 import diskcache
 
-from c3dvis.errors import ResultDamaged, StoreError, WeightsMissing
+from c3dvis.errors import InvalidSpec, ResultDamaged, StoreError, WeightsMissing
+from c3dvis.files import byte_size
 from c3dvis.networks.registry import describe
 from c3dvis.networks.weights import installed_weights
 from c3dvis.results.blob_folder import BlobFolder
 from c3dvis.results.diskcache_index import Entry
 from c3dvis.results.render_result import RenderResult
+from c3dvis.results.starters import Starters, is_current
 from c3dvis.results.thumbnails import FILE_NAME, Thumbnail, ThumbnailFile, make_thumbnail
 from c3dvis.settings import cache_limit
 from c3dvis.spec import RenderSpec
 
 STARTER = Path(__file__).parent / "starter"
-
-STARTER_PICTURES = "pictures.db"
-"""A thumbnail file in the folder of the starters: pictures and measures of filters whose results do not come along."""
 
 _log = logging.getLogger(__name__)
 _KEY = re.compile(r"[0-9a-f]{64}")
@@ -43,6 +42,7 @@ class StoreStats:
         bytes: their size.
         starters: results that come with the program.
         damaged: quarantined entries.
+        pinned: results that are never deleted.
         hits, misses: look-ups by this object that found a result, and that did not.
         size_limit: bytes above which the least recently used results are deleted.
         path: folder of the entries.
@@ -52,10 +52,17 @@ class StoreStats:
     bytes: int
     starters: int
     damaged: int
+    pinned: int
     hits: int
     misses: int
     size_limit: int
     path: Path
+
+
+class _Loaded(NamedTuple):
+    entry: Entry
+    data: bytes
+    result: RenderResult
 
 
 def result_key(spec: RenderSpec) -> str:
@@ -72,7 +79,8 @@ class ResultStore:
     """A folder of results by key: a hash over spec, network and algorithm.
 
     A damaged entry raises nothing: it is quarantined, logged and reported by `verify`, and the look-up is a miss. When
-    the entries exceed the size limit, the least recently used are deleted one by one, but never the one just stored.
+    the entries exceed the size limit, the least recently used are deleted one by one, but never a pinned one or the one
+    just stored.
     Results in a read-only folder can be read. Several processes and threads may use one folder.
 
     Arguments:
@@ -90,10 +98,8 @@ class ResultStore:
                 f"The size limit of a store is impossible. Expected 1 byte or more. Received: {size_limit}."
             )
         self._folder = BlobFolder(Path(path).absolute() / "results", size_limit)
-        self._starter = starter
+        self._starters = Starters(starter)
         self._thumbnails = ThumbnailFile(self._folder.path / FILE_NAME)
-        self._starter_thumbnails: dict[str, Thumbnail] = {}
-        self._starter_pictures = ThumbnailFile(starter / STARTER_PICTURES) if starter else None
         self._lock = threading.Lock()
         self._hits = self._misses = 0
 
@@ -112,7 +118,8 @@ class ResultStore:
         """The result of that key (64 hex digits), or None."""
         if not _KEY.fullmatch(key):
             return self._counted(None)
-        return self._counted(self._stored(key) or self._starter_result(key))
+        result = self._stored(key) or self._starters.result(key)
+        return self._counted(result if result and is_current(result, key) else None)
 
     def put(self, result: RenderResult, data: bytes | None = None) -> None:
         """Store a result, replacing an earlier one of the same key.
@@ -131,6 +138,7 @@ class ResultStore:
             )
         evicted = self._folder.write(result.key, result.to_bytes() if data is None else data)
         self._thumbnails.put([make_thumbnail(result)])
+        self._thumbnails.put_specs({result.key: result.spec.to_json()})
         self._thumbnails.remove(evicted)
 
     def thumbnails(self, keys: Sequence[str], *, images: bool = True) -> dict[str, Thumbnail]:
@@ -149,13 +157,7 @@ class ResultStore:
         made = [make_thumbnail(result) for key in missing if (result := self._stored(key))]
         self._thumbnails.put(made)
         found.update((thumbnail.key, thumbnail) for thumbnail in made)
-        for key in self._starter_keys.intersection(keys) - found.keys():
-            if key not in self._starter_thumbnails and (result := self._starter_result(key)):
-                self._starter_thumbnails[key] = make_thumbnail(result)
-            if key in self._starter_thumbnails:
-                found[key] = self._starter_thumbnails[key]
-        if self._starter_pictures:
-            found |= self._starter_pictures.get([key for key in keys if key not in found], images=images)
+        found |= self._starters.thumbnails(set(keys) - found.keys(), images=images)
         return found
 
     def keys(self) -> list[str]:
@@ -164,15 +166,19 @@ class ResultStore:
         Raises:
             StoreError: the folder cannot be read.
         """
-        return sorted({*(entry.key for entry in self._folder.entries()), *self._starter_keys})
+        return sorted({*self.own_keys(), *self._starters.keys})
+
+    def own_keys(self) -> list[str]:
+        """Keys of the folder's results, sorted. Raises StoreError if it cannot be read."""
+        return [entry.key for entry in self._folder.entries()]
 
     def __contains__(self, key: object) -> bool:
         """Whether there is an entry of that key; unlike `get_key`, without opening it."""
-        return isinstance(key, str) and (self._folder.find(key) is not None or key in self._starter_keys)
+        return isinstance(key, str) and (self._folder.find(key) is not None or key in self._starters.keys)
 
     def present(self, keys: Sequence[str]) -> set[str]:
         """Those of the keys that are stored, in one query, without opening the results."""
-        return {entry.key for entry in self._folder.find_all(keys)} | self._starter_keys.intersection(keys)
+        return {entry.key for entry in self._folder.find_all(keys)} | self._starters.keys.intersection(keys)
 
     def stats(self) -> StoreStats:
         """Size, limit, hits and misses.
@@ -184,8 +190,9 @@ class ResultStore:
         return StoreStats(
             count=count,
             bytes=size,
-            starters=len(self._starter_keys),
+            starters=len(self._starters.keys),
             damaged=len(self._folder.quarantined_keys()),
+            pinned=len(self.pinned()),
             hits=self._hits,
             misses=self._misses,
             size_limit=self._folder.size_limit,
@@ -194,6 +201,8 @@ class ResultStore:
 
     def verify(self) -> list[str]:
         """Read every entry, quarantine the damaged ones, and add intact files that the index does not list.
+
+        `specs` then knows the specs of all that are intact.
 
         Returns:
             Keys of the damaged entries, including those quarantined earlier and not rendered again since.
@@ -205,12 +214,22 @@ class ResultStore:
         with contextlib.suppress(OSError, sqlite3.Error, diskcache.Timeout, StoreError):
             self._folder.repair()
         keys = [entry.key for entry in self._folder.entries()]
-        damaged = {key for key in keys if self._is_damaged(key)}
-        damaged.update(key for key in self._starter_keys if self._load_starter(key) is None)
+        known = self._thumbnails.specs(keys)
+        damaged, specs = set[str](), {}
+        for key in keys:
+            try:
+                found = self._load(key)
+            except (ResultDamaged, OSError):
+                damaged.add(key)
+            else:
+                if found and key not in known:
+                    specs[key] = found.result.spec.to_json()
+        self._thumbnails.put_specs(specs)
+        damaged.update(self._starters.damaged())
         return sorted(damaged.union(self._folder.quarantined_keys()))
 
     def clear(self) -> int:
-        """Delete every result in the folder, also the quarantined ones; starters stay.
+        """Delete every result in the folder, also the quarantined ones; pinned results and starters stay.
 
         Returns:
             How many results were removed.
@@ -221,6 +240,50 @@ class ResultStore:
         count = self._folder.clear()
         self._thumbnails.clear()
         return count
+
+    def specs(self, keys: Sequence[str]) -> dict[str, RenderSpec]:
+        """The specs of the folder's results of those keys, also of damaged ones, where they are known.
+
+        A result that an earlier version stored is known from its first `verify` on.
+        """
+        specs = {}
+        for key, text in self._thumbnails.specs(keys).items():
+            with contextlib.suppress(InvalidSpec):  # of another version, which had other fields
+                specs[key] = RenderSpec.from_json(text)
+        return specs
+
+    def file_of(self, key: str) -> bytes | None:
+        """The file of an intact result in the folder, as `RenderResult.to_bytes` makes it; None if there is none."""
+        try:
+            found = self._load(key)
+        except (ResultDamaged, OSError):
+            return None
+        return found.data if found else None
+
+    def pin(self, keys: Sequence[str]) -> None:
+        """Never delete these results, neither for room nor by `clear`.
+
+        Raises:
+            StoreError: they are not in the folder, are larger together than the size limit, or it cannot be written.
+        """
+        wanted = self.pinned().union(keys)
+        entries = self._folder.find_all(sorted(wanted))
+        if missing := set(keys) - {entry.key for entry in entries}:
+            raise StoreError(f"Expected keys of stored results to pin. Received: {', '.join(sorted(missing))}.")
+        if (size := sum(entry.size for entry in entries)) > self._folder.size_limit:
+            raise StoreError(
+                f"The results cannot be pinned: expected at most {byte_size(self._folder.size_limit)} of pinned "
+                f"results. Received: {byte_size(size)}. Raise C3DVIS_CACHE_LIMIT."
+            )
+        self._folder.pin(keys)
+
+    def unpin(self, keys: Sequence[str]) -> None:
+        """Remove pins; nothing happens to keys without one. Raises StoreError if the folder cannot be written."""
+        self._folder.unpin(keys)
+
+    def pinned(self) -> set[str]:
+        """Keys of the pinned results."""
+        return self._folder.pinned()
 
     def close(self) -> None:
         """Close the folder; the store opens it again when needed."""
@@ -248,51 +311,18 @@ class ResultStore:
         except OSError as error:
             _log.warning("The stored result %s cannot be read: %s", key, error)
             return None
-        if found is None or not _matches(found[1], key):
+        if found is None or not is_current(found.result, key):
             return None
-        self._folder.touch(found[0])
-        return found[1]
+        self._folder.touch(found.entry)
+        return found.result
 
-    def _load(self, key: str) -> tuple[Entry, RenderResult] | None:
+    def _load(self, key: str) -> "_Loaded | None":
         """The entry of that key; a damaged one is quarantined before the ResultDamaged is raised."""
         if (found := self._folder.read(key)) is None:
             return None
         entry, data = found
         try:
-            return entry, RenderResult.from_bytes(data)
+            return _Loaded(entry, data, RenderResult.from_bytes(data))
         except ResultDamaged as error:
             self._folder.quarantine(entry, error)
             raise
-
-    def _is_damaged(self, key: str) -> bool:
-        try:
-            self._load(key)
-        except (ResultDamaged, OSError):
-            return True
-        return False
-
-    def _starter_result(self, key: str) -> RenderResult | None:
-        result = self._load_starter(key)
-        return result if result is not None and _matches(result, key) else None
-
-    def _load_starter(self, key: str) -> RenderResult | None:
-        if self._starter is None:
-            return None
-        path = self._starter / f"{key}.h5"
-        try:
-            return RenderResult.from_bytes(path.read_bytes())
-        except FileNotFoundError:
-            return None
-        except (ResultDamaged, OSError) as error:
-            _log.warning("The starter result %s cannot be used: %s", path, error)
-            return None
-
-    @cached_property
-    def _starter_keys(self) -> set[str]:
-        files = self._starter.glob("*.h5") if self._starter else ()
-        return {path.stem for path in files if _KEY.fullmatch(path.stem)}
-
-
-def _matches(result: RenderResult, key: str) -> bool:
-    """Whether this version of the program gives the result that key; an older version may have stored it."""
-    return result.is_current and result.key == key

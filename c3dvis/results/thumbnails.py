@@ -1,14 +1,15 @@
-"""Thumbnails of results with their measures, kept in one SQLite file beside the results.
+"""Thumbnails of results with their measures and specs, kept in one SQLite file beside the results.
 
 A page of the gallery needs one query here instead of opening 24 results. The file contains nothing that the results do
-not contain: a missing or unreadable thumbnail is made again.
+not contain: a missing or unreadable thumbnail is made again. The specs outlive damage to a result, so that it can be
+rendered again.
 """
 
 import json
 import logging
 import sqlite3
 import threading
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from contextlib import closing
 from pathlib import Path
 from typing import Any, NamedTuple
@@ -89,15 +90,34 @@ class ThumbnailFile:
             return {}
         return found
 
+    def specs(self, keys: Sequence[str]) -> dict[str, str]:
+        """The specs of those keys that are in the file, as JSON."""
+        if not self.file.exists():
+            return {}
+        query = "SELECT key, json FROM spec WHERE key IN (SELECT value FROM json_each(?))"
+        try:
+            with closing(self._connect()) as connection:
+                return dict(connection.execute(query, (json.dumps(keys),)))
+        except sqlite3.Error as error:
+            if "no such table" not in str(error):  # a file of version 0.1 has none
+                _log.warning("The specs in %s cannot be read: %s", self.file, error)
+            return {}
+
+    def put_specs(self, specs: Mapping[str, str]) -> None:
+        """Store specs as JSON by key, replacing earlier ones."""
+        self._change("INSERT OR REPLACE INTO spec VALUES (?, ?)", list(specs.items()))
+
     def put(self, thumbnails: Iterable[Thumbnail]) -> None:
         """Store thumbnails, replacing earlier ones of the same keys."""
         rows = [(t.key, json.dumps(t.metrics), *t.shape, t.columns, t.image) for t in thumbnails]
         self._change("INSERT OR REPLACE INTO summary VALUES (?, ?, ?, ?, ?, ?, ?)", rows)
 
     def remove(self, keys: Iterable[str]) -> None:
-        """Delete the thumbnails of those keys."""
+        """Delete the thumbnails and specs of those keys."""
+        rows = [(key,) for key in keys]
         if self.file.exists():
-            self._change("DELETE FROM summary WHERE key = ?", [(key,) for key in keys])
+            for table in ("summary", "spec"):
+                self._change(f"DELETE FROM {table} WHERE key = ?", rows)
 
     def clear(self) -> None:
         """Delete the file."""
@@ -114,6 +134,7 @@ class ThumbnailFile:
                         "CREATE TABLE IF NOT EXISTS summary (key TEXT PRIMARY KEY, metrics TEXT NOT NULL, "
                         "frames INTEGER, height INTEGER, width INTEGER, columns INTEGER, thumbnail BLOB)"
                     )
+                    connection.execute("CREATE TABLE IF NOT EXISTS spec (key TEXT PRIMARY KEY, json TEXT NOT NULL)")
                     connection.executemany(statement, rows)
             except sqlite3.OperationalError as error:  # a full disk, a read-only folder
                 _log.warning("Thumbnails were not stored in %s: %s", self.file, error)

@@ -68,10 +68,11 @@ def test_verify_reports_what_is_damaged(
     assert filled.keys() == sorted(make_result(seed).key for seed in (0, 2, 3))
 
 
+@pytest.mark.parametrize("damage", DAMAGE.values(), ids=DAMAGE)
 def test_what_a_look_up_set_aside_is_reported_until_it_is_rendered_again(
-    filled: ResultStore, make_result: MakeResult
+    filled: ResultStore, make_result: MakeResult, damage: Callable[[Path], Any]
 ) -> None:
-    flip(entry_file(filled, make_result(1)))
+    damage(entry_file(filled, make_result(1)))
     assert filled.get(make_result(1).spec) is None
     assert filled.stats().damaged == 1
     assert filled.verify() == filled.verify() == [make_result(1).key]

@@ -7,7 +7,8 @@ import numpy as np
 from c3dvis.media import decode_frames, encode_frames
 from c3dvis.networks.registry import describe
 from c3dvis.results import RenderResult, ResultStore
-from c3dvis.results.store import STARTER, STARTER_PICTURES, result_key
+from c3dvis.results.starters import STARTER_PICTURES
+from c3dvis.results.store import STARTER, result_key
 from c3dvis.spec import RenderSpec
 from c3dvis.ui.components.layer_strip import strip_blocks
 

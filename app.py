@@ -5,6 +5,7 @@ from pathlib import Path
 import streamlit as st
 from starlette.middleware import Middleware
 
+from c3dvis.access.gate import gate
 from c3dvis.ui.index_page import IndexPage
 
-app = st.App(Path(__file__).parent / "c3dvis" / "ui" / "dashboard.py", middleware=[Middleware(IndexPage)])
+app = st.App(Path(__file__).parent / "c3dvis" / "ui" / "dashboard.py", middleware=[*gate(), Middleware(IndexPage)])

@@ -1,7 +1,7 @@
 """The `c3dvis` command: its arguments, and the conversion of errors into one sentence and an exit code.
 
-The commands themselves are in `c3dvis.commands`. No command imports Streamlit. Only `render` and `doctor` import
-TensorFlow in this process.
+The commands themselves are in `c3dvis.commands`. Only `doctor --public` imports Streamlit. Only `render` and `doctor`
+import TensorFlow in this process.
 """
 
 import argparse
@@ -157,7 +157,9 @@ def make_parser() -> argparse.ArgumentParser:
     group = storing.add_subparsers(dest="action", metavar="ACTION", required=True)
     cache.add_arguments(lambda name, text: add(group, name, text))
 
-    add(commands, "doctor", "Check that this machine has everything that a render needs.").set_defaults(run=doctor.run)
+    check = add(commands, "doctor", "Check that this machine has everything that a render needs.")
+    check.add_argument("--public", action="store_true", help="check what is still open on a server for many people")
+    check.set_defaults(run=doctor.run)
     return parser
 
 

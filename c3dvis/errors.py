@@ -44,6 +44,10 @@ class InvalidSettings(C3dvisError):
     exit_code = 2
 
 
+class NotAllowed(C3dvisError):
+    """The visitor of a public server may not do this."""
+
+
 class UnknownNetwork(C3dvisError):
     """No network has that name."""
 

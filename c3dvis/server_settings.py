@@ -7,13 +7,14 @@ With `mode = "public"`, what the file does not set has the default of a server t
 """
 
 import os
+import re
 import tomllib
 from functools import cache
 from pathlib import Path
 from typing import Annotated, Any, Literal
 
-from pydantic import BaseModel, ConfigDict, Field, ValidationError
-from pydantic_core import ErrorDetails
+from pydantic import AfterValidator, BaseModel, ConfigDict, Field, ValidationError
+from pydantic_core import ErrorDetails, PydanticCustomError
 
 from c3dvis.errors import InvalidSettings
 
@@ -35,6 +36,40 @@ Positive = Annotated[float, Field(gt=0)]
 
 class _Section(BaseModel):
     model_config = ConfigDict(frozen=True, extra="forbid", strict=True)
+
+
+def _text(pattern: str, expected: str) -> AfterValidator:
+    """Checks a text, and says what is expected in its place."""
+
+    def check(text: str) -> str:
+        if not re.fullmatch(pattern, text, re.IGNORECASE):
+            raise PydanticCustomError("text", "{expected}", {"expected": expected})
+        return text
+
+    return AfterValidator(check)
+
+
+_NAME = r"(?:[\w-]+\.)*[\w-]+"
+_ADDRESS = rf"[^@\s]+@{_NAME}"
+Host = Annotated[str, _text(_NAME, "a host name without scheme and port, such as 'c3dvis.lab.example'")]
+Address = Annotated[str, _text(_ADDRESS, "an e-mail address, such as 'ada@lab.example'")]
+Member = Annotated[
+    str, _text(rf"{_ADDRESS}|@?{_NAME}\.{_NAME}", "an e-mail address or a domain, such as 'lab.example'")
+]
+
+
+class Access(_Section):
+    """Who may do what in mode *public*; who has not signed in sees what is stored.
+
+    Attributes:
+        hosts: names under which browsers reach the server; requests for others are refused.
+        members: e-mail addresses, and domains of addresses, of those who may render.
+        operators: e-mail addresses of those who may also upload files, fetch weights and cancel the renders of others.
+    """
+
+    hosts: list[Host] = []
+    members: list[Member] = []
+    operators: list[Address] = []
 
 
 class Limits(_Section):
@@ -80,11 +115,13 @@ class ServerSettings(_Section):
 
     Attributes:
         mode: `local`, one person on their own machine; `public`, a server that many people open.
+        access: who may do what.
         limits: of renders, visitors and the queue.
         workers: how the workers of this machine are run and watched.
     """
 
     mode: Literal["local", "public"] = "local"
+    access: Access = Access()
     limits: Limits = Limits()
     workers: Workers = Workers()
 

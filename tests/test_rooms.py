@@ -13,7 +13,7 @@ ANYWHERE = {"errors", "settings", "files", "durations"}
 """Modules that every room may import: they import nothing but each other."""
 HEAVY = {
     "tensorflow": ("networks.compute", "networks.proof", "maximize", "probe"),
-    "streamlit": ("ui",),
+    "streamlit": ("ui", "access"),
     "distributed": ("queue",),
 }
 """Libraries, and the only rooms that may import them, at the top of a module or later."""

@@ -8,12 +8,13 @@ import shutil
 import socket
 import sys
 from collections.abc import Callable
-from dataclasses import asdict, dataclass
+from dataclasses import asdict
 from pathlib import Path
 from urllib.parse import urlsplit
 
 import numpy as np
 
+from c3dvis.access.check import Check
 from c3dvis.commands.console import Console
 from c3dvis.errors import C3dvisError, WeightsMissing
 from c3dvis.files import byte_size
@@ -25,32 +26,15 @@ from c3dvis.spec import RenderSpec
 _INSTALL = "Run `python -m pip install -r requirements.txt`."
 PYTHONS = ((3, 11), (3, 13))
 PACKAGES = (
-    "av", "cachetools", "diskcache", "distributed", "h5py", "imageio", "jinja2", "keras", "keras-vis", "matplotlib",
-    "numpy", "onnx", "onnxruntime", "pillow", "prometheus-client", "protobuf", "psutil", "pydantic", "pypi-simple",
-    "requests", "rich", "scipy", "starlette", "streamlit", "tensorflow", "tf-keras",
+    "authlib", "av", "cachetools", "diskcache", "distributed", "h5py", "httpx", "imageio", "jinja2", "keras",
+    "keras-vis", "matplotlib", "numpy", "onnx", "onnxruntime", "pillow", "prometheus-client", "protobuf", "psutil",
+    "pydantic", "pypi-simple", "requests", "rich", "scipy", "starlette", "streamlit", "tensorflow", "tf-keras",
 )  # fmt: skip
 LOW_DISK = 1e9  # bytes
 
 
-@dataclass(frozen=True)
-class Check:
-    """The result of one check.
-
-    Args:
-        name: of what was checked.
-        state: `ok`, `note` (works, but could be better) or `problem` (a render would fail).
-        detail: what was found.
-        advice: what to do about it; empty if the state is `ok`.
-    """
-
-    name: str
-    state: str
-    detail: str
-    advice: str = ""
-
-
 def run(arguments: argparse.Namespace, console: Console) -> int:
-    """Runs all checks, prints them, and returns 1 if a render would fail here."""
+    """Runs all checks, prints them, and returns 1 if a render would fail here, or a public server is open."""
     functions: dict[str, Callable[[], list[Check]]] = {
         "python": _python,
         "packages": _packages,
@@ -60,6 +44,10 @@ def run(arguments: argparse.Namespace, console: Console) -> int:
         "formats": _formats,
         "scheduler": _scheduler,
     }
+    good, bad = "Everything a render needs is here.", "A render would fail here: see the lines marked ✗."
+    if arguments.public:
+        functions = {"public server": _public}
+        good, bad = "This server is closed to what visitors may not do.", "This server is open: see the lines marked ✗."
     checks: list[Check] = []
     for name, function in functions.items():
         try:
@@ -72,9 +60,14 @@ def run(arguments: argparse.Namespace, console: Console) -> int:
         f"{marks[check.state]} {check.name}: {check.detail}" + (f"\n    {check.advice}" if check.advice else "")
         for check in checks
     ]
-    last = "Everything a render needs is here." if sound else "A render would fail here: see the lines marked ✗."
-    console.result({"ok": sound, "checks": [asdict(check) for check in checks]}, *lines, last)
+    console.result({"ok": sound, "checks": [asdict(check) for check in checks]}, *lines, good if sound else bad)
     return 0 if sound else 1
+
+
+def _public() -> list[Check]:
+    from c3dvis.access.public_checks import public_checks  # imports Streamlit
+
+    return public_checks()
 
 
 def _python() -> list[Check]:

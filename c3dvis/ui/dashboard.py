@@ -8,6 +8,7 @@ from c3dvis.ui.gallery import page as gallery
 from c3dvis.ui.index_page import TITLE
 from c3dvis.ui.method import page as method
 from c3dvis.ui.network import page as network
+from c3dvis.ui.shared.account import draw_account
 from c3dvis.ui.status import page as status
 
 # Drawn here, since the browser would load a named icon from another host.
@@ -32,4 +33,5 @@ PAGES = [
     st.Page(status.page, title="Status", icon=":material/monitor_heart:", url_path="status"),
     st.Page(method.page, title="Method", icon=":material/menu_book:", url_path=method.PATH),
 ]
+draw_account()
 st.navigation(PAGES, position="hidden" if st.context.is_embedded else "top").run()

@@ -26,7 +26,7 @@ from c3dvis.ui.shared.server_resources import ServerResources, server_resources
 from c3dvis.ui.shared.status_line import draw_status_line
 from c3dvis.ui.shared.sweep import SWEEP_VALUES, Sweep
 from c3dvis.ui.shared.table import draw_table
-from c3dvis.ui.shared.weights_notice import draw_proof_notice, draw_weights_notice, weights_missing
+from c3dvis.ui.shared.weights_notice import cannot_render, draw_proof_notice, draw_weights_notice
 
 _FIELD_TITLES = {name: (title := field_title(name))[0].upper() + title[1:] for name in SWEEP_VALUES}
 _ROW_WIDTH = 760  # CSS pixels that a small laptop has for all cells
@@ -178,14 +178,14 @@ def _draw_render_buttons(
         for spec in reversed(active):
             job = resources.job(spec)
             if job:
-                job.cancel(comparison.watcher)
+                resources.cancel(job, comparison.watcher)
 
     with st.container(horizontal=True, gap="small"):
         if missing:
-            blocked = any(weights_missing(spec.network) for spec in missing)
+            blocked = any(cannot_render(spec.network) for spec in missing)
             st.button(f"Render what is missing ({len(missing)})", key="k.render", type="primary", disabled=blocked,
                       on_click=start)  # fmt: skip
-        if active:
+        if any(job and resources.may_cancel(job) for job in map(resources.job, active)):
             st.button("Stop", key="k.stop", icon=":material/stop:", on_click=stop)
 
 

@@ -20,7 +20,7 @@ from c3dvis.ui.shared.page_title import draw_title
 from c3dvis.ui.shared.plain_text import draw_caption, draw_error, plain
 from c3dvis.ui.shared.server_resources import ServerResources, server_resources
 from c3dvis.ui.shared.status_line import draw_status_line
-from c3dvis.ui.shared.weights_notice import draw_proof_notice, draw_weights_notice, weights_missing
+from c3dvis.ui.shared.weights_notice import cannot_render, draw_proof_notice, draw_weights_notice
 
 
 def page() -> None:
@@ -61,7 +61,7 @@ def _draw_sidebar(spec: RenderSpec, problem: spec_controls.Problem | None) -> No
             )  # fmt: skip
         st.button(
             "Render", key="render", type="primary", width="stretch", icon=":material/play_arrow:",
-            disabled=bool(problem) or weights_missing(spec.network), on_click=request_render,
+            disabled=bool(problem) or cannot_render(spec.network), on_click=request_render,
         )  # fmt: skip
 
 
@@ -108,7 +108,7 @@ def _draw_differences(resources: ServerResources, state: ExploreState) -> None:
     what = "picture" if resources.result(state.focus) else "render"
     with st.container(border=True, horizontal=True, vertical_alignment="center", key="difference"):
         st.markdown(f"The controls differ from this {what}: **{plain(listed)}**.", width="stretch")
-        blocked = weights_missing(state.controls_spec.network)
+        blocked = cannot_render(state.controls_spec.network)
         st.button("Render this", key="render this", type="primary", on_click=request_render, disabled=blocked)
         st.button(
             "Undo", key="undo", help=f"Set the controls to this {what}", on_click=spec_controls.load_spec,

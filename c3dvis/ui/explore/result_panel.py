@@ -29,7 +29,7 @@ from c3dvis.ui.shared.render_estimate import estimate_sentence
 from c3dvis.ui.shared.render_progress import draw_progress
 from c3dvis.ui.shared.server_resources import ServerResources
 from c3dvis.ui.shared.sweep import Sweep
-from c3dvis.ui.shared.weights_notice import weights_missing
+from c3dvis.ui.shared.weights_notice import cannot_render
 
 _REFRESH = 0.4  # seconds
 
@@ -126,14 +126,16 @@ def _draw_active(resources: ServerResources, state: ExploreState, snapshot: JobS
 
     def cancel() -> None:
         job = resources.job(state.focus)
-        if job and not job.cancel(None if watched_by_others else state.watcher):
+        if job and not resources.cancel(job, None if watched_by_others else state.watcher):
             state.cancel_refused_for = state.focus
             return
         state.notice, state.cancel_refused_for = "The render was cancelled.", None
         if state.last_shown and snapshot.preview is None:
             state.focus = state.last_shown
 
-    draw_progress(snapshot, resources.queue.status().state, cancel, watched_by_others)
+    job = resources.job(state.focus)
+    on_cancel = cancel if job and resources.may_cancel(job) else None
+    draw_progress(snapshot, resources.queue.status().state, on_cancel, watched_by_others)
     st.caption("You can close this page: the render continues, and the page's address leads back to it.")
 
 
@@ -224,7 +226,7 @@ def _draw_missing(
         spec_controls.load_spec(state.focus)
         state.submit(resources, state.focus)
 
-    st.button(label, key="render focus", type="primary", disabled=weights_missing(state.focus.network), on_click=render)
+    st.button(label, key="render focus", type="primary", disabled=cannot_render(state.focus.network), on_click=render)
     if estimate := estimate_sentence(resources, state.focus):
         st.caption(estimate)
     if picture:

@@ -2,6 +2,7 @@
 
 import streamlit as st
 
+from c3dvis.access.sign_in import current_may
 from c3dvis.networks.classes import full_title
 from c3dvis.results import RenderResult
 from c3dvis.results.interpretation import share_sentences
@@ -74,5 +75,6 @@ def _draw_offer(resources: ServerResources, result: RenderResult) -> None:
         draw_error(problem)
     st.button(
         "Take apart", key="take apart", type="primary", icon=":material/call_split:", on_click=take_apart,
+        disabled=not current_may("render"),
         help="Takes a few seconds. The texture and motion are stored with the picture.",
     )  # fmt: skip

@@ -10,6 +10,7 @@ from collections.abc import Mapping, Sequence
 import numpy as np
 import streamlit as st
 
+from c3dvis.access.sign_in import current_may
 from c3dvis.media.kernel_pictures import colour_kernel, norm_kernel, signed_kernel
 from c3dvis.networks import registry
 from c3dvis.networks.registry import NetworkInfo
@@ -193,6 +194,7 @@ def _draw_render_button(resources: ServerResources, state: ExploreState, picture
 
     if missing:
         label = f"Render the missing pictures ({len(missing)})"
-        st.button(label, key="w.render", icon=":material/play_arrow:", on_click=render)
+        blocked = not current_may("render")
+        st.button(label, key="w.render", icon=":material/play_arrow:", disabled=blocked, on_click=render)
     for reason in dict.fromkeys(filter(None, [state.error, *(picture.error for picture in pictures.values())])):
         draw_error(reason)

@@ -24,7 +24,7 @@ from c3dvis.ui.shared.page_title import draw_title
 from c3dvis.ui.shared.plain_text import draw_caption, draw_error
 from c3dvis.ui.shared.server_resources import ServerResources, server_resources
 from c3dvis.ui.shared.status_line import draw_status_line
-from c3dvis.ui.shared.weights_notice import draw_proof_notice, draw_weights_notice, weights_missing
+from c3dvis.ui.shared.weights_notice import cannot_render, draw_proof_notice, draw_weights_notice
 
 _HELP = {"Sort by": "Filters that are not rendered yet come last."}
 _REFRESH = 1.0  # seconds between two refreshes while renders are queued or running
@@ -145,7 +145,7 @@ def _draw_renders(resources: ServerResources, state: GalleryState, renders: Laye
         st.caption(", ".join(parts))
     missing = [n for n in range(total) if n not in renders.stored and n not in renders.active]
     missing_here = [n for n in shown if n in missing]
-    blocked = weights_missing(state.base.network)
+    blocked = cannot_render(state.base.network)
     with st.container(horizontal=True, gap="small"):
         st.button(
             f"Render this page ({len(missing_here)})", key="g.render page", disabled=blocked or not missing_here,
@@ -155,9 +155,9 @@ def _draw_renders(resources: ServerResources, state: GalleryState, renders: Laye
             f"Render the layer ({len(missing)})", key="g.render layer", disabled=blocked or not missing,
             on_click=start_renders, args=(resources, state, renders, missing),
         )  # fmt: skip
-        if renders.active:
+        if any(map(resources.may_cancel, renders.active.values())):
             st.button(
-                "Stop", key="g.stop", icon=":material/stop:", on_click=stop_renders, args=(state, renders),
+                "Stop", key="g.stop", icon=":material/stop:", on_click=stop_renders, args=(resources, state, renders),
                 help="Renders that someone watches on the Explore page continue.",
             )  # fmt: skip
     if state.error:

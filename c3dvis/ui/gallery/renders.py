@@ -72,10 +72,10 @@ def start_renders(resources: ServerResources, state: GalleryState, renders: Laye
     state.error = resources.submit((renders.specs[number] for number in numbers), background=True)
 
 
-def stop_renders(state: GalleryState, renders: LayerRenders) -> None:
-    """Cancel the renders of the layer, except those that others watch."""
+def stop_renders(resources: ServerResources, state: GalleryState, renders: LayerRenders) -> None:
+    """Cancel the renders of the layer, except those that others watch, or asked for on a public server."""
     for job in reversed(renders.active.values()):  # from the back of the queue, so that none of them starts meanwhile
-        job.cancel(state.watcher)
+        resources.cancel(job, state.watcher)
 
 
 def seconds_left(resources: ServerResources, renders: LayerRenders) -> float | None:

@@ -9,12 +9,13 @@ from pathlib import Path
 
 import streamlit as st
 
+from c3dvis.access.sign_in import current_may
 from c3dvis.errors import C3dvisError
 from c3dvis.files import byte_size
 from c3dvis.networks import c3d_options, registry
 from c3dvis.networks.network_info import BEYOND_THE_CLIP
 from c3dvis.networks.registry import NetworkInfo
-from c3dvis.networks.weights import installed_weights, obtain, provenance
+from c3dvis.networks.weights import installed_weights, provenance
 from c3dvis.networks.weights.published_files import WEIGHTS_AT_URLS
 from c3dvis.spec.text import size_text
 from c3dvis.ui.network.diagram import draw_diagram, layer_link
@@ -26,6 +27,7 @@ from c3dvis.ui.shared.page_title import draw_title
 from c3dvis.ui.shared.plain_text import draw_error, plain
 from c3dvis.ui.shared.server_resources import ServerResources, server_resources
 from c3dvis.ui.shared.table import draw_table
+from c3dvis.ui.shared.upload import draw_upload
 from c3dvis.ui.shared.weights_notice import accepted_key, draw_weights_notice
 
 UPLOADS = {"i3d-kinetics400": (60, ["ckpt", "gz"]), "c3d-sports1m": (400, None)}
@@ -95,10 +97,12 @@ def _draw_weights(resources: ServerResources, info: NetworkInfo) -> None:
         st.markdown("\n".join(f"- **{name}**: {plain(text)}" for name, text in lines))
         st.caption("SHA-256 of the file that they were made from")
         st.code(digest, language=None, wrap_lines=True)
-        if st.button("Check the weights", key="check", help="Reads every value and compares it with its hash"):
-            _check(info)
-    elif info.name in UPLOADS:
-        _draw_upload(info)
+        if current_may("check weights") and st.button(
+            "Check the weights", key="check", help="Reads every value and compares it with its hash"
+        ):
+            _check(resources, info)
+    elif info.name in UPLOADS and current_may("upload"):
+        _draw_upload(resources, info)
     if installed_weights.present(info) or info.name not in WEIGHTS_AT_URLS:  # else the notice above shows the terms
         st.markdown("## Licence")
         st.markdown(WEIGHTS_AT_URLS[info.name].terms if info.name in WEIGHTS_AT_URLS else plain(f"{info.licence}."))
@@ -130,23 +134,23 @@ def _provenance(info: NetworkInfo) -> tuple[list[tuple[str, str]], str]:
     return lines, digest or provenance.digest(info.weights_path)[0]
 
 
-def _check(info: NetworkInfo) -> None:
+def _check(resources: ServerResources, info: NetworkInfo) -> None:
     try:
         with st.spinner("Reading every value …"):
-            obtain.check(info)
+            resources.check_weights(info)
     except C3dvisError as error:
         draw_error(error.message)
     else:
         st.success("The weights are whole: every value is the one that was stored.", icon=":material/check:")
 
 
-def _draw_upload(info: NetworkInfo) -> None:
+def _draw_upload(resources: ServerResources, info: NetworkInfo) -> None:
     max_megabytes, extensions = UPLOADS[info.name]
     what = "Keras .h5, Caffe, PyTorch or .npz" if extensions is None else "the published .ckpt, or the package with it"
     accepted = info.name not in WEIGHTS_AT_URLS or st.session_state.get(accepted_key(info.name), False)
-    upload = st.file_uploader(
+    upload = draw_upload(
         f"Or upload a weights file ({what}; at most {max_megabytes} MB)", extensions, key=f"upload {info.name}",
-        max_upload_size=max_megabytes, disabled=not accepted,
+        max_megabytes=max_megabytes, disabled=not accepted,
         help="It is read as plain arrays, in a process of its own; nothing in it is run.",
     )  # fmt: skip
     if not accepted:
@@ -159,7 +163,7 @@ def _draw_upload(info: NetworkInfo) -> None:
             with path.open("wb") as file:
                 while chunk := upload.read(1 << 20):
                     file.write(chunk)
-            obtain.install(info, path, name=upload.name[:200])
+            resources.install_weights(info, path, upload.name[:200])
     except C3dvisError as error:
         draw_error(error.message.replace(str(path), upload.name))
         return

@@ -36,24 +36,28 @@ def progress_text(snapshot: JobSnapshot, queue_state: str) -> str:
 
 
 def draw_progress(
-    snapshot: JobSnapshot, queue_state: str, on_cancel: Callable[[], None], watched_by_others: bool
+    snapshot: JobSnapshot, queue_state: str, on_cancel: Callable[[], None] | None, watched_by_others: bool
 ) -> None:
     """Draw the progress of a job that is queued or running.
 
     Args:
         snapshot: of the job.
         queue_state: `QueueStatus.state`.
-        on_cancel: called when Cancel is pressed.
+        on_cancel: called when Cancel is pressed; None draws no Cancel.
         watched_by_others: a Cancel was refused because others watch the render; the next one stops it for everyone.
     """
     st.progress(min(1.0, snapshot.step / max(1, snapshot.steps)), text=progress_text(snapshot, queue_state))
-    if watched_by_others:
-        st.info("Another page is watching this render too.", icon=":material/group:")
-    label = "Cancel for everyone" if watched_by_others else "Cancel"
-    # A key of its own: a press on Cancel that the browser sends twice must not confirm the cancel for everyone.
-    st.button(
-        label, key="cancel for everyone" if watched_by_others else "cancel", icon=":material/close:", on_click=on_cancel
-    )
+    if on_cancel:
+        if watched_by_others:
+            st.info("Another page is watching this render too.", icon=":material/group:")
+        label = "Cancel for everyone" if watched_by_others else "Cancel"
+        # A key of its own: a press on Cancel that the browser sends twice must not confirm the cancel for everyone.
+        st.button(
+            label,
+            key="cancel for everyone" if watched_by_others else "cancel",
+            icon=":material/close:",
+            on_click=on_cancel,
+        )
     if snapshot.warning:
         draw_warning(snapshot.warning)
     step_curve(activation_curve(snapshot.curve), snapshot.steps, "Activation so far", key="curve")

@@ -1,12 +1,22 @@
-"""What all visitors of one server share: the result store, the render queue, and the fetches of weights."""
+"""What all visitors of one server share: the result store, the render queue, and the fetches of weights.
+
+Every act of a visitor that changes any of them is a method of `ServerResources`, which refuses it unless the visitor of
+the running page may do it. Pages call nothing else for it (`tests/hosting/test_acts.py`), and only leave out controls
+that would be refused.
+"""
 
 import threading
 from collections.abc import Callable, Iterable
+from pathlib import Path
+from weakref import WeakKeyDictionary
 
 import streamlit as st
 from cachetools import LRUCache
 
+from c3dvis.access.sign_in import current_may, current_visitor, require_current
 from c3dvis.errors import C3dvisError, WeightsMissing
+from c3dvis.networks.registry import NetworkInfo
+from c3dvis.networks.weights import obtain
 from c3dvis.queue import RenderJob, RenderQueue, texture_motion_key
 from c3dvis.results import RenderResult, ResultStore, result_key
 from c3dvis.settings import cache_dir
@@ -29,6 +39,7 @@ class ServerResources:
         self.queue = RenderQueue(self.store)
         self._fetches: dict[str, WeightsFetch] = {}
         self._decoded: LRUCache[str, RenderResult] = LRUCache(_DECODED_RESULTS)
+        self._askers: WeakKeyDictionary[RenderJob, set[str]] = WeakKeyDictionary()
         self._lock = threading.Lock()
 
     def close(self) -> None:
@@ -71,7 +82,8 @@ class ServerResources:
     def take_apart(self, result: RenderResult) -> str | None:
         """Have the queue find a result's texture and motion; returns why that is not possible, or None."""
         try:
-            self.queue.take_apart(result)
+            require_current("render")
+            self._remember(self.queue.take_apart(result))
         except C3dvisError as error:
             return error.message
         return None
@@ -107,11 +119,27 @@ class ServerResources:
             Why one of them could not be submitted, one sentence; None if all were.
         """
         try:
+            require_current("render")
             for spec in specs:
-                self.queue.submit(spec, background=background)
+                self._remember(self.queue.submit(spec, background=background))
         except C3dvisError as error:
             return error.message
         return None
+
+    def may_cancel(self, job: RenderJob) -> bool:
+        """Whether the visitor may cancel a job: one that nobody else asked for, or any as an operator."""
+        with self._lock:
+            own = self._askers.get(job) == {current_visitor().name}
+        return current_may("cancel" if own else "cancel for others")
+
+    def cancel(self, job: RenderJob, watcher: str | None) -> bool:
+        """Cancel a job as `RenderJob.cancel` does; returns False too if the visitor may not."""
+        return self.may_cancel(job) and job.cancel(watcher)
+
+    def _remember(self, job: RenderJob) -> None:
+        """Remember that the visitor asked for a job."""
+        with self._lock:
+            self._askers.setdefault(job, set()).add(current_visitor().name)
 
     def weights_fetch(self, network: str) -> WeightsFetch | None:
         """The latest fetch of a network's weights, running or finished, or None."""
@@ -119,12 +147,37 @@ class ServerResources:
             return self._fetches.get(network)
 
     def start_weights_fetch(self, network: str) -> WeightsFetch:
-        """Fetch a network's weights in the background; returns the fetch that is under way already, if there is one."""
+        """Fetch a network's weights in the background; returns the fetch that is under way already, if there is one.
+
+        Raises:
+            NotAllowed: the visitor may not.
+        """
+        require_current("fetch")
         with self._lock:
             fetch = self._fetches.get(network)
             if fetch is None or fetch.finished:
                 fetch = self._fetches[network] = WeightsFetch.start(network)
             return fetch
+
+    def install_weights(self, info: NetworkInfo, file: Path, name: str) -> None:
+        """Install the weights in a file that the visitor has uploaded.
+
+        Raises:
+            NotAllowed: the visitor may not.
+            C3dvisError: as `obtain.install`.
+        """
+        require_current("upload")
+        obtain.install(info, file, name=name)
+
+    def check_weights(self, info: NetworkInfo) -> None:
+        """Compare every value of a network's weights with its hash, which takes a while.
+
+        Raises:
+            NotAllowed: the visitor may not.
+            WeightsDamaged: the weights changed.
+        """
+        require_current("check weights")
+        obtain.check(info)
 
 
 server_resources: Callable[[], ServerResources] = st.cache_resource(

@@ -2,6 +2,7 @@
 
 import streamlit as st
 
+from c3dvis.access.sign_in import current_may
 from c3dvis.networks import registry
 from c3dvis.networks.weights import installed_weights
 from c3dvis.networks.weights.published_files import PACKAGED_WEIGHTS, WEIGHTS_AT_URLS
@@ -17,6 +18,11 @@ _FETCH = "weights fetch"  # session key of the fetch that this visitor asked for
 def weights_missing(network: str) -> bool:
     """Whether a network cannot be rendered because its weights are not on this machine."""
     return not installed_weights.present(registry.describe(network))
+
+
+def cannot_render(network: str) -> bool:
+    """Whether a render of a network would be refused: its weights are missing, or the visitor may not render."""
+    return weights_missing(network) or not current_may("render")
 
 
 def draw_weights_notice(resources: ServerResources, network: str) -> None:
@@ -69,6 +75,9 @@ def _draw_offer(resources: ServerResources, network: str, error: str | None) -> 
     if terms is None:
         st.markdown(f"**The weights of {title} are not on this machine**, and there is no address to fetch them.")
         st.code(info.how_to_get, language="bash")
+        return
+    if not current_may("fetch"):
+        st.markdown(f"**The weights of {title} are not on this server yet.** Stored results can be viewed.")
         return
     st.markdown(
         f"**The weights of {title} are not on this machine yet.** Stored results can be viewed; "

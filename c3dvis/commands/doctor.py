@@ -26,7 +26,7 @@ from c3dvis.spec import RenderSpec
 _INSTALL = "Run `python -m pip install -r requirements.txt`."
 PYTHONS = ((3, 11), (3, 13))
 PACKAGES = (
-    "authlib", "av", "cachetools", "diskcache", "distributed", "h5py", "httpx", "imageio", "jinja2", "keras",
+    "authlib", "av", "cachetools", "diskcache", "distributed", "h5py", "httpx2", "imageio", "jinja2", "keras",
     "keras-vis", "matplotlib", "numpy", "onnx", "onnxruntime", "pillow", "prometheus-client", "protobuf", "psutil",
     "pydantic", "pypi-simple", "requests", "rich", "scipy", "starlette", "streamlit", "tensorflow", "tf-keras",
 )  # fmt: skip

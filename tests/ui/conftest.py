@@ -110,13 +110,15 @@ def go_to(page: AppTest, query: Mapping[str, str | list[str]]) -> AppTest:
 class Server:
     """A dashboard of its own on a free port of the loopback, ended by its process id; or another Streamlit app."""
 
-    def __init__(self, cache: Path, log: Path, weights: Path, app: Path | str = APP, **settings: str) -> None:
+    def __init__(
+        self, cache: Path, log: Path, weights: Path, app: Path | str = APP, port: int = 0, **settings: str
+    ) -> None:
         self.log = log
         environment = os.environ | settings | {
             "C3DVIS_CACHE_DIR": str(cache), "C3DVIS_WEIGHTS_DIR": str(weights), "PYTHONUNBUFFERED": "1",
         }  # fmt: skip
         command = [
-            sys.executable, "-m", "streamlit", "run", str(app), "--server.port", "0",
+            sys.executable, "-m", "streamlit", "run", str(app), "--server.port", str(port),
             "--server.headless", "true", "--server.address", "127.0.0.1",
         ]  # fmt: skip
         with log.open("wb") as out:

@@ -1,0 +1,101 @@
+"""Signing in and out in a browser, with a provider of the test's own: who gets in, who does not, and who sees what."""
+
+import re
+from typing import Any
+
+import pytest
+from playwright.sync_api import Browser, expect
+
+from tests.hosting.conftest import STORED, PublicServer
+from tests.visit import Visit, visiting
+
+QUERY = f"layer={STORED.layer}&filter={STORED.filter}"
+
+
+def sign_in(visit: Visit) -> None:
+    """Presses Sign in and comes back from the provider."""
+    visit.press("Sign in")
+    visit.page.wait_for_url(re.compile(r"/(\?.*)?$"))
+    expect(visit.player).to_be_visible()
+
+
+def test_who_has_not_signed_in_sees_what_is_stored_and_no_button_that_changes_it(
+    browser: Browser, public_server: PublicServer
+) -> None:
+    with visiting(browser, public_server.url) as visit:
+        visit.open(QUERY)
+        expect(visit.page.get_by_text("You see what is stored here. To render, sign in.")).to_be_visible()
+        expect(visit.page.get_by_role("button", name="Render", exact=True)).to_be_disabled()
+        assert visit.canvas_pixels().std() > 20
+        visit.page.goto(f"{public_server.url}/network?network=c3d-sports1m")
+        expect(visit.page.get_by_text("are not on this server yet")).to_be_visible()
+        for name in ("Fetch the weights", "Check the weights", "Browse files"):
+            expect(visit.page.get_by_role("button", name=name)).to_have_count(0)
+
+
+def test_a_member_signs_in_and_out_in_every_tab(browser: Browser, public_server: PublicServer) -> None:
+    provider = public_server.provider
+    before = provider.signed_out
+    with visiting(browser, public_server.url) as visit:
+        visit.home = "http://127.0.0.1:"  # the provider's pages too
+        visit.page.goto(f"{public_server.url}/?{QUERY}")
+        sign_in(visit)
+        expect(visit.page.get_by_text("Signed in as ada@lab.example")).to_be_visible()
+        expect(visit.page.get_by_role("button", name="Render", exact=True)).to_be_enabled()
+        cookies = [cookie for cookie in visit.page.context.cookies() if "user" in cookie.get("name", "")]
+        assert cookies
+        assert all(cookie.get("httpOnly") and cookie.get("sameSite") == "Lax" for cookie in cookies)
+        other = visit.page.context.new_page()
+        other.goto(f"{public_server.url}/?{QUERY}")
+        expect(other.get_by_role("button", name="Render", exact=True)).to_be_enabled()
+
+        visit.press("Sign out")
+        expect(visit.page.get_by_text("To render, sign in.")).to_be_visible()
+        expect(visit.page.get_by_role("button", name="Render", exact=True)).to_be_disabled()
+        assert provider.signed_out == before + 1, "the provider ended the sign-in too"
+        other.get_by_role("button", name="Next filter").click()
+        expect(other.get_by_text("You have signed out.")).to_be_visible()
+        expect(other.get_by_role("button", name="Render", exact=True)).to_be_disabled()
+        visit.page.context.add_cookies(cookies)  # type: ignore[arg-type]  # a copy of the cookie
+        visit.page.goto(f"{public_server.url}/?{QUERY}")
+        expect(visit.page.get_by_text("You have signed out.")).to_be_visible()
+    assert provider.refused == []
+
+
+@pytest.mark.parametrize(
+    ("changes", "sentence"),
+    [
+        ({"email": "bob@town.example"}, "bob@town.example is not on this server's list."),
+        ({"verified": False}, "has not verified the address ada@lab.example"),
+        ({"verified": None}, "has not verified the address ada@lab.example"),
+        ({"claims": {"aud": "another", "azp": "c3dvis-test"}}, "was issued for another program"),
+        ({"claims": {"aud": "another"}}, ""),
+        ({"claims": {"iss": "http://127.0.0.1:1"}}, ""),
+        ({"claims": {"nonce": "another"}}, ""),
+        ({"claims": {"exp": 1_600_000_000}}, ""),
+        ({"forged": True}, ""),
+    ],
+)
+def test_who_is_not_allowed_stays_a_guest(
+    browser: Browser, public_server: PublicServer, changes: dict[str, Any], sentence: str
+) -> None:
+    """Without a sentence of ours, Streamlit itself has refused the sign-in."""
+    public_server.provider.reset(**changes)
+    with visiting(browser, public_server.url) as visit:
+        visit.home = "http://127.0.0.1:"
+        visit.page.goto(f"{public_server.url}/?{QUERY}")
+        sign_in(visit)
+        expect(visit.page.get_by_text(sentence or "You see what is stored here. To render, sign in.")).to_be_visible()
+        expect(visit.page.get_by_role("button", name="Render", exact=True)).to_be_disabled()
+
+
+def test_an_operator_may_fetch_and_upload(browser: Browser, public_server: PublicServer) -> None:
+    public_server.provider.reset("grace@lab.example")
+    with visiting(browser, public_server.url) as visit:
+        visit.home = "http://127.0.0.1:"
+        visit.page.goto(f"{public_server.url}/?{QUERY}")
+        sign_in(visit)
+        expect(visit.page.get_by_text("Signed in as grace@lab.example (operator)")).to_be_visible()
+        visit.page.goto(f"{public_server.url}/network?network=c3d-sports1m")
+        expect(visit.page.get_by_role("button", name="Fetch the weights")).to_be_visible()
+        expect(visit.page.get_by_text("Or upload a weights file")).to_be_visible()

@@ -6,9 +6,10 @@ it reads from a stream without a name, every protocol is off, and so are the for
 """
 
 import contextlib
+import itertools
 from collections.abc import Iterable, Iterator
 from pathlib import Path
-from typing import Any, BinaryIO
+from typing import Any, BinaryIO, NamedTuple
 
 import av
 import numpy as np
@@ -43,33 +44,43 @@ class Video:
     def __init__(self, path: Path) -> None:
         self._path = path
         self._stack = contextlib.ExitStack()
-        file = self._stack.enter_context(path.open("rb"))
+        self._file = self._stack.enter_context(path.open("rb"))
+        self._container: Any = None
+        self._open()
+        self._first = self._first_frame()
+        self._origin = self._raw_seconds(self._first, 0.0)
+
+    def _open(self) -> None:
+        """Open the file at its start."""
+        if self._container:
+            self._container.close()
+        self._file.seek(0)
         allowed = ",".join(sorted(set(av.formats_available) - _LISTS))
         options = {"protocol_whitelist": "none", "format_whitelist": allowed}
+        name = self._path.name
         try:
-            self._container: Any = self._stack.enter_context(av.open(_Unnamed(file), options=options))
+            self._container = self._stack.enter_context(av.open(_Unnamed(self._file), options=options))
         except (av.FFmpegError, UnicodeDecodeError) as error:
             raise self._unreadable(error) from None
         streams = [s for s in self._container.streams.video if not int(s.disposition) & _ATTACHED_PICTURE]
         if not streams:
             raise ClipUnreadable(
-                f"{path.name} has no video stream: expected a video, received {self._container.format.long_name} with "
+                f"{name} has no video stream: expected a video, received {self._container.format.long_name} with "
                 f"{_streams(self._container)}."
             )
         self._stream = streams[0]
         context = self._stream.codec_context
         if context is None:
-            raise ClipUnreadable(f"{path.name} has a video stream of a kind that FFmpeg does not decode here.")
+            raise ClipUnreadable(f"{name} has a video stream of a kind that FFmpeg does not decode here.")
         if context.width * context.height > MAX_PIXELS:
             raise ClipUnreadable(
-                f"{path.name} has frames of {context.width} × {context.height}: expected at most 8K (33 million "
-                "pixels). Make it smaller."
+                f"{name} has frames of {context.width} × {context.height}: expected at most 8K (33 million pixels). "
+                "Make it smaller."
             )
         context.thread_count = 2
+        aspect = self._stream.sample_aspect_ratio
+        self._aspect = float(aspect) if aspect and 0.1 < aspect < 10 else 1.0
         self.format: str = self._container.format.name
-        self._position = float("-inf")  # seconds of the latest decoded frame
-        self._first = self._first_frame()
-        self._origin = self._raw_seconds(self._first, 0)
 
     def __enter__(self) -> "Video":
         return self
@@ -91,11 +102,11 @@ class Video:
     def describe(self) -> ClipInfo:
         """What the file holds."""
         first, notes = self._first, []
-        height, width = _shown_size(first)
+        height, width = _shown_size(first, self._aspect)
         bits = max((component.bits for component in first.format.components), default=8)
         if turn := round(first.rotation) % 360:
             notes.append(f"The file says that its frames are turned by {turn} degrees; they are shown upright.")
-        if _aspect(first) != 1:
+        if self._aspect != 1:
             notes.append(f"Its pixels are not square; they are shown {width} × {height}.")
         if self._stream.codec_context.color_trc in (16, 18):
             notes.append("It is HDR: its brightness is read without tone mapping, so it looks flat.")
@@ -119,28 +130,27 @@ class Video:
             (seconds, (H, W, 3) uint8 RGB) upright with square pixels.
         """
         slack = 0.25 / self.rate  # a container rounds times
-        held: tuple[float, np.ndarray] | None = None
-        current: Any = None
-        decoded = iter(())
+        shown: _Timed | None = None
+        following: _Timed | None = None
+        decoded: Iterator[_Timed] = iter(())
+        pixels: np.ndarray | None = None
         may_seek = True
         for time in times:
-            if may_seek and (current is None or time - self._position > _JUMP):
-                before = self._position
-                frame, decoded = self._seek(time, slack)
-                may_seek = self._stream.frames != 1 and (frame is None or self._at(frame) > before)
-                current, following = frame, next(decoded, None)
-            else:
-                following = next(decoded, None) if current is None else following
-            while following is not None and self._at(following) <= time + slack:
-                current, following = following, next(decoded, None)
-            if current is None:
+            before = shown
+            if before is None or (may_seek and time - before.seconds > _JUMP):
+                shown, decoded = self._seek(time, slack)
+                following = next(decoded, None)
+                # a file with few frames to start from leads back to the same one each time
+                may_seek = before is None or (shown is not None and shown.seconds > before.seconds)
+            while following is not None and following.seconds <= time + slack:
+                shown, following = following, next(decoded, None)
+            if shown is None:
                 return
-            self._position = self._at(current)
-            if following is None and time > self._position + max(1 / self.rate, _duration(current)) - slack:
+            if following is None and time > shown.seconds + max(1 / self.rate, _duration(shown.frame)) - slack:
                 return  # the file ends before
-            if held is None or held[0] != self._position:
-                held = self._position, _pixels(current)
-            yield held
+            if pixels is None or before is None or before.seconds != shown.seconds:
+                pixels = _pixels(shown.frame, self._aspect)
+            yield shown.seconds, pixels
 
     def strip(self, count: int) -> Iterator[tuple[float, np.ndarray]]:
         """Frames for a film strip: `count` times evenly over the file, at or before each what costs little to decode.
@@ -156,14 +166,13 @@ class Video:
             return
         most = max(1, affordable // count)
         for time in times:
-            frame, decoded = self._seek(time, 0.25 / self.rate)
-            for _ in range(most):
-                following = next(decoded, None)
-                if following is None or self._at(following) > time:
+            shown, decoded = self._seek(time, 0.25 / self.rate)
+            for following in itertools.islice(decoded, most):
+                if following.seconds > time:
                     break
-                frame = following
-            if frame is not None:
-                yield self._at(frame), _pixels(frame)
+                shown = following
+            if shown is not None:
+                yield shown.seconds, _pixels(shown.frame, self._aspect)
 
     @staticmethod
     def fit(frame: np.ndarray, size: tuple[int, int]) -> np.ndarray:
@@ -178,27 +187,34 @@ class Video:
             raise self._unreadable(error) from None
         raise ClipUnreadable(f"{self._path.name} has a video stream without a frame. Take a file that plays.")
 
-    def _seek(self, time: float, slack: float) -> tuple[Any, Iterator[Any]]:
+    def _seek(self, time: float, slack: float) -> "tuple[_Timed | None, Iterator[_Timed]]":
         """The frame from which decoding leads to a time, and those after it; None if there is none."""
         base = float(self._stream.time_base or 1)
-        for back in (*_STEPS_BACK, time):
-            target = max(0.0, time - back) + self._origin
+        for back in _STEPS_BACK:
+            target = time - back + self._origin
             try:
                 self._container.seek(round(target / base), stream=self._stream, backward=True)
-            except av.FFmpegError:  # a format without an index is read from its start
-                self._container.seek(0)
+            except av.FFmpegError:  # a format without an index
+                break
             decoded = self._decoded()
-            frame = next(decoded, None)
-            if frame is None or self._at(frame) <= time + slack or target <= self._origin:
-                return frame, decoded
-        return None, iter(())
+            first = next(decoded, None)
+            if first is not None and first.frame.pts is not None and first.seconds <= time + slack:
+                return first, decoded
+            if target <= self._origin:
+                break
+        self._open()  # from its start, which is always right
+        decoded = self._decoded()
+        return next(decoded, None), decoded
 
-    def _decoded(self) -> Iterator[Any]:
+    def _decoded(self) -> "Iterator[_Timed]":
         """Frames from where the file stands; damaged ones are left out, and a file that breaks off ends there."""
+        seconds = 0.0  # of a frame without a time
         try:
             for frame in self._container.decode(self._stream):
+                seconds = self._raw_seconds(frame, seconds + self._origin) - self._origin
                 if not frame.is_corrupt:
-                    yield frame
+                    yield _Timed(seconds, frame)
+                seconds += 1 / self.rate
         except av.FFmpegError as error:
             if isinstance(error, MemoryError):
                 raise
@@ -219,9 +235,6 @@ class Video:
                     last = max(last or 0.0, float((packet.pts + (packet.duration or 0)) * packet.time_base))
         return None if last is None else last - self._origin
 
-    def _at(self, frame: Any) -> float:
-        return self._raw_seconds(frame, self._position + 1 / self.rate) - self._origin
-
     @staticmethod
     def _raw_seconds(frame: Any, otherwise: float) -> float:
         return otherwise if frame.pts is None else float(frame.pts * frame.time_base)
@@ -232,6 +245,13 @@ class Video:
             f"FFmpeg cannot read {self._path.name} as a video ({reason}): it may be another kind of file, or cut off. "
             "Take a file that plays."
         )
+
+
+class _Timed(NamedTuple):
+    """A frame and its time from the first."""
+
+    seconds: float
+    frame: Any
 
 
 class _Unnamed:
@@ -246,14 +266,9 @@ def _streams(container: Any) -> str:
     return f"streams of {', '.join(kinds)}" if kinds else "no stream"
 
 
-def _aspect(frame: Any) -> float:
-    """Width of a pixel by its height."""
-    aspect = frame.sample_aspect_ratio if hasattr(frame, "sample_aspect_ratio") else None
-    return float(aspect) if aspect and 0.1 < aspect < 10 else 1.0
-
-
-def _shown_size(frame: Any) -> tuple[int, int]:
-    height, width = frame.height, max(1, round(frame.width * _aspect(frame)))
+def _shown_size(frame: Any, aspect: float) -> tuple[int, int]:
+    """(height, width) upright, with square pixels; `aspect` is the width of a pixel by its height."""
+    height, width = frame.height, max(1, round(frame.width * aspect))
     return (width, height) if round(frame.rotation / 90) % 2 else (height, width)
 
 
@@ -265,12 +280,12 @@ def _duration(frame: Any) -> float:
     return float((frame.duration or 0) * frame.time_base) if frame.time_base else 0.0
 
 
-def _pixels(frame: Any) -> np.ndarray:
+def _pixels(frame: Any, aspect: float) -> np.ndarray:
     """(H, W, 3) uint8 RGB, upright, with square pixels, transparency over black."""
+    width = max(1, round(frame.width * aspect))
     if _has_alpha(frame):
-        rgba = frame.to_ndarray(format="rgba").astype(np.uint16)
+        rgba = frame.to_ndarray(format="rgba", width=width, height=frame.height).astype(np.uint16)
         pixels = ((rgba[..., :3] * rgba[..., 3:] + 127) // 255).astype(np.uint8)
     else:
-        width = round(frame.width * _aspect(frame))
         pixels = frame.to_ndarray(format="rgb24", width=width, height=frame.height)
     return np.ascontiguousarray(np.rot90(pixels, round(frame.rotation / 90)))

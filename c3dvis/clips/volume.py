@@ -4,38 +4,18 @@ A volume is (slices, rows, columns). Its values are mapped to 0…255 linearly, 
 percentile of the whole volume; an array of uint8 is taken as it is.
 """
 
-import zlib
 from collections.abc import Iterable, Iterator
-from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 
 from c3dvis.clips.clip_info import ClipInfo
 from c3dvis.clips.fitting import fit
+from c3dvis.clips.volume_files import MAX_VOXELS, read_dicom, read_nifti, read_numpy
 from c3dvis.errors import ClipUnreadable
-
-MAX_VOXELS = 1 << 28
-"""Of a volume: 1 GiB as float32."""
 
 _PERCENTILES = (0.5, 99.5)
 _SAMPLED = 4_000_000  # values from which the percentiles are taken
-
-
-@dataclass(frozen=True, eq=False)
-class Voxels:
-    """What a reader of one format returns.
-
-    Attributes:
-        values: (slices, rows, columns) or (slices, rows, columns, channels), numbers.
-        aspect: height of a voxel by its width, within a slice.
-        notes: sentences on how it was turned or chosen.
-    """
-
-    values: Any
-    aspect: float = 1.0
-    notes: tuple[str, ...] = ()
 
 
 def is_volume(path: Path) -> bool:
@@ -55,11 +35,11 @@ class Volume:
     def __init__(self, path: Path) -> None:
         name = path.name.lower()
         if path.is_dir():
-            found = _dicom(path)
+            found = read_dicom(path)
         elif name.endswith(".npy"):
-            found = _numpy(path)
+            found = read_numpy(path)
         else:
-            found = _nifti(path)
+            found = read_nifti(path)
         self._voxels, self._aspect, self._notes = found.values, found.aspect, found.notes
         shape = self._voxels.shape
         if len(shape) not in (3, 4) or not all(shape) or (len(shape) == 4 and shape[3] > 64):
@@ -136,47 +116,4 @@ class Volume:
 
 def _as_colour(frame: np.ndarray) -> np.ndarray:
     """(H, W, 3): grey three times, or the first three channels."""
-    return np.repeat(frame, 3, -1) if frame.shape[2] < 3 and frame.shape[2] == 1 else frame[..., :3]
-
-
-def _numpy(path: Path) -> Voxels:
-    try:
-        array = np.load(path, mmap_mode="r", allow_pickle=False)
-    except (ValueError, EOFError) as error:
-        raise ClipUnreadable(f"{path.name} is no array of numbers, or is cut off ({error}).") from None
-    if not isinstance(array, np.ndarray) or array.dtype.kind not in "uif":
-        raise ClipUnreadable(f"{path.name} holds {getattr(array, 'dtype', 'several arrays')}: expected numbers.")
-    return Voxels(array)
-
-
-def _nifti(path: Path) -> Voxels:
-    import nibabel
-    from nibabel.filebasedimages import ImageFileError
-    from nibabel.spatialimages import HeaderDataError
-
-    try:
-        image: Any = nibabel.load(path)  # type: ignore[attr-defined]
-        if image.ndim not in (3, 4) or np.prod(image.shape[:3]) > MAX_VOXELS:
-            raise ClipUnreadable(
-                f"{path.name} has the shape {image.shape}: expected a volume of at most {MAX_VOXELS:,} voxels."
-            )
-        notes = []
-        axes = "".join(nibabel.aff2axcodes(image.affine))  # type: ignore[attr-defined]
-        if image.ndim == 4:
-            if image.shape[3] > 1:
-                notes.append(f"It holds {image.shape[3]} volumes; the first is read.")
-            image = image.slicer[..., :1]
-        if axes != "RAS":
-            notes.append(f"Its axes run {axes}; the volume is turned to slices from feet to head, front on top.")
-        turned = nibabel.as_closest_canonical(image)  # type: ignore[attr-defined]
-        values = np.asarray(turned.dataobj, np.float32).reshape(turned.shape[:3])
-        across, down = (float(size) for size in turned.header.get_zooms()[:2])
-    except (ImageFileError, HeaderDataError, EOFError, zlib.error, ValueError, KeyError) as error:
-        raise ClipUnreadable(f"{path.name} cannot be read as NIfTI ({' '.join(str(error).split())}).") from None
-    # from (right, anterior, superior) to slices from below, the front on top, the right side on the left
-    values = values.transpose(2, 1, 0)[:, ::-1, ::-1]
-    return Voxels(values, down / across if across > 0 and down > 0 else 1.0, tuple(notes))
-
-
-def _dicom(folder: Path) -> Voxels:
-    raise ClipUnreadable(f"{folder.name} is a folder: expected a file.")
+    return np.repeat(frame[..., :1], 3, -1) if frame.shape[2] < 3 else frame[..., :3]

@@ -96,11 +96,13 @@ class BatchItem:
 
 
 def maximize(
-    network: Network, spec: RenderSpec, measures: Quality, on_progress: OnProgress | None, began: float
-) -> EngineResult:
+    network: Network, spec: RenderSpec, measures: Quality, on_progress: OnProgress | None, began: float,
+    start_clip: np.ndarray | None = None,
+) -> EngineResult:  # fmt: skip
     """Optimise the clip that a spec asks for.
 
     Args:
+        start_clip: (T, H, W, 3) uint8 of a spec that has one.
         on_progress: called every few steps. An error that it raises ends the optimisation.
         began: `time.perf_counter()` when the render began.
 
@@ -111,7 +113,7 @@ def maximize(
     if spec.variants > 1:
         return maximize_variants(network, spec, measures, on_progress, began)[spec.variant]
     item = BatchItem(spec, measures, on_progress)
-    _BatchSearch(network, [item], began).run()
+    _BatchSearch(network, [item], began, start_clip).run()
     return item.result()
 
 
@@ -147,8 +149,11 @@ class _BatchSearch:
     `run` leaves in each item its result or its error.
     """
 
-    def __init__(self, network: Network, items: Sequence[BatchItem], began: float) -> None:
+    def __init__(
+        self, network: Network, items: Sequence[BatchItem], began: float, start_clip: np.ndarray | None = None
+    ) -> None:
         self._network = network
+        self._start_clip = start_clip
         self._items = items
         self._spec = spec = items[0].spec  # for what the items have in common
         self._began = began
@@ -226,7 +231,7 @@ class _BatchSearch:
         """The items' optimisation on a canvas, from `start` (count, *shape) or from noise."""
         spec, count = self._spec, len(self._items)
         terms = energy.terms(spec.objective, diversity=spec.variants > 1)
-        steps = compiled_steps(self._network, spec, canvas, self._precision, terms, count)
+        steps = compiled_steps(self._network, spec, canvas, self._precision, terms, count, start_clip=self._start_clip)
         return Optimization(steps, self._start(steps.parametrization) if start is None else start, energy, one_by_one)
 
     def _rates(self, item: BatchItem) -> np.ndarray:
@@ -336,7 +341,9 @@ def _early_reports(part: slice) -> list[int]:
 
 def _window_of_neuron(network: Network, spec: RenderSpec) -> Window | None:
     """The part of the clip on which a neuron depends, if it is at most half of the clip."""
-    if spec.objective != "neuron" or network.input_domain.mean_image is not None:  # the mean image depends on position
+    if spec.objective != "neuron" or spec.start_clip:
+        return None
+    if network.input_domain.mean_image is not None:  # it depends on the position
         return None
     size = (spec.frames, spec.height, spec.width)
     t, h, w, _ = network.info.output_shape(spec.layer, *size)

@@ -12,14 +12,26 @@ from c3dvis.maximize.energy.energy import Energy, EnergyTerms
 from c3dvis.maximize.loop import IDENTITY_VIEW, CompiledSteps
 from c3dvis.maximize.optimizers import Adam, KerasVisRMSProp
 from c3dvis.maximize.schedule import longest_wave
+from c3dvis.maximize.volume.dream_volume import DreamVolume
 from c3dvis.maximize.volume.natural_volume import NaturalVolume
 from c3dvis.maximize.volume.parametrization import FourierVolume, PixelVolume, Size
 from c3dvis.networks.compute.network import Network
 from c3dvis.spec import RenderSpec
 
 
-def parametrization_of(network: Network, spec: RenderSpec, canvas: Size) -> FourierVolume | PixelVolume:
-    """The parametrisation that a spec names, on a canvas (frames, height, width)."""
+def parametrization_of(
+    network: Network, spec: RenderSpec, canvas: Size, start_clip: np.ndarray | None = None
+) -> FourierVolume | PixelVolume | DreamVolume:
+    """The parametrisation that a spec names, on a canvas (frames, height, width).
+
+    Args:
+        start_clip: (*canvas, 3) uint8 of a spec that has one.
+    """
+    volume = _volume(network, spec, canvas)
+    return volume if start_clip is None else DreamVolume(volume, start_clip, spec.start_strength)
+
+
+def _volume(network: Network, spec: RenderSpec, canvas: Size) -> FourierVolume | PixelVolume:
     grey = network.input_domain.channels == 1
     match spec.parametrization:
         case "fourier":
@@ -29,19 +41,22 @@ def parametrization_of(network: Network, spec: RenderSpec, canvas: Size) -> Four
     return PixelVolume(canvas, network.input_domain)
 
 
-def _key(network: Network, spec: RenderSpec, *rest: Any) -> tuple[Any, ...]:
-    return network.fingerprint, spec.layer, spec.parametrization, spec.contrast, *rest
+def _key(network: Network, spec: RenderSpec, *rest: Any, start_clip: np.ndarray | None = None) -> tuple[Any, ...]:
+    del start_clip  # the spec has its hash
+    start = (spec.start_clip, spec.start_strength)
+    return network.fingerprint, spec.layer, spec.parametrization, spec.contrast, start, *rest
 
 
 @cached(LRUCache(8), key=_key, lock=threading.Lock())
 def compiled_steps(
-    network: Network, spec: RenderSpec, canvas: Size, precision: str, terms: EnergyTerms, count: int
-) -> CompiledSteps:
+    network: Network, spec: RenderSpec, canvas: Size, precision: str, terms: EnergyTerms, count: int,
+    *, start_clip: np.ndarray | None = None,
+) -> CompiledSteps:  # fmt: skip
     """The compiled steps of a spec's layer on a canvas, for a batch of `count` volumes."""
     return CompiledSteps(
         partial(network.forward, layer=spec.layer),
         network.input_domain,
-        parametrization_of(network, spec, canvas),
+        parametrization_of(network, spec, canvas, start_clip),
         KerasVisRMSProp() if spec.parametrization == "pixel" else Adam(),
         precision,
         terms,

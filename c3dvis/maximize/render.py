@@ -7,10 +7,13 @@ import importlib.metadata
 import platform
 import time
 from collections.abc import Sequence
+from dataclasses import replace
 from datetime import UTC, datetime
 
+import numpy as np
+
 import c3dvis
-from c3dvis.errors import C3dvisError, Cancelled, RenderFailed
+from c3dvis.errors import C3dvisError, Cancelled, InvalidSpec, RenderFailed
 from c3dvis.maximize import fast_engine
 from c3dvis.maximize.engine_result import EngineResult
 from c3dvis.maximize.progress import OnProgress
@@ -21,10 +24,18 @@ from c3dvis.networks.compute.network import Network, load_network
 from c3dvis.networks.registry import describe
 from c3dvis.results import RenderResult
 from c3dvis.spec import ALGORITHM_VERSION, RenderSpec
+from c3dvis.spec.clip_digest import clip_digest
+from c3dvis.spec.text import size_text
 
 
 @deterministic()
-def render(spec: RenderSpec, on_progress: OnProgress | None = None, *, network: Network | None = None) -> RenderResult:
+def render(
+    spec: RenderSpec,
+    on_progress: OnProgress | None = None,
+    *,
+    network: Network | None = None,
+    start_clip: np.ndarray | None = None,
+) -> RenderResult:
     """Make the clip that a spec asks for.
 
     Args:
@@ -32,6 +43,8 @@ def render(spec: RenderSpec, on_progress: OnProgress | None = None, *, network: 
         on_progress: called with a `Progress` at the start and every few steps. It may raise `Cancelled`.
         network: whose filter it is, of `c3dvis.from_keras` for example; by default the spec's, read from its weights
             file. A spec of the default clip size takes the size of a network from `from_keras`.
+        start_clip: (T, H, W, 3) uint8 of the spec's size: the search changes this clip, as far as the spec's
+            `start_strength` allows. The result's spec names it by its content hash.
 
     Returns:
         The clip, its measures and its history.
@@ -45,15 +58,21 @@ def render(spec: RenderSpec, on_progress: OnProgress | None = None, *, network: 
     began = time.perf_counter()
     if network:
         spec = network.prepared(spec)
+    if start_clip is not None:
+        spec = spec.replace(start_clip=clip_digest(start_clip))
+    _check_start(spec, start_clip)
     network, quality = _prepare(spec, network)
     if spec.engine == "keras-vis":
         from c3dvis.maximize.keras_vis.engine import maximize_with_keras_vis
 
         found = maximize_with_keras_vis(network, spec, quality.shown_activation, on_progress, began)
     else:
-        found = fast_engine.maximize(network, spec, quality, on_progress, began)
+        found = fast_engine.maximize(network, spec, quality, on_progress, began, start_clip)
     searched = time.perf_counter() - began
-    return _result(spec, network, quality, found, searched)
+    result = _result(spec, network, quality, found, searched)
+    if start_clip is None:
+        return result
+    return replace(result, metrics={**result.metrics, "start_activation": quality.shown_activation(start_clip)})
 
 
 @deterministic()
@@ -89,6 +108,21 @@ def render_batch(specs: Sequence[RenderSpec], on_progress: Sequence[OnProgress])
         except (Cancelled, RenderFailed) as error:
             ended.append(error)
     return ended
+
+
+def _check_start(spec: RenderSpec, start_clip: np.ndarray | None) -> None:
+    if not spec.start_clip:
+        return
+    if start_clip is None:
+        raise InvalidSpec(
+            f"The render starts from a clip: expected the frames whose content hash is {spec.start_clip[:12]}…, "
+            "received none. Give them as start_clip."
+        )
+    if start_clip.shape[:3] != spec.size:
+        raise InvalidSpec(
+            f"The start clip has another size than the render: expected {size_text(spec.size)}, received "
+            f"{size_text(start_clip.shape[:3])}. Give both the same."
+        )
 
 
 def _prepare(spec: RenderSpec, network: Network | None = None) -> tuple[Network, Quality]:

@@ -106,7 +106,9 @@ def work(spec: RenderSpec, info: NetworkInfo) -> int:
 
 def family(spec: RenderSpec) -> str | None:
     """A key that specs share if they may be rendered in one batch; None if a spec is rendered alone."""
-    if spec.engine != "fast" or spec.objective != "filter" or spec.variants > 1 or not isinstance(spec.filter, int):
+    if spec.engine != "fast" or spec.objective != "filter" or not isinstance(spec.filter, int):
+        return None
+    if spec.variants > 1 or spec.start_clip:
         return None
     return spec.replace(filter=0).to_json()
 
@@ -144,7 +146,7 @@ def small_canvas(spec: RenderSpec, info: NetworkInfo) -> tuple[int, int, int] | 
 
     None if it would save nothing, or if its copies would not excite the target as it does.
     """
-    if spec.parametrization == "pixel" or spec.objective not in ("filter", "layer"):
+    if spec.parametrization == "pixel" or spec.objective not in ("filter", "layer") or spec.start_clip:
         return None
     if any(isinstance(op, Dense) for op in info.architecture.ancestry(spec.layer)):
         return None

@@ -282,9 +282,12 @@ class Dispatcher:
         specs = [job.spec for job in batch.jobs]
         fingerprint = installed_weights.fingerprint(describe(specs[0].network))
         texts = [spec.to_json() for spec in specs]
-        source = batch.jobs[0].source
+        source, start_clip = batch.jobs[0].source, batch.jobs[0].start_clip
         task, what = (render, texts) if source is None else (take_apart, source)
-        future = client.submit(task, what, ALGORITHM_VERSION, fingerprint, key=key, resources={DEVICE: 1}, pure=False)
+        start = [] if start_clip is None else [start_clip]
+        future = client.submit(
+            task, what, ALGORITHM_VERSION, fingerprint, *start, key=key, resources={DEVICE: 1}, pure=False
+        )
         try:
             await future.exception()  # type: ignore[misc]  # the task has ended; its value is not here yet
             batch.returning = True

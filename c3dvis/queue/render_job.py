@@ -94,6 +94,7 @@ class RenderJob:
         key: of the job; of a render, it is the address of the result.
         result_key: address of the result.
         source: a finished result that is to be taken apart, packed; None for a render.
+        start_clip: the clip that a render starts from, as of `start_clips.pack_clip`; None where it starts from noise.
         spec: of the render.
         number: jobs that are equally urgent are rendered in the order of their numbers.
         background: no user waits for it, so jobs that a user waits for go first.
@@ -111,9 +112,11 @@ class RenderJob:
         fetch: Callable[["RenderJob"], "RenderResult | None"],
         measurement_time: MeasurementTime,
         source: bytes | None = None,
+        start_clip: bytes | None = None,
     ) -> None:
         self.result_key = key
         self.source = source
+        self.start_clip = start_clip
         self.key = key if source is None else texture_motion_key(key)
         self.spec = spec
         self.number = number

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 
 from cachetools import FIFOCache
 
-from c3dvis.errors import C3dvisError, Cancelled, QueueClosed, RenderFailed
+from c3dvis.errors import C3dvisError, Cancelled, InvalidSpec, QueueClosed, RenderFailed
 from c3dvis.networks.registry import describe
 from c3dvis.networks.weights import installed_weights
 from c3dvis.probe.request import ProbeRequest
@@ -71,7 +71,8 @@ class RenderQueue:
                 False, it moves before the background jobs.
 
         Raises:
-            UnknownNetwork, UnknownLayer, InvalidSpec: the network cannot do what the spec asks.
+            UnknownNetwork, UnknownLayer, InvalidSpec: the network cannot do what the spec asks, or the store lacks the
+                clip that it starts from.
             WeightsMissing: the key depends on a weights file that is not on this machine.
             QueueClosed: `close` was called.
         """
@@ -92,7 +93,8 @@ class RenderQueue:
                     return job
                 if self._closed:
                     raise QueueClosed("The render queue is closed and takes no more work. Start the program again.")
-                job = self._new_job(key, spec)
+                start_clip = self._packed_start_clip(spec) if spec.start_clip and not is_stored else None
+                job = self._new_job(key, spec, start_clip=start_clip)
                 if is_stored:
                     self._finish(job, "done")
                     return job
@@ -130,7 +132,20 @@ class RenderQueue:
         self._dispatcher.wake()
         return job
 
-    def _new_job(self, result_key: str, spec: RenderSpec, source: bytes | None = None) -> RenderJob:
+    def _packed_start_clip(self, spec: RenderSpec) -> bytes:
+        from c3dvis.results.start_clips import pack_clip
+
+        clip = self._store.start_clips.get(spec.start_clip)
+        if clip is None:
+            raise InvalidSpec(
+                f"The render starts from a clip that is not on this machine any more: expected the one whose content "
+                f"hash is {spec.start_clip[:12]}…. Open its file on the page Probe again, and dream on it there."
+            )
+        return pack_clip(clip)
+
+    def _new_job(
+        self, result_key: str, spec: RenderSpec, source: bytes | None = None, start_clip: bytes | None = None
+    ) -> RenderJob:
         return RenderJob(
             result_key,
             spec,
@@ -140,6 +155,7 @@ class RenderQueue:
             fetch=self._fetch,
             measurement_time=self._measurement_time,
             source=source,
+            start_clip=start_clip,
         )
 
     def _start(self, job: RenderJob) -> None:

@@ -61,13 +61,16 @@ class RenderReply:
     unexpected: bool = False
 
 
-def render(specs_json: Sequence[str], algorithm: int, fingerprint: str) -> list[RenderReply]:
+def render(
+    specs_json: Sequence[str], algorithm: int, fingerprint: str, start_clip: bytes | None = None
+) -> list[RenderReply]:
     """Render specs in this worker, several as one batch. Never raises: errors come back as sentences.
 
     Args:
         specs_json: canonical JSON of each spec; several are of one `schedule.family`.
         algorithm: version of the algorithm under which the client stores the results.
         fingerprint: of the network whose results the client expects.
+        start_clip: of a single spec that has one, as of `start_clips.pack_clip`.
 
     Returns:
         A reply for each spec, in their order.
@@ -79,7 +82,7 @@ def render(specs_json: Sequence[str], algorithm: int, fingerprint: str) -> list[
         specs = [RenderSpec.from_json(text) for text in specs_json]
         if missing := lacks_weights(task, specs[0].network, fingerprint):
             return [missing] * len(specs)
-        return _from_outbox_or_rendered(specs, fingerprint, reporters, task.worker)
+        return _from_outbox_or_rendered(specs, fingerprint, reporters, task.worker, start_clip)
 
     return _replies(task, algorithm, work, len(specs_json))
 
@@ -145,8 +148,9 @@ def _replies(
 
 
 def _from_outbox_or_rendered(
-    specs: Sequence[RenderSpec], fingerprint: str, reporters: Sequence["ProgressReporter"], worker: str
-) -> list[RenderReply]:
+    specs: Sequence[RenderSpec], fingerprint: str, reporters: Sequence["ProgressReporter"], worker: str,
+    start_clip: bytes | None,
+) -> list[RenderReply]:  # fmt: skip
     """Results that an earlier task left in the outbox; the others are rendered and kept there until they are stored."""
     outbox = Outbox()
     keys = [spec.key(fingerprint) for spec in specs]
@@ -154,7 +158,7 @@ def _from_outbox_or_rendered(
     replies = {i: RenderReply(blob=blob, worker=worker) for i, blob in found.items()}
     left = [i for i in range(len(specs)) if i not in found]
     if left:
-        rendered = render_specs([specs[i] for i in left], [reporters[i] for i in left])
+        rendered = render_specs([specs[i] for i in left], [reporters[i] for i in left], start_clip)
         for i, reply in zip(left, rendered, strict=True):
             if reply.blob is not None:
                 outbox.keep(keys[i], reply.blob)
@@ -162,12 +166,17 @@ def _from_outbox_or_rendered(
     return [replies[i] for i in range(len(specs))]
 
 
-def render_specs(specs: Sequence[RenderSpec], reporters: Sequence["ProgressReporter"]) -> list[RenderReply]:
+def render_specs(
+    specs: Sequence[RenderSpec], reporters: Sequence["ProgressReporter"], start_clip: bytes | None = None
+) -> list[RenderReply]:
     """Render one spec, or several as a batch; an error that ends all of them is raised."""
     import c3dvis
+    from c3dvis.results.start_clips import unpack_clip
 
     if len(specs) == 1:
-        return [RenderReply(blob=c3dvis.render(specs[0], on_progress=reporters[0]).to_bytes())]
+        start = None if start_clip is None else unpack_clip(start_clip)
+        result = c3dvis.render(specs[0], on_progress=reporters[0], start_clip=start)
+        return [RenderReply(blob=result.to_bytes())]
     from c3dvis.maximize.render import render_batch
 
     ended = render_batch(specs, reporters)

@@ -89,7 +89,7 @@ def draw_figure(results: Sequence[RenderResult], content: FigureContent, fmt: st
     rows = []
     for result, name in zip(results, names, strict=True):
         content.check(result.spec)
-        rows.append(figure.PanelRow(_panels(result.clip, content), name))
+        rows.append(figure.PanelRow(clip_panels(result.clip, content), name))
     if len(results) > 1 and len(rows[0].panels) == 1:
         common["picture"] = f"of each clip {rows[0].panels[0].title}"
         rows = [figure.PanelRow([replace(row.panels[0], title=row.heading) for row in rows])]
@@ -103,7 +103,8 @@ def draw_figure(results: Sequence[RenderResult], content: FigureContent, fmt: st
     return figure.draw_figure(rows, caption, fmt, content.scale, about)
 
 
-def _panels(clip: np.ndarray, content: FigureContent) -> list[figure.Panel]:
+def clip_panels(clip: np.ndarray, content: FigureContent) -> list[figure.Panel]:
+    """The panels of a clip (T, H, W, 3) uint8: its frames, then its slices."""
     frames, height, width = clip.shape[:3]
     panels = [figure.Panel(clip[number], f"frame {number}") for number in content.frames]
     row_height = max(1, round(min(height, width) / 2 / frames))  # a slice is about half as high as a frame

@@ -22,6 +22,7 @@ from c3dvis.networks.weights import installed_weights
 from c3dvis.results.blob_folder import BlobFolder
 from c3dvis.results.diskcache_index import Entry
 from c3dvis.results.render_result import RenderResult
+from c3dvis.results.start_clips import StartClips
 from c3dvis.results.starters import Starters, is_current
 from c3dvis.results.thumbnails import FILE_NAME, Thumbnail, ThumbnailFile, make_thumbnail
 from c3dvis.settings import cache_limit
@@ -89,6 +90,9 @@ class ResultStore:
         size_limit: bytes to keep, 1 or more; None is `C3DVIS_CACHE_LIMIT`, or 8 GiB.
         starter: folder of the results that come with the program, one `<key>.h5` each, and of more pictures
             (`STARTER_PICTURES`); never written.
+
+    Attributes:
+        start_clips: the clips that renders start from, in the subfolder `start_clips`.
     """
 
     def __init__(self, path: Path | str, size_limit: int | None = None, *, starter: Path | None = STARTER) -> None:
@@ -99,6 +103,7 @@ class ResultStore:
             )
         self._folder = BlobFolder(Path(path).absolute() / "results", size_limit)
         self._starters = Starters(starter)
+        self.start_clips = StartClips(Path(path).absolute() / "start_clips")
         self._thumbnails = ThumbnailFile(self._folder.path / FILE_NAME)
         self._lock = threading.Lock()
         self._hits = self._misses = 0
@@ -229,7 +234,9 @@ class ResultStore:
         return sorted(damaged.union(self._folder.quarantined_keys()))
 
     def clear(self) -> int:
-        """Delete every result in the folder, also the quarantined ones; pinned results and starters stay.
+        """Delete every result in the folder, also the quarantined ones, and the start clips.
+
+        Pinned results and starters stay.
 
         Returns:
             How many results were removed.
@@ -239,6 +246,7 @@ class ResultStore:
         """
         count = self._folder.clear()
         self._thumbnails.clear()
+        self.start_clips.clear()
         return count
 
     def specs(self, keys: Sequence[str]) -> dict[str, RenderSpec]:

@@ -11,7 +11,7 @@ class Field:
     """One field: how it is entered and what it sets. `minimum` and `maximum` are inclusive."""
 
     name: str
-    kind: str  # str | int | float | choice | filter | position
+    kind: str  # str | int | float | choice | filter | position | digest
     help: str
     minimum: float = 0
     maximum: float = 0
@@ -62,6 +62,10 @@ _TABLE = (
     Field("learning_rate", "float", "A higher rate converges in fewer steps, to a coarser picture.", 0.0001, 10, 0.01),
     Field("precision", "choice", "Arithmetic of the network; auto selects the fastest for the device.",
           choices=CHOICES["precision"]),
+    Field("start_clip", "digest", "A clip to dream on: the search changes it instead of starting from noise. A video "
+          "file, or the content hash of one that was used before."),
+    Field("start_strength", "float", "A higher strength lets the search change the clip more; at 0 the clip stays.",
+          0, 1, 0.05),
 )  # fmt: skip
 
 FIELDS: dict[str, Field] = {field.name: field for field in _TABLE}

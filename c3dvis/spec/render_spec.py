@@ -21,6 +21,9 @@ ALGORITHM_VERSION = 7
 
 MAX_VOXELS = 64 * 256 * 256
 
+START_STRENGTH = 0.5
+"""Default of `start_strength`."""
+
 _BY_ENGINE: Any = None  # stands for "this engine's own default" until __post_init__ fills it in
 
 
@@ -57,6 +60,10 @@ class RenderSpec:
             those of natural video) or `pixel`.
         learning_rate: of the optimiser (keras-vis's RMSProp for `pixel`, otherwise Adam).
         precision: `auto`, `float32` or `bfloat16`.
+        start_clip: content hash (`c3dvis.spec.clip_digest.clip_digest`) of a clip (frames, height, width, 3) on which
+            to dream: the search changes this clip. Empty: it starts from noise.
+        start_strength: how far the search may change the clip: 0 gives it back, and at 1 the change has the full
+            `contrast`. Without a start clip it is the default.
 
     Raises:
         InvalidSpec: a value is of the wrong type, not finite or out of range; the message names the field,
@@ -89,6 +96,8 @@ class RenderSpec:
     parametrization: str = _BY_ENGINE
     learning_rate: float = _BY_ENGINE
     precision: str = _BY_ENGINE
+    start_clip: str = ""
+    start_strength: float = START_STRENGTH
 
     def __post_init__(self) -> None:
         if self.engine not in ENGINE_DEFAULTS:
@@ -99,6 +108,8 @@ class RenderSpec:
             if value is None and name in defaults:
                 value = defaults[name]
             object.__setattr__(self, name, checked(name, value))
+        if not self.start_clip:  # two specs of one render must be equal
+            object.__setattr__(self, "start_strength", START_STRENGTH)
         self._check_together()
 
     def _check_together(self) -> None:
@@ -112,10 +123,14 @@ class RenderSpec:
             raise invalid("position", "none, unless objective is 'neuron'", self.position)
         if self.variant >= self.variants:
             raise invalid("variant", f"below variants, which is {self.variants}", self.variant)
+        if self.start_clip and self.variants > 1:
+            raise invalid("variants", "1 where there is a start clip", self.variants)
         if self.engine == "keras-vis":
             self._check_keras_vis()
 
     def _check_keras_vis(self) -> None:
+        if self.start_clip:
+            raise InvalidSpec("keras-vis starts from noise: expected no start clip. Choose engine 'fast'.")
         if self.tv_space_weight != self.tv_time_weight:
             raise InvalidSpec(
                 "keras-vis weighs total variation in time and space alike: expected tv_time_weight equal to "
@@ -197,8 +212,15 @@ class RenderSpec:
         return values
 
     def to_json(self) -> str:
-        """Canonical JSON: every field, sorted, no spaces. Equal specs give equal text."""
-        return json.dumps(self.to_dict(), sort_keys=True, separators=(",", ":"), allow_nan=False)
+        """Canonical JSON: sorted, no spaces. Equal specs give equal text.
+
+        It has every field, but those of a start clip only if there is one: so other specs keep the keys that they had
+        before there were start clips.
+        """
+        values = self.to_dict()
+        if not self.start_clip:
+            del values["start_clip"], values["start_strength"]
+        return json.dumps(values, sort_keys=True, separators=(",", ":"), allow_nan=False)
 
     @classmethod
     def from_json(cls, text: str) -> "RenderSpec":
@@ -259,8 +281,8 @@ class RenderSpec:
 
 # The order in which fields of a link are dropped if each value is valid alone and their combination is not.
 _DROP_ORDER = (
-    "position", "variant", *(name for name in FIELDS if name in ENGINE_DEFAULTS["fast"]), "variants", "objective",
-    "filter", "frames", "height", "width", "engine",
+    "position", "start_clip", "variant", *(name for name in FIELDS if name in ENGINE_DEFAULTS["fast"]), "variants",
+    "objective", "filter", "frames", "height", "width", "engine",
 )  # fmt: skip
 
 

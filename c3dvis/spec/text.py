@@ -115,6 +115,8 @@ def value_text(value: object) -> str:
     """A field's value inside a sentence."""
     if isinstance(value, float):
         return f"{value:g}"
+    if isinstance(value, str) and len(value) == 64:  # of a start clip
+        return f"{value[:12]}…"
     return "centre" if value is None else str(value)
 
 

@@ -4,6 +4,7 @@ This module checks each field alone; `RenderSpec` checks combinations of fields.
 """
 
 import operator
+import re
 from collections.abc import Callable, Sequence
 from typing import Any
 
@@ -12,6 +13,8 @@ from c3dvis.spec.fields import FIELDS, Field
 
 MAX_FILTERS = 16
 """Filters in a weighted sum."""
+
+_DIGEST = re.compile(r"([0-9a-f]{64})?")
 
 
 def shortened(value: object) -> str:
@@ -57,6 +60,8 @@ def _expected(field: Field) -> str:
         return "one of " + ", ".join(field.choices)
     if field.kind == "str":
         return "a name of 1 to 200 characters"
+    if field.kind == "digest":
+        return "the SHA-256 of a clip, 64 hex digits, or nothing"
     if field.kind == "int":
         return f"a whole number from {int(field.minimum)} to {int(field.maximum)}"
     return f"a finite number from {field.minimum:g} to {field.maximum:g}"
@@ -83,6 +88,12 @@ def _checked_choice(value: Any, field: Field) -> str:
 
 def _checked_name(value: Any, _: Field) -> str:
     if not isinstance(value, str) or not 1 <= len(value) <= 200 or not value.isprintable():
+        raise ValueError
+    return value
+
+
+def _checked_digest(value: Any, _: Field) -> str:
+    if not isinstance(value, str) or not _DIGEST.fullmatch(value):
         raise ValueError
     return value
 
@@ -134,5 +145,6 @@ _CANONICAL: dict[str, Callable[[Any, Field], Any]] = {
     "choice": _checked_choice,
     "filter": _checked_filter,
     "position": _checked_position,
+    "digest": _checked_digest,
 }
 """For the kind of each field, the function that checks a value and returns it in its canonical type."""

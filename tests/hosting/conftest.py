@@ -16,7 +16,7 @@ from tests.ui.conftest import Server, made_result
 SETTINGS = """\
 mode = "public"
 [access]
-hosts = ["c3dvis.example"]
+hosts = ["c3dvis.lab.example"]
 members = ["ada@lab.example", "dept.example"]
 operators = ["grace@lab.example"]
 """

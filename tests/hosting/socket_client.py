@@ -2,6 +2,8 @@
 
 import http.cookiejar
 import urllib.request
+from contextlib import ExitStack
+from html import unescape
 from typing import Any
 
 from streamlit.proto.BackMsg_pb2 import BackMsg
@@ -29,6 +31,7 @@ class Client:
         self.session_id = ""
         self.drawn: list[ForwardMsg] = []
         self._socket: Any = None
+        self._open = ExitStack()
 
     def get(self, path: str) -> bytes:
         with self._http.open(self.url + path, timeout=PATIENCE) as answer:
@@ -45,22 +48,23 @@ class Client:
     def open(self) -> None:
         """Opens the socket, with the cookies of the client."""
         xsrf = self.cookies.get("_streamlit_xsrf", "")
-        self._socket = connect(
+        connection = connect(
             self.url.replace("http", "ws", 1) + "/_stcore/stream",
             origin=self.url,  # type: ignore[arg-type]
             subprotocols=["streamlit", xsrf] if xsrf else ["streamlit"],  # type: ignore[list-item]
             additional_headers={"Cookie": "; ".join(f"{name}={value}" for name, value in self.cookies.items())},
             open_timeout=PATIENCE, max_size=None, proxy=None,
         )  # fmt: skip
+        self._socket = self._open.enter_context(connection)
 
     def close(self) -> None:
-        self._socket.close()
+        self._open.close()
 
     def send(self, message: bytes) -> None:
         self._socket.send(message)
 
     def run(self, query: str = "", page: str = "", message: BackMsg | None = None) -> str:
-        """Runs a page and returns what it draws as one text."""
+        """Runs a page and returns what it draws as one text, as a reader sees it."""
         if message is None:
             message = BackMsg()
             message.rerun_script.query_string = query
@@ -68,17 +72,24 @@ class Client:
         self.send(message.SerializeToString())
         return self.receive()
 
+    def set_cookie(self, name: str, value: str) -> None:
+        """Replace the value of a cookie."""
+        next(cookie for cookie in self._jar if cookie.name == name).value = value
+
+    def next_message(self) -> ForwardMsg:
+        return ForwardMsg.FromString(self._socket.recv(timeout=PATIENCE))
+
     def receive(self) -> str:
         """What the runs until the next end of a run draw."""
         self.drawn = []
         while True:
-            message = ForwardMsg.FromString(self._socket.recv(timeout=PATIENCE))
+            message = self.next_message()
             self.drawn.append(message)
             kind = message.WhichOneof("type")
             if kind == "new_session":
                 self.session_id = message.new_session.initialize.session_id
             if kind == "script_finished" and message.script_finished != ForwardMsg.FINISHED_EARLY_FOR_RERUN:
-                return "\n".join(str(each) for each in self.drawn)
+                return unescape("\n".join(map(str, self.drawn))).replace("\\", "").replace("`", "")
 
 
 def sign_in_path(client: Client) -> str:

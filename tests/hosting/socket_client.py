@@ -72,6 +72,11 @@ class Client:
         self.send(message.SerializeToString())
         return self.receive()
 
+    def take_cookies(self, other: "Client") -> None:
+        """Be a further tab of another client's browser."""
+        for cookie in other._jar:
+            self._jar.set_cookie(cookie)
+
     def set_cookie(self, name: str, value: str) -> None:
         """Replace the value of a cookie."""
         next(cookie for cookie in self._jar if cookie.name == name).value = value

@@ -49,9 +49,8 @@ def test_replayed_messages_of_an_operator_start_nothing(public_server: PublicSer
     operator.open()
     assert "Signed in as grace@lab.example (operator)" in operator.run(NEW)
     presses = [pressed(operator, label, NEW) for label in ("Render now", "Render")]
-    for message in presses:
-        assert "Only visitors who have signed in may start a render" in visitor.run(message=message)
-    visitor.run(page="status")
+    for message in [*presses, *(pressed(visitor, label, NEW) for label in ("Render now", "Render"))]:
+        assert "script_finished" in visitor.run(message=message)
     assert "Nothing is waiting." in visitor.run(page="status")
     drawn = operator.run(message=presses[0])
     assert "Only visitors" not in drawn, "the operator's own press does start it"
@@ -59,6 +58,23 @@ def test_replayed_messages_of_an_operator_start_nothing(public_server: PublicSer
         drawn = operator.run(NEW)
     operator.close()
     visitor.close()
+
+
+def test_a_press_after_signing_out_elsewhere_starts_nothing(public_server: PublicServer) -> None:
+    """The button was drawn for a member, and is enabled: the act itself is refused."""
+    other = NEW.replace("filter=3", "filter=4")
+    first, second = Client(public_server.url), Client(public_server.url)
+    first.sign_in()
+    second.take_cookies(first)
+    for member in (first, second):
+        member.open()
+        assert "Signed in as ada@lab.example" in member.run(other)
+    first.run(message=pressed(first, "Sign out", other))
+    text = second.run(message=pressed(second, "Render", other))
+    assert "Only visitors who have signed in may start a render. You have signed out." in text
+    assert "Nothing is waiting." in second.run(page="status")
+    first.close()
+    second.close()
 
 
 def test_messages_that_no_page_sends_do_nothing(public_server: PublicServer) -> None:
@@ -69,7 +85,7 @@ def test_messages_that_no_page_sends_do_nothing(public_server: PublicServer) -> 
         visitor.send(BackMsg(**{name: True}).SerializeToString())
     visitor.send(b"\xff\xff")
     assert "script_finished" in visitor.run(page="status"), "the session goes on"
-    assert "session_status_changed" not in {each.WhichOneof("type") for each in visitor.drawn}
+    assert not any(each.session_status_changed.run_on_save for each in visitor.drawn)
     visitor.close()
     assert public_server.log.count("A message that no page sends was dropped.") >= 5
 
@@ -78,12 +94,8 @@ def test_a_forged_host_and_a_page_of_another_site_are_refused(public_server: Pub
     url = public_server.url
     assert status(url, Host="c3dvis.lab.example") == 200
     assert status(f"{url}/_stcore/health", Host="127.0.0.1:8501") == 200
-    for host in (
-        "evil.example",
-        "c3dvis.lab.example.evil.example",
-        "c3dvis.lab.example@evil.example",
-        "evil.c3dvis.lab.example",
-    ):
+    own = "c3dvis.lab.example"
+    for host in ("evil.example", f"{own}.evil.example", f"{own}@evil.example", f"evil.{own}"):
         assert status(url, Host=host) == 400, host
         assert status(f"{url}/_stcore/health", Host=host) == 400, host
     socket = url.replace("http", "ws") + "/_stcore/stream"

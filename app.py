@@ -7,5 +7,11 @@ from starlette.middleware import Middleware
 
 from c3dvis.access.gate import gate
 from c3dvis.ui.index_page import IndexPage
+from c3dvis.ui.monitoring import monitoring_routes, start_monitoring
 
-app = st.App(Path(__file__).parent / "c3dvis" / "ui" / "dashboard.py", middleware=[*gate(), Middleware(IndexPage)])
+start_monitoring()
+app = st.App(
+    Path(__file__).parent / "c3dvis" / "ui" / "dashboard.py",
+    routes=monitoring_routes(),
+    middleware=[*gate(), Middleware(IndexPage)],
+)

@@ -135,7 +135,7 @@ class Cluster:
         )
 
 
-def render_specs(specs: Any, reporters: Any) -> list[Any]:
+def render_specs(specs: Any, reporters: Any, start_clip: bytes | None = None) -> list[Any]:
     """`worker_tasks.render_specs` without a network: it sleeps, reports as a render does, and returns noise.
 
     All of a batch are done in the time of one.

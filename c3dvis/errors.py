@@ -130,6 +130,24 @@ class AtlasIncomplete(C3dvisError):
     exit_code = 12
 
 
+class LimitReached(C3dvisError):
+    """A visitor of a server asks for more than its limits allow.
+
+    Attributes:
+        limit: the key of the settings file.
+    """
+
+    exit_code = 13
+    limit = ""
+
+    @classmethod
+    def of(cls, limit: str, message: str) -> "LimitReached":
+        """The error of one limit."""
+        error = cls(message)
+        error.limit = limit
+        return error
+
+
 class Cancelled(C3dvisError):
     """The render was cancelled."""
 

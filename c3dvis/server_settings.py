@@ -10,10 +10,11 @@ import os
 import re
 import tomllib
 from functools import cache
+from ipaddress import IPv4Network, IPv6Network, ip_network
 from pathlib import Path
 from typing import Annotated, Any, Literal
 
-from pydantic import AfterValidator, BaseModel, ConfigDict, Field, ValidationError
+from pydantic import AfterValidator, BaseModel, ConfigDict, Field, PlainValidator, ValidationError
 from pydantic_core import ErrorDetails, PydanticCustomError
 
 from c3dvis.errors import InvalidSettings
@@ -28,10 +29,12 @@ _PUBLIC: dict[str, dict[str, Any]] = {
         "address_per_hour": 300,
         "queue_waiting": 200,
     },
+    "monitoring": {"log": "json"},
 }
 
 Count = Annotated[float, Field(ge=0)]  # a float, so that it can be inf
 Positive = Annotated[float, Field(gt=0)]
+Network = Annotated[IPv4Network | IPv6Network, PlainValidator(ip_network)]
 
 
 class _Section(BaseModel):
@@ -110,6 +113,20 @@ class Workers(_Section):
     memory_gb: Positive = float("inf")
 
 
+class Monitoring(_Section):
+    """What the server tells its operator.
+
+    Attributes:
+        log: `text`, a line for people, or `json`, a line of JSON for programs, for each message on standard error.
+        metrics_from: networks from which `/metrics` answers; the others are told that there is nothing.
+    """
+
+    model_config = ConfigDict(strict=False)  # a list of TOML is a tuple here
+
+    log: Literal["text", "json"] = "text"
+    metrics_from: tuple[Network, ...] = (ip_network("127.0.0.0/8"), ip_network("::1"))
+
+
 class ServerSettings(_Section):
     """All settings of a server.
 
@@ -118,12 +135,14 @@ class ServerSettings(_Section):
         access: who may do what.
         limits: of renders, visitors and the queue.
         workers: how the workers of this machine are run and watched.
+        monitoring: what the server tells its operator.
     """
 
     mode: Literal["local", "public"] = "local"
     access: Access = Access()
     limits: Limits = Limits()
     workers: Workers = Workers()
+    monitoring: Monitoring = Monitoring()
 
 
 @cache
@@ -175,6 +194,8 @@ def _sentence(problem: ErrorDetails) -> str:
     key = ".".join(map(str, problem["loc"]))
     if problem["type"] == "extra_forbidden":
         return f"{key}: no setting has that name; the settings are {', '.join(_names(problem['loc'][:-1]))}."
+    if problem["type"] == "value_error":
+        return f"{key}: {problem['msg'].removeprefix('Value error, ')}."
     expected = problem["msg"].removeprefix("Input should be ")
     return f"{key}: expected {expected}; received {str(problem['input'])[:60]!r}."
 

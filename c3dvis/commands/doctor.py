@@ -27,9 +27,9 @@ _INSTALL = "Run `python -m pip install -r requirements.txt`."
 PYTHONS = ((3, 11), (3, 13))
 PACKAGES = (
     "authlib", "av", "cachetools", "diskcache", "distributed", "h5py", "httpx2", "imageio", "jinja2", "keras",
-    "keras-vis", "matplotlib", "nibabel", "pydicom", "numpy", "onnx", "onnxruntime", "pillow", "prometheus-client", "protobuf",
-    "psutil", "pydantic", "pypi-simple", "requests", "rich", "scipy", "starlette", "streamlit", "tensorflow",
-    "tf-keras",
+    "keras-vis", "matplotlib", "nibabel", "pydicom", "numpy", "onnx", "onnxruntime", "pillow", "prometheus-client",
+    "protobuf", "psutil", "pydantic", "pypi-simple", "requests", "rich", "scipy", "starlette", "streamlit",
+    "tensorflow", "tf-keras",
 )  # fmt: skip
 LOW_DISK = 1e9  # bytes
 

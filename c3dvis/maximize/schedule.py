@@ -104,6 +104,18 @@ def work(spec: RenderSpec, info: NetworkInfo) -> int:
     return info.architecture.multiplications(spec.layer, *spec.size)
 
 
+def total_work(spec: RenderSpec, info: NetworkInfo) -> float:
+    """What a whole render costs: the multiplications of the forward passes of all steps and variants.
+
+    A fully connected layer counts with its weights, and a pass with no fewer than the clip has values.
+    """
+    before = info.architecture.ancestry(spec.layer)
+    weights = info.architecture.parameters(*spec.size) if any(isinstance(op, Dense) for op in before) else {}
+    dense = sum(weights[op.name] for op in before if isinstance(op, Dense))
+    one_pass = max(work(spec, info) + dense, 3 * math.prod(spec.size))
+    return float(one_pass * max(1, spec.iterations) * spec.variants)
+
+
 def family(spec: RenderSpec) -> str | None:
     """A key that specs share if they may be rendered in one batch; None if a spec is rendered alone."""
     if spec.engine != "fast" or spec.objective != "filter" or not isinstance(spec.filter, int):

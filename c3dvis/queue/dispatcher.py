@@ -11,26 +11,31 @@ import functools
 import logging
 import math
 import threading
+import time
 import uuid
 from collections.abc import Callable, Collection, Mapping, Sequence
-from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
-from c3dvis.errors import C3dvisError, RenderFailed, WeightsMissing, WorkerLost
+from c3dvis.errors import C3dvisError, RenderFailed, WorkerLost
 from c3dvis.maximize.schedule import batch_size
-from c3dvis.networks.registry import NetworkInfo, describe
+from c3dvis.networks.registry import describe
 from c3dvis.networks.weights import installed_weights
+from c3dvis.queue import render_events
+from c3dvis.queue.batch import Batch
 from c3dvis.queue.outbox import Confirmations
 from c3dvis.queue.probe_dispatch import ProbeDispatch
 from c3dvis.queue.probe_job import ProbeJob
 from c3dvis.queue.queue_status import DEVICE, METRIC
 from c3dvis.queue.render_job import RenderJob
+from c3dvis.queue.weights_transfer import send_weights
 from c3dvis.queue.worker_errors import no_devices, render_refused, scheduler_unreachable, workers_killed
+from c3dvis.server_settings import Workers
 from c3dvis.spec import ALGORITHM_VERSION
 
 if TYPE_CHECKING:
     from distributed import Client
 
+    from c3dvis.queue.own_workers import OwnWorkers
     from c3dvis.queue.worker_tasks import RenderReply
 
 logger = logging.getLogger(__name__)
@@ -42,52 +47,53 @@ NextJobs = Callable[[Collection[RenderJob]], list[RenderJob]]
 Deliver = Callable[[RenderJob, "RenderReply"], bool]
 
 
-@dataclass(eq=False)
-class _Batch:
-    """Jobs that one Dask task renders, from their assignment until their results are stored.
-
-    Attributes:
-        jobs: one, or several of one family.
-        task: the coroutine that sends the batch and receives the replies.
-        returning: the worker has finished; the replies are on their way.
-    """
-
-    jobs: Sequence[RenderJob]
-    task: asyncio.Task[None] | None = None
-    returning: bool = False
-
-
 class Dispatcher:
     """Sends jobs to workers and passes their reports and replies back. Starts at once, in a thread of its own.
 
     Args:
         scheduler: address of a Dask scheduler, or None for an own cluster.
+        has_work: whether a job waits or is under way.
         next_jobs: returns the next job that is not among those given, then the jobs that may be rendered in one batch
             with it, in their order; nothing if none waits.
         deliver: takes the reply to a job, and returns whether the worker may delete the result; called from any
             thread, may block.
+        settings: how the workers are run and watched.
         patient: allow batches on a CPU, where they take long.
 
     Attributes:
         workers: Dask's description of each worker, by address. Replaced as a whole, never changed.
         connected: whether the scheduler answers.
+        asleep: the own workers are not started, since there is nothing to render.
         had_workers: whether there has been a worker at any time.
         problem: a sentence about what is wrong now, or None.
         probes: the questions about clips.
     """
 
-    def __init__(self, scheduler: str | None, *, next_jobs: NextJobs, deliver: Deliver, patient: bool = False) -> None:
+    def __init__(
+        self,
+        scheduler: str | None,
+        *,
+        has_work: Callable[[], bool],
+        next_jobs: NextJobs,
+        deliver: Deliver,
+        settings: Workers,
+        patient: bool = False,
+    ) -> None:
         self.workers: Mapping[str, Mapping[str, Any]] = {}
         self.connected = False
+        self.asleep = False
         self.had_workers = False
         self.problem: str | None = None
-        self.probes = ProbeDispatch(self._send_weights)
+        self.probes = ProbeDispatch(send_weights)
         self._scheduler = scheduler
+        self._has_work = has_work
         self._next_jobs = next_jobs
         self._deliver = deliver
         self._patient = patient
-        self._batches: dict[RenderJob, _Batch] = {}
-        self._submitted: dict[str, _Batch] = {}  # by the key of the Dask task
+        self._settings = settings
+        self._busy = time.monotonic()  # when there was last something to render
+        self._batches: dict[RenderJob, Batch] = {}
+        self._submitted: dict[str, Batch] = {}  # by the key of the Dask task
         self._confirmations = Confirmations()
         self._wake = asyncio.Event()
         self._closing = False
@@ -144,9 +150,9 @@ class Dispatcher:
             try:
                 from c3dvis.queue import cluster  # takes a second; the constructor's caller need not wait for it
 
-                async with cluster.connect(self._scheduler, self._set_problem) as client:
+                async with cluster.connect(self._scheduler, self._set_problem) as (client, own):
                     pause = 0.5
-                    await self._serve(client)
+                    await self._serve(client, own)
             except Exception as error:
                 if not threading.main_thread().is_alive():
                     return  # the interpreter is shutting down and can start nothing any more
@@ -155,20 +161,39 @@ class Dispatcher:
             await asyncio.sleep(pause)
             pause = min(2 * pause, _LONGEST_PAUSE)
 
+    async def _start_or_stop(self, own: "OwnWorkers") -> None:
+        """Start the own workers, in the profile `low` only when they are needed; stop them when they are not."""
+        if self._batches or self._has_work() or self.probes.has_work:
+            self._busy = time.monotonic()
+        elif self._settings.profile == "low":
+            idle_seconds = time.monotonic() - self._busy
+            if not own.started or idle_seconds > 60 * self._settings.idle_minutes:
+                self.asleep, self.had_workers = True, False
+                await own.stop()
+                return
+        self.asleep = False
+        await own.start()
+
     def _set_problem(self, problem: str) -> None:
         self.problem = problem
 
-    async def _serve(self, client: "Client") -> None:
+    async def _serve(self, client: "Client", own: "OwnWorkers | None") -> None:
         """Query the workers and assign jobs to them, until cancelled or the scheduler is lost."""
+        from c3dvis.queue.watch import Watch
         from c3dvis.queue.worker_tasks import TOPIC, WarmUp
 
         client.subscribe_topic(TOPIC, self._on_event)
         await client.register_plugin(WarmUp())  # type: ignore[misc]  # awaitable, since the client is asynchronous
         self.connected, self.problem = True, None
+        watch = Watch(client, own, self._settings)
         try:
             while client.status == "running":
                 scheduler: Any = client.scheduler
+                if own:
+                    await self._start_or_stop(own)
                 self._update_workers((await scheduler.identity(n_workers=-1))["workers"])
+                if await watch.end_hung(set(self._batches.values()), self.workers):
+                    continue
                 self._assign(client)
                 self.probes.start(client)
                 self._confirmations.send(client, self.workers)
@@ -212,7 +237,7 @@ class Dispatcher:
             jobs = self._next_jobs(self._batches)
             if not jobs:
                 return
-            batch = _Batch(jobs[: self._batch_size(jobs, devices)])
+            batch = Batch(jobs[: self._batch_size(jobs, devices)])
             self._batches.update(dict.fromkeys(batch.jobs, batch))
             batch.task = asyncio.create_task(self._run_batch(client, batch))
             batch.task.add_done_callback(functools.partial(self._remove_batch, batch))
@@ -234,12 +259,12 @@ class Dispatcher:
             size //= 2
         return size
 
-    def _remove_batch(self, batch: _Batch, _: asyncio.Task[None]) -> None:
+    def _remove_batch(self, batch: Batch, _: asyncio.Task[None]) -> None:
         for job in batch.jobs:
             del self._batches[job]
         self._wake.set()
 
-    async def _run_batch(self, client: "Client", batch: _Batch) -> None:
+    async def _run_batch(self, client: "Client", batch: Batch) -> None:
         """Send a batch to a worker and deliver its replies; a worker that lacks the weights gets them first."""
         from distributed.client import FutureCancelledError
         from distributed.scheduler import KilledWorker
@@ -251,8 +276,12 @@ class Dispatcher:
             replies = await self._submit(client, batch)
             while (network := replies[0].missing_weights) and not all(job.is_finished for job in jobs):
                 batch.returning = False
-                await self._send_weights(client, replies[0].worker, network)
+                await send_weights(client, replies[0].worker, network)
                 replies = await self._submit(client, batch)
+        except asyncio.CancelledError:
+            if batch.given_up is None:
+                raise
+            replies = [RenderReply(error=batch.given_up, unexpected=True)] * len(jobs)
         except FutureCancelledError:  # the scheduler is lost
             for job in jobs:
                 job.requeued()
@@ -273,12 +302,13 @@ class Dispatcher:
             if reply.blob is not None and is_stored and job.source is None:
                 self._confirmations.add(reply.worker, job.key)
 
-    async def _submit(self, client: "Client", batch: _Batch) -> "list[RenderReply]":
+    async def _submit(self, client: "Client", batch: Batch) -> "list[RenderReply]":
         """Run a batch as one Dask task; a task that is cancelled here is cancelled on its worker too."""
         from c3dvis.queue.worker_tasks import render, take_apart
 
         key = f"c3dvis-{uuid.uuid4().hex}"  # used once: with a known key Dask would return the cancelled task
         self._submitted[key] = batch
+        batch.key, batch.submitted = key, time.monotonic()
         specs = [job.spec for job in batch.jobs]
         fingerprint = installed_weights.fingerprint(describe(specs[0].network))
         texts = [spec.to_json() for spec in specs]
@@ -300,27 +330,6 @@ class Dispatcher:
             future.release()
             del self._submitted[key]
 
-    async def _send_weights(self, client: "Client", worker: str, network: str) -> None:
-        """Send a worker the weights that it lacks.
-
-        Raises:
-            WeightsMissing, WeightsDamaged: this machine has no weights, or they changed on the way.
-            FetchFailed: the worker cannot install them.
-        """
-        from c3dvis.queue.worker_tasks import receive_weights
-
-        info = describe(network)
-        data = await asyncio.to_thread(weights_bytes, info)
-        logger.warning("The worker at %s gets the weights of %s (%d MB).", worker, network, len(data) >> 20)
-        try:
-            errors: Any = await client.run(receive_weights, network, data, workers=[worker])  # type: ignore[misc]
-        except OSError as error:  # the worker is lost; Dask gives the render to another
-            logger.warning("The worker at %s was lost while it got weights: %s", worker, error)
-            return
-        for error in errors.values():
-            if error is not None:
-                raise error
-
     def _on_event(self, event: tuple[float, Mapping[str, Any]]) -> None:
         message = event[1]
         if message["kind"] == "probe":
@@ -329,20 +338,6 @@ class Dispatcher:
             if message["kind"] == "started":
                 for job in batch.jobs:
                     job.started(message["worker"], len(batch.jobs))
+                    render_events.started(job)
             else:
                 batch.jobs[message["index"]].progressed(message)
-
-
-def weights_bytes(info: NetworkInfo) -> bytes:
-    """The weights file of this machine.
-
-    Raises:
-        WeightsMissing: it cannot be read.
-    """
-    try:
-        return info.weights_path.read_bytes()
-    except OSError as error:
-        raise WeightsMissing(
-            f"A worker lacks the weights of {info.name}, and this machine cannot send them: expected a readable "
-            f"{info.weights_path} ({error.strerror or error}). Install them on either machine."
-        ) from None

@@ -55,6 +55,11 @@ class ProbeDispatch:
                 raise QueueClosed("The render queue is closed and takes no more work. Start the program again.")
             self._waiting.append(job)
 
+    @property
+    def has_work(self) -> bool:
+        """Whether a question waits or is being answered."""
+        return bool(self._waiting or self._tasks)
+
     def start(self, client: "Client") -> None:
         """Send what waits; called in the event loop."""
         with self._lock:

@@ -10,7 +10,7 @@ DEVICE = "device"
 METRIC = "c3dvis"
 """Name of a worker's own entry among the metrics that it sends to Dask's scheduler."""
 
-QueueState = Literal["starting", "warming", "ready", "lost"]
+QueueState = Literal["asleep", "starting", "warming", "ready", "lost"]
 
 
 @dataclass(frozen=True)
@@ -43,9 +43,9 @@ class QueueStatus:
     """The queue as a whole.
 
     Attributes:
-        state: `starting` (no worker yet), `warming` (no worker is ready yet), `ready` (renders start at once if a
-            worker is free), `lost` (all workers have ended, or their scheduler does not answer; the queue tries to
-            connect again, and renders wait).
+        state: `asleep` (no worker runs; one is started for the next render), `starting` (no worker yet), `warming` (no
+            worker is ready yet), `ready` (renders start at once if a worker is free), `lost` (all workers have ended,
+            or their scheduler does not answer; the queue tries to connect again, and renders wait).
         workers: those connected now.
         queued: number of waiting renders.
         running: number of renders under way.

@@ -3,9 +3,8 @@
 import threading
 import time
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
 from functools import cached_property
-from typing import TYPE_CHECKING, Any, Literal
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
@@ -13,58 +12,15 @@ from c3dvis.durations import seconds_left, seconds_per_unit
 from c3dvis.errors import C3dvisError
 from c3dvis.maximize.schedule import Schedule, family
 from c3dvis.networks.registry import describe
+from c3dvis.queue.job_snapshot import JobSnapshot, JobState
 from c3dvis.spec import RenderSpec
 
 if TYPE_CHECKING:
     from c3dvis.results import RenderResult
 
-JobState = Literal["queued", "running", "done", "failed", "cancelled"]
-
 _WATCH_DURATION = 20.0  # seconds for which a watcher counts after its latest snapshot
 _COLUMNS: tuple[str, ...] = ("step", "seconds", "objective", "shown_activation")
 _PACE_REPORTS = 16  # latest reports from which the pace is estimated
-
-
-@dataclass(frozen=True, eq=False)
-class JobSnapshot:
-    """The state of a render at one moment.
-
-    Attributes:
-        state: `queued`, `running`, `done`, `failed` or `cancelled`; the last three are final.
-        position: place in the queue, 1 is next; None unless queued.
-        step, steps: latest step and number of steps of the optimiser; both 0 until the first report.
-        seconds: since a worker started it; of a finished render, its duration.
-        seconds_left: an estimate from the pace of the latest steps and from how long earlier renders took to measure
-            the result; None while there is no estimate.
-        objective, shown_activation: at the latest step that has them.
-        curve: a row per step, as in `RenderResult.history`.
-        preview: the unfinished clip, (t, h, w, 3) uint8 RGB, reduced and read-only; None before the first one and
-            after a render that was not cancelled.
-        error: why the render failed, a sentence.
-        warning: a sentence about a render that has not failed, or None.
-        attempt: 1, or more if a worker was lost and the render started again.
-        batch_size: renders of its batch, itself included; `seconds` are those of the whole batch.
-    """
-
-    state: JobState
-    position: int | None
-    step: int
-    steps: int
-    seconds: float
-    seconds_left: float | None
-    objective: float | None
-    shown_activation: float | None
-    curve: list[dict[str, float | None]]
-    preview: np.ndarray | None
-    error: str | None
-    warning: str | None
-    attempt: int
-    batch_size: int
-
-    @property
-    def finished(self) -> bool:
-        """Whether the state is final."""
-        return self.state in ("done", "failed", "cancelled")
 
 
 def texture_motion_key(result_key: str) -> str:
@@ -98,7 +54,9 @@ class RenderJob:
         spec: of the render.
         number: jobs that are equally urgent are rendered in the order of their numbers.
         background: no user waits for it, so jobs that a user waits for go first.
+        visitors: names of the visitors who asked for it, the first first; an empty name is the program itself.
         alone: it must not be rendered in a batch.
+        created: monotonic seconds.
     """
 
     def __init__(
@@ -121,6 +79,8 @@ class RenderJob:
         self.spec = spec
         self.number = number
         self.background = False
+        self.created = time.monotonic()
+        self.visitors: tuple[str, ...] = ("",)
         self.alone = source is not None
         self._position = position
         self._stop = stop
@@ -210,7 +170,7 @@ class RenderJob:
 
     @property
     def rank(self) -> tuple[bool, int]:
-        """Sort key of the waiting jobs: the smallest is next."""
+        """Sort key of the waiting jobs of one visitor: the smallest is next."""
         return self.background, self.number
 
     # The methods below are for RenderQueue and Dispatcher, which call them when the job's state changes.
@@ -229,6 +189,28 @@ class RenderJob:
     def worker(self) -> str:
         """Address of its worker; empty unless it is running."""
         return self._worker if self._state == "running" else ""
+
+    @property
+    def silent_seconds(self) -> float:
+        """Seconds since a worker started it or last reported progress; 0 unless it is running."""
+        with self._lock:
+            latest = max(self._began, self._reported)
+            return time.monotonic() - latest if self._state == "running" else 0.0
+
+    @property
+    def steps_evenly(self) -> bool:
+        """Whether its next report is due soon: it neither builds the computation of its steps nor measures."""
+        with self._lock:
+            small, large = self._reports()
+            return len(large or small) > 1 and (self._curve[-1]["step"] or 0) not in (
+                self._schedule.sketch,
+                self._steps,
+            )
+
+    @property
+    def batch_size(self) -> int:
+        """Renders of its batch, itself included."""
+        return self._batch_size
 
     def started(self, worker: str, batch_size: int = 1) -> None:
         """A worker has started it, for the first time or again after another was lost."""
@@ -315,12 +297,16 @@ class RenderJob:
         both rather too large: the pace of the small canvas, and the pace from its last report to the first of the full
         size.
         """
-        points = [(self._schedule.cost(row["step"] or 0), row["seconds"] or 0) for row in self._curve]
-        sketched = sum((row["step"] or 0) <= self._schedule.sketch for row in self._curve)
-        small, large = points[:sketched], points[sketched:]
+        small, large = self._reports()
         parts = [large] if len(large) > 1 else [small, small[-1:] + large]
         paces = [pace for part in parts if (pace := seconds_per_unit(part[-_PACE_REPORTS:])) is not None]
         return min(paces, default=None)
+
+    def _reports(self) -> tuple[list[tuple[float, float]], list[tuple[float, float]]]:
+        """(cost, seconds) of each report of the small canvas, and of each at full size."""
+        points = [(self._schedule.cost(row["step"] or 0), row["seconds"] or 0) for row in self._curve]
+        sketched = sum((row["step"] or 0) <= self._schedule.sketch for row in self._curve)
+        return points[:sketched], points[sketched:]
 
     def _seconds_left(self) -> float | None:
         pace = self._pace()

@@ -1,7 +1,6 @@
 """`RenderQueue`: accepts specs, orders them, and puts the workers' results into the store."""
 
 import atexit
-import bisect
 import itertools
 import logging
 import threading
@@ -10,14 +9,19 @@ from typing import TYPE_CHECKING
 
 from cachetools import FIFOCache
 
-from c3dvis.errors import C3dvisError, Cancelled, InvalidSpec, QueueClosed, RenderFailed
+from c3dvis.errors import C3dvisError, Cancelled, InvalidSpec, LimitReached, QueueClosed, RenderFailed
 from c3dvis.networks.registry import describe
 from c3dvis.networks.weights import installed_weights
 from c3dvis.probe.request import ProbeRequest
+from c3dvis.queue import render_events
 from c3dvis.queue.dispatcher import Dispatcher
+from c3dvis.queue.fair_order import FairOrder
+from c3dvis.queue.job_snapshot import JobState
+from c3dvis.queue.limits import Admission, Requester
 from c3dvis.queue.probe_job import ProbeJob
 from c3dvis.queue.queue_status import QueueState, QueueStatus, worker_status
-from c3dvis.queue.render_job import JobState, MeasurementTime, RenderJob, texture_motion_key
+from c3dvis.queue.render_job import MeasurementTime, RenderJob, texture_motion_key
+from c3dvis.server_settings import ServerSettings, server_settings
 from c3dvis.settings import scheduler_address
 from c3dvis.spec import RenderSpec
 
@@ -43,34 +47,55 @@ class RenderQueue:
             starts a cluster of its own on this machine.
         patient: no user waits behind these renders, so background renders of one layer go in batches on a CPU too,
             where a batch takes long but each render in it less. On a GPU they always go in batches.
+        settings: limits, and how the workers are run and watched; None takes the settings file's.
+
+    Raises:
+        InvalidSettings: the settings file cannot be used.
     """
 
-    def __init__(self, store: "ResultStore", *, scheduler: str | None = None, patient: bool = False) -> None:
+    def __init__(
+        self,
+        store: "ResultStore",
+        *,
+        scheduler: str | None = None,
+        patient: bool = False,
+        settings: ServerSettings | None = None,
+    ) -> None:
+        settings = settings or server_settings()
         self._store = store
         self._lock = threading.RLock()
         # Held while a request is looked up in the store, so that two requests of one spec cannot both miss. It is not
         # `_lock`, so that a slow disk does not delay callers that only read.
         self._submitting = threading.Lock()
         self._active: dict[str, RenderJob] = {}  # queued and running, in order of submission
-        self._ranks: list[tuple[bool, int]] = []  # of the active jobs, ascending
+        self._fair_order = FairOrder()
+        self._admission = Admission(settings.limits)
         self._counter = itertools.count()
         self._finished: FIFOCache[str, RenderJob] = FIFOCache(_FINISHED_JOBS)
         self._unstored: FIFOCache[str, RenderResult] = FIFOCache(_UNSTORED_RESULTS)
         self._measurement_time = MeasurementTime()
         self._closed = False
         self._dispatcher = Dispatcher(
-            scheduler or scheduler_address(), next_jobs=self._next_jobs, deliver=self._deliver, patient=patient
+            scheduler or scheduler_address(),
+            has_work=self._has_work,
+            next_jobs=self._next_jobs,
+            deliver=self._deliver,
+            patient=patient,
+            settings=settings.workers,
         )
         atexit.register(self.close)
 
-    def submit(self, spec: RenderSpec, *, background: bool = False) -> RenderJob:
+    def submit(self, spec: RenderSpec, *, background: bool = False, visitor: Requester | None = None) -> RenderJob:
         """The job of this spec: the one under way, a finished one if its result is stored, or a new one.
 
         Args:
             background: no user waits for it: it is rendered after all jobs that a user waits for. Submitted again with
                 False, it moves before the background jobs.
+            visitor: who asks for it. Visitors take turns, and the limits of the settings file hold for them; None is
+                the program itself, for which they do not. Nothing that is stored or under way is refused.
 
         Raises:
+            LimitReached: the visitor may not have it rendered now.
             UnknownNetwork, UnknownLayer, InvalidSpec: the network cannot do what the spec asks, or the store lacks the
                 clip that it starts from.
             WeightsMissing: the key depends on a weights file that is not on this machine.
@@ -83,8 +108,7 @@ class RenderQueue:
             with self._lock:  # a finished job whose result the store refused still has it
                 job = self._active.get(key) or (self._finished.get(key) if key in self._unstored else None)
             if job:
-                if not background:
-                    self._bring_forward(job)
+                self._join(job, visitor, background)
                 return job
             is_stored = self._is_stored(key)
             with self._lock:
@@ -99,14 +123,19 @@ class RenderQueue:
                     self._finish(job, "done")
                     return job
                 job.background = background
-                self._start(job)
+                self._admit(job, visitor)
         self._dispatcher.wake()
         return job
 
-    def take_apart(self, result: "RenderResult") -> RenderJob:
+    def take_apart(self, result: "RenderResult", *, visitor: Requester | None = None) -> RenderJob:
         """The job that finds the texture and motion of a result and stores them with it; one per result.
 
+        Args:
+            result: that is taken apart.
+            visitor: as of `submit`.
+
         Raises:
+            LimitReached: the visitor may not have it done now.
             QueueClosed: `close` was called.
         """
         source = result.to_bytes()
@@ -117,7 +146,7 @@ class RenderQueue:
             if self._closed:
                 raise QueueClosed("The render queue is closed and takes no more work. Start the program again.")
             job = self._new_job(result.key, result.spec, source)
-            self._start(job)
+            self._admit(job, visitor)
         self._dispatcher.wake()
         return job
 
@@ -158,9 +187,19 @@ class RenderQueue:
             start_clip=start_clip,
         )
 
-    def _start(self, job: RenderJob) -> None:
+    def _admit(self, job: RenderJob, visitor: Requester | None) -> None:
+        """Let a new job wait. Raises LimitReached if the visitor may not have it."""
+        if visitor:
+            try:
+                self._admission.check(job.spec, visitor, self._active.values())
+            except LimitReached as error:
+                render_events.refused(error, visitor.name)
+                raise
+            self._admission.count(visitor)
+            job.visitors = (visitor.name,)
+        self._fair_order.join(job.visitors[0])
         self._active[job.key] = job
-        bisect.insort(self._ranks, job.rank)
+        render_events.queued(job)
 
     def job(self, key: str) -> RenderJob | None:
         """The job of that key, if it is under way or among the latest 256 finished.
@@ -174,7 +213,9 @@ class RenderQueue:
     def jobs(self) -> list[RenderJob]:
         """Jobs under way in the order in which they are rendered, then finished ones, latest first."""
         with self._lock:
-            return [*sorted(self._active.values(), key=lambda job: job.rank), *reversed(list(self._finished.values()))]
+            waiting = self._places(self._dispatcher.assigned)
+            started = [job for job in self._active.values() if job not in waiting]
+            return [*started, *waiting, *reversed(list(self._finished.values()))]
 
     def status(self) -> QueueStatus:
         """The state of the queue and its workers."""
@@ -188,6 +229,8 @@ class RenderQueue:
         state: QueueState = "starting"
         if any(worker.ready for worker in workers):
             state = "ready"
+        elif dispatcher.asleep:
+            state = "asleep"
         elif workers:
             state = "warming"
         elif dispatcher.had_workers or (dispatcher.problem and not dispatcher.connected):
@@ -220,33 +263,44 @@ class RenderQueue:
             return False
 
     def _position(self, job: RenderJob) -> int | None:
+        assigned = self._dispatcher.assigned
+        starting = [other for other in assigned if other.state == "queued"]  # a worker takes them next
+        if job in starting:
+            return starting.index(job) + 1
         with self._lock:
-            before = bisect.bisect_left(self._ranks, job.rank)
-        started = sum(other.rank < job.rank and other.state == "running" for other in self._dispatcher.assigned)
-        return before - started + 1
+            place = self._places(assigned).get(job)
+        return None if place is None else len(starting) + place + 1
+
+    def _places(self, assigned: Collection[RenderJob]) -> dict[RenderJob, int]:
+        """The place of each waiting job, from 0, in the order in which they are rendered."""
+        return self._fair_order.places(self._active.values(), tuple(assigned))
+
+    def _has_work(self) -> bool:
+        return bool(self._active)
 
     def _next_jobs(self, assigned: Collection[RenderJob]) -> list[RenderJob]:
         """The next job, then the background jobs of its family, which may be rendered in one batch with it."""
         with self._lock:
-            waiting = [job for job in self._active.values() if job not in assigned]
-            first = min(waiting, key=lambda job: job.rank, default=None)
-            if first is None:
+            waiting = list(self._places(assigned))
+            if not waiting:
                 return []
+            first = waiting[0]
+            self._fair_order.serve(first)
             if first.alone or not (first.background and first.family):
                 return [first]
-            family = [job for job in waiting if job.background and not job.alone and job.family == first.family]
-            return sorted(family, key=lambda job: job.rank)
+            return [job for job in waiting if job.background and not job.alone and job.family == first.family]
 
-    def _bring_forward(self, job: RenderJob) -> None:
-        """A user waits for a background job now: it becomes the last of the jobs that users wait for."""
+    def _join(self, job: RenderJob, visitor: Requester | None, background: bool) -> None:
+        """One more visitor asks for a job; a background job that a user waits for becomes the last of those."""
+        name = visitor.name if visitor else ""
         with self._lock:
-            if job.background and job.state == "queued" and self._active.get(job.key) is job:
-                self._remove_rank(job)
+            if job.state != "queued" or self._active.get(job.key) is not job:
+                return
+            if name not in job.visitors:
+                job.visitors += (name,)
+            if job.background and not background:
                 job.background, job.number = False, next(self._counter)
-                bisect.insort(self._ranks, job.rank)
-
-    def _remove_rank(self, job: RenderJob) -> None:
-        del self._ranks[bisect.bisect_left(self._ranks, job.rank)]
+            self._fair_order.join(name)
 
     def _stop(self, job: RenderJob) -> None:
         if self._finish(job, "cancelled"):
@@ -312,7 +366,8 @@ class RenderQueue:
                 return False
             if self._active.get(job.key) is job:
                 del self._active[job.key]
-                self._remove_rank(job)
+                render_events.finished(job)
+                self._fair_order.forget_all_but({name for other in self._active.values() for name in other.visitors})
             self._finished.pop(job.key, None)
             self._finished[job.key] = job
             return True

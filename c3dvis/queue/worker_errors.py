@@ -1,5 +1,7 @@
 """Sentences for users about workers that cannot be reached, have ended, or refuse a render."""
 
+from c3dvis.durations import duration
+from c3dvis.files import byte_size
 from c3dvis.queue.queue_status import DEVICE
 from c3dvis.spec import RenderSpec
 
@@ -26,10 +28,38 @@ def no_devices(address: str) -> str:
 def workers_killed(spec: RenderSpec) -> str:
     """Two workers ended while they rendered this spec."""
     return (
-        f"The worker process ended twice while rendering {spec.title} at {spec.frames} × {spec.height} × "
-        f"{spec.width}, so the render was given up; most often memory ran out. Make frames, height or width "
-        "smaller, and see the program's log for how the process ended."
+        f"The worker process ended twice while rendering {_described(spec)}, so the render was given up; most often "
+        "memory ran out. Make frames, height or width smaller, and see the program's log for how the process ended."
     )
+
+
+def too_much_memory(spec: RenderSpec, memory: float, limit: float) -> str:
+    """A worker grew beyond the memory that it may use, both in bytes."""
+    return (
+        f"The render of {_described(spec)} was given up: its worker needed {byte_size(memory)} of memory, of at most "
+        f"{byte_size(limit)}. Make frames, height or width smaller."
+    )
+
+
+def worker_silent(spec: RenderSpec, seconds: float) -> str:
+    """The worker process of a render has stopped."""
+    return (
+        f"The worker that rendered {_described(spec)} did not answer for {duration(seconds)}, so the render was given "
+        "up and the worker is replaced. Render it again."
+    )
+
+
+def render_hangs(spec: RenderSpec, seconds: float, step: int, steps: int) -> str:
+    """A render makes no progress."""
+    at = f"after step {step} of {steps}" if step else "before its first step"
+    return (
+        f"The render of {_described(spec)} was given up: it made no progress for {duration(seconds)} {at}. Its worker "
+        "is replaced. Render it again; if it hangs again, make the clip smaller."
+    )
+
+
+def _described(spec: RenderSpec) -> str:
+    return f"{spec.title} at {spec.frames} × {spec.height} × {spec.width}"
 
 
 def render_refused(error: Exception) -> str:

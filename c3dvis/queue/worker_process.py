@@ -6,10 +6,12 @@ half a minute after its scheduler has ended.)
 """
 
 import asyncio
+import contextlib
 import logging
 import os
 import sys
 import threading
+from pathlib import Path
 
 import dask.config
 from distributed import Worker
@@ -36,6 +38,8 @@ def main() -> None:
     """Work until the scheduler or the parent process ends."""
     if hasattr(os, "nice"):
         os.nice(5)  # a render uses every core; the page must still answer quickly
+    with contextlib.suppress(OSError):  # where memory runs out, Linux ends a worker rather than the page
+        Path("/proc/self/oom_score_adj").write_text("500")
     threading.Thread(target=_exit_with_parent, name="parent", daemon=True).start()
     dask.config.set({"distributed.worker.profile.enabled": False, "distributed.worker.http.routes": []})
     asyncio.run(_serve(sys.argv[1]))

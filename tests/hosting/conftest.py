@@ -1,17 +1,25 @@
-"""A public server with its provider of sign-ins, and visitors in a browser."""
+"""A public server with its provider of sign-ins, and queues with settings of their own."""
 
 import dataclasses
 import os
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
+import psutil
 import pytest
 
+from c3dvis.queue import RenderQueue
 from c3dvis.results import ResultStore
+from c3dvis.server_settings import ServerSettings
 from c3dvis.spec import RenderSpec
 from tests.hosting.oidc_provider import Provider
 from tests.hosting.ports import free_port
+from tests.queue.conftest import until, until_running
 from tests.ui.conftest import Server, made_result
+
+__all__ = ["until", "until_running"]
+
+MakeQueue = Callable[[ServerSettings], RenderQueue]
 
 SETTINGS = """\
 mode = "public"
@@ -69,6 +77,28 @@ def _right_tokens(request: pytest.FixtureRequest) -> None:
     """Each test begins with a provider that issues right tokens."""
     if "public_server" in request.fixturenames:
         request.getfixturevalue("public_server").provider.reset()
+
+
+@pytest.fixture
+def make_queue(tmp_path: Path, weights: Path) -> Iterator[MakeQueue]:
+    """Makes a queue with these settings and a store of its own; closed after the test."""
+    opened: list[RenderQueue | ResultStore] = []
+
+    def make(settings: ServerSettings) -> RenderQueue:
+        store = ResultStore(tmp_path / f"store-{len(opened)}")
+        queue = RenderQueue(store, settings=settings)
+        opened.extend([store, queue])
+        return queue
+
+    yield make
+    for one in reversed(opened):
+        one.close()
+
+
+def worker_process(queue: RenderQueue) -> psutil.Process:
+    """The process of a queue's one worker."""
+    (status,) = queue.status().workers
+    return psutil.Process(status.pid)
 
 
 assert os.environ.get("C3DVIS_SETTINGS") is None, "the tests choose their settings files themselves"

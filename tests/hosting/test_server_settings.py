@@ -73,6 +73,7 @@ def test_what_a_public_file_sets_goes_before_the_defaults(written) -> None:
         ("workers.step_seconds = 0", "workers.step_seconds: expected greater than 0; received '0'"),
         ("limits.visitors = 3", "limits.visitors: no setting has that name; the settings are render_work, visitor_"),
         ('mode = "public"\nlimits = 3', "limits: expected a valid dictionary"),
+        ('monitoring.metrics_from = ["::1", "x"]', "metrics_from.1: 'x' does not appear to be an IPv4 or IPv6 network"),
         ("mode = public", "is not TOML in UTF-8: "),
         ("[worker]", "worker: no setting has that name; the settings are mode, "),
     ],

@@ -19,7 +19,7 @@ def progress_text(snapshot: JobSnapshot, queue_state: str) -> str:
         queue_state: `QueueStatus.state`.
     """
     if snapshot.state == "queued":
-        if queue_state in ("starting", "warming"):
+        if queue_state in ("asleep", "starting", "warming"):
             position = "your render is next" if snapshot.position in (None, 1) else _position_text(snapshot.position)
             return f"The worker is warming up; {position}."
         if queue_state == "lost":

@@ -21,6 +21,7 @@ from c3dvis.queue import RenderJob, RenderQueue, texture_motion_key
 from c3dvis.results import RenderResult, ResultStore, result_key
 from c3dvis.settings import cache_dir
 from c3dvis.spec import RenderSpec
+from c3dvis.ui.shared.requester import current_requester
 from c3dvis.ui.shared.weights_fetch import WeightsFetch
 
 _DECODED_RESULTS = 16
@@ -83,7 +84,7 @@ class ServerResources:
         """Have the queue find a result's texture and motion; returns why that is not possible, or None."""
         try:
             require_current("render")
-            self._remember(self.queue.take_apart(result))
+            self._remember(self.queue.take_apart(result, visitor=current_requester()))
         except C3dvisError as error:
             return error.message
         return None
@@ -109,7 +110,7 @@ class ServerResources:
         return bool(job and not job.is_finished)
 
     def submit(self, specs: Iterable[RenderSpec], *, background: bool = False) -> str | None:
-        """Submit specs to the queue.
+        """Submit specs to the queue for the visitor whose page runs.
 
         Args:
             specs: in the order in which they are to be rendered.
@@ -118,10 +119,11 @@ class ServerResources:
         Returns:
             Why one of them could not be submitted, one sentence; None if all were.
         """
+        requester = current_requester()
         try:
             require_current("render")
             for spec in specs:
-                self._remember(self.queue.submit(spec, background=background))
+                self._remember(self.queue.submit(spec, background=background, visitor=requester))
         except C3dvisError as error:
             return error.message
         return None

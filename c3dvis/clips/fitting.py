@@ -15,7 +15,7 @@ def scaled_size(height: int, width: int, size: tuple[int, int], margin: float = 
 
 def fit(frame: np.ndarray, size: tuple[int, int], margin: float = MARGIN) -> np.ndarray:
     """A frame (H, W, 3) uint8 at a network's size (height, width): scaled with anti-aliasing, cropped at the centre."""
-    height, width = scaled_size(*frame.shape[:2], size, margin)
+    height, width = scaled_size(frame.shape[0], frame.shape[1], size, margin)
     image = Image.fromarray(frame)
     top, left = (height - size[0]) // 2, (width - size[1]) // 2
     # the crop in the coordinates of the frame: Pillow computes no pixel outside it

@@ -13,6 +13,7 @@ from typing import Any, BinaryIO, NamedTuple
 
 import av
 import numpy as np
+from av.error import FFmpegError
 
 from c3dvis.clips.clip_info import ClipInfo
 from c3dvis.clips.fitting import fit
@@ -60,7 +61,7 @@ class Video:
         name = self._path.name
         try:
             self._container = self._stack.enter_context(av.open(_Unnamed(self._file), options=options))
-        except (av.FFmpegError, UnicodeDecodeError) as error:
+        except (FFmpegError, UnicodeDecodeError) as error:
             raise self._unreadable(error) from None
         streams = [s for s in self._container.streams.video if not int(s.disposition) & _ATTACHED_PICTURE]
         if not streams:
@@ -183,7 +184,7 @@ class Video:
         try:
             for frame in self._container.decode(self._stream):
                 return frame
-        except av.FFmpegError as error:
+        except FFmpegError as error:
             raise self._unreadable(error) from None
         raise ClipUnreadable(f"{self._path.name} has a video stream without a frame. Take a file that plays.")
 
@@ -194,7 +195,7 @@ class Video:
             target = time - back + self._origin
             try:
                 self._container.seek(round(target / base), stream=self._stream, backward=True)
-            except av.FFmpegError:  # a format without an index
+            except FFmpegError:  # a format without an index
                 break
             decoded = self._decoded()
             first = next(decoded, None)
@@ -215,7 +216,7 @@ class Video:
                 if not frame.is_corrupt:
                     yield _Timed(seconds, frame)
                 seconds += 1 / self.rate
-        except av.FFmpegError as error:
+        except FFmpegError as error:
             if isinstance(error, MemoryError):
                 raise
 
@@ -226,7 +227,7 @@ class Video:
         if self._container.duration:
             return self._container.duration / av.time_base
         last = None
-        with contextlib.suppress(av.FFmpegError):
+        with contextlib.suppress(FFmpegError):
             self._container.seek(0)
             for index, packet in enumerate(self._container.demux(self._stream)):
                 if index > _SCANNED_PACKETS:

@@ -168,7 +168,7 @@ def score_gradient(network: Network, target: Target, tensor: np.ndarray) -> tupl
 def resized_volume(values: np.ndarray, size: tuple[int, int, int]) -> np.ndarray:
     """A volume (t, h, w) float32 resized linearly to a clip's size (T, H, W): a position lies where its stride does."""
     factors = [new / old for new, old in zip(size, values.shape, strict=True)]
-    return ndimage.zoom(values.astype(np.float32), factors, order=1, mode="nearest", grid_mode=True)
+    return np.asarray(ndimage.zoom(values.astype(np.float32), factors, order=1, mode="nearest", grid_mode=True))
 
 
 def _function(key: Any, compute: Callable[..., Any]) -> Any:

@@ -8,6 +8,7 @@ size of a clip. They are computed once per network, and kept in the cache.
 import io
 from collections.abc import Callable, Sequence
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 
@@ -100,7 +101,7 @@ def _read(path: Path) -> NoiseScale | None:
 
 def _write(path: Path, scale: NoiseScale) -> None:
     buffer = io.BytesIO()
-    arrays = {f"scale{index}": each for index, each in enumerate(scale.values())}
+    arrays: dict[str, Any] = {f"scale{index}": each for index, each in enumerate(scale.values())}
     np.savez(buffer, layers=np.array(list(scale)), **arrays)
     path.parent.mkdir(parents=True, exist_ok=True)
     write_whole(path, buffer.getvalue(), durable=False)

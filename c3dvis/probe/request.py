@@ -8,7 +8,7 @@ import numpy as np
 from c3dvis.networks.weights.progress import OnProgress
 from c3dvis.probe.values import Target
 
-Question = Literal["probe", "feature_map", "saliency", "grad_cam", "integrated_gradients"]
+Question = Literal["probe", "feature_map", "layer_means", "saliency", "grad_cam", "integrated_gradients"]
 
 
 @dataclass(frozen=True, eq=False)
@@ -18,8 +18,8 @@ class ProbeRequest:
     Attributes:
         network: its name.
         clip: (T, H, W, 3) uint8 RGB, or (T, H, W, channels).
-        question: `probe` is answered by a `ProbeResult`, `feature_map` by an array (t, h, w) float32, the others by an
-            `Attribution`.
+        question: `probe` is answered by a `ProbeResult`, `feature_map` by an array (t, h, w) float32, `layer_means` by
+            the mean response of all filters of the target's layer, (filters,) float32, the others by an `Attribution`.
         target: whom the question is about; None for `probe`.
         top: of `probe`, the number of filters of each layer, and of classes.
         at: of `grad_cam`, the layer whose filters are weighed; empty for the usual one.
@@ -55,6 +55,8 @@ def answer(request: ProbeRequest, on_progress: OnProgress | None = None) -> Any:
         return responses.probe_clip(network, request.clip, request.top, on_progress)
     if request.question == "feature_map":
         return responses.feature_map(network, request.target, request.clip)
+    if request.question == "layer_means":
+        return responses.layer_means(network, request.target.layer, request.clip)
     if request.question == "grad_cam":
         return attribution.grad_cam(network, request.target, request.clip, request.at)
     if request.question == "integrated_gradients":

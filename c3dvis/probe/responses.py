@@ -90,7 +90,7 @@ def responses(network: Network, clip: np.ndarray) -> Responses:
     """Responses of all layers that a clip is large enough for; those to the latest clip are kept."""
     global _latest
     size = clip.shape[:3]
-    key = network.fingerprint, hashlib.sha256(np.ascontiguousarray(clip)).digest(), clip.shape
+    key = network.fingerprint, hashlib.sha256(clip.tobytes()).digest(), clip.shape
     with _lock:
         if _latest and _latest[0] == key:
             return _latest[1]

@@ -83,7 +83,7 @@ def test_grad_cam_weighs_filters_by_finite_differences() -> None:
         weights.append((scores(more) - scores(at)) / 1e-3 / count)
     expected = np.maximum((at * weights).sum(-1), 0)
     factors = [new / old for new, old in zip(CLIP.shape[:3], expected.shape, strict=True)]
-    expected = ndimage.zoom(expected, factors, order=1, mode="nearest", grid_mode=True)
+    expected = np.asarray(ndimage.zoom(expected, factors, order=1, mode="nearest", grid_mode=True))
     assert found.values.shape == (8, 48, 48)
     assert np.allclose(found.values, expected, rtol=1e-3, atol=1e-3 * expected.max())
 

@@ -1,0 +1,112 @@
+"""Whether a layer's synthetic clips predict which real windows excite its filters: one correlation per layer.
+
+A window is like a filter's synthetic clip as far as the layer's other filters respond to both alike. The filter itself
+is left out, since its response to a window is what is to be predicted. docs/method.md has the definition.
+"""
+
+from dataclasses import dataclass
+
+import numpy as np
+from scipy import stats
+
+LEAST_WINDOWS = 10
+LEAST_FILTERS = 5
+
+_RESAMPLES = 1000
+_INTERVAL = (2.5, 97.5)  # percentiles
+
+
+@dataclass(frozen=True, eq=False)
+class Prediction:
+    """How well synthetic clips predict real windows.
+
+    Attributes:
+        correlation: mean over filters of `by_filter`; 1: the windows rank as predicted, 0: as by chance.
+        low, high: its 95 % interval, from resampling files and filters.
+        by_filter: (filters,) float64 rank correlation over windows, of similarity and response; NaN for a filter that
+            no window excites.
+        filters: numbers of the filters that have a synthetic clip, in the order of `by_filter`.
+        windows, files: how many it rests on.
+    """
+
+    correlation: float
+    low: float
+    high: float
+    by_filter: np.ndarray
+    filters: tuple[int, ...]
+    windows: int
+    files: int
+
+
+def predict(
+    real: np.ndarray, synthetic: np.ndarray, filters: tuple[int, ...], files: np.ndarray, seed: int = 0
+) -> Prediction | str:
+    """The prediction of a layer; or why there is none, one sentence.
+
+    Args:
+        real: (windows, all filters) float32 mean responses to real windows.
+        synthetic: (clips, all filters) float32 mean responses to the synthetic clips.
+        filters: number of the filter of each synthetic clip.
+        files: (windows,) number of the file of each window: windows of one file are resampled together.
+        seed: of the resampling.
+    """
+    if len(real) < LEAST_WINDOWS or len(filters) < LEAST_FILTERS:
+        return (
+            f"The measure takes {LEAST_WINDOWS} windows and {LEAST_FILTERS} filters with a stored synthetic clip; "
+            f"there are {len(real)} windows and {len(filters)} filters."
+        )
+    own = real[:, list(filters)]
+    if not np.ptp(own, axis=0).any():
+        return "No window excites a filter with a stored synthetic clip."
+    similar = similarities(real, synthetic, filters)
+    by_filter = _rank_correlations(similar, own)
+    if np.isnan(by_filter).all():
+        return "The layer's other filters respond to all windows alike."
+    random = np.random.default_rng(seed)
+    names = np.unique(files)
+    places = {name: np.flatnonzero(files == name) for name in names}
+    if len(names) == 1:  # of a single file, its windows are all there is to resample
+        names, places = np.arange(len(real)), {index: np.array([index]) for index in range(len(real))}
+    drawn = []
+    for _ in range(_RESAMPLES):
+        rows = np.concatenate([places[name] for name in random.choice(names, len(names))])
+        columns = random.choice(len(filters), len(filters))
+        each = _rank_correlations(similar[rows][:, columns], own[rows][:, columns])
+        if not np.isnan(each).all():
+            drawn.append(np.nanmean(each))
+    low, high = np.percentile(drawn, _INTERVAL)
+    return Prediction(
+        float(np.nanmean(by_filter)), float(low), float(high), by_filter, filters, len(real), len(np.unique(files))
+    )
+
+
+def similarities(real: np.ndarray, synthetic: np.ndarray, filters: tuple[int, ...]) -> np.ndarray:
+    """(windows, clips) float64: correlation over the layer's other filters of the responses to both.
+
+    Each filter's responses are standardised over the real windows first; a filter that none excites is left out.
+    """
+    average, deviation = real.mean(0, dtype=np.float64), real.std(0, dtype=np.float64)
+    responds = deviation > 1e-9 * max(1e-30, float(deviation.max()))
+    standard = (real[:, responds] - average[responds]) / deviation[responds]
+    of_clips = (synthetic[:, responds] - average[responds]) / deviation[responds]
+    numbers = np.flatnonzero(responds)
+    columns = []
+    for index, number in enumerate(filters):
+        others = numbers != number
+        if not others.any():
+            columns.append(np.zeros(len(real)))
+            continue
+        windows, clip = standard[:, others], of_clips[index, others]
+        windows = windows - windows.mean(1, keepdims=True)
+        clip = clip - clip.mean()
+        norm = np.linalg.norm(windows, axis=1) * np.linalg.norm(clip)
+        columns.append(np.divide(windows @ clip, norm, out=np.zeros(len(windows)), where=norm > 0))
+    return np.stack(columns, 1)
+
+
+def _rank_correlations(first: np.ndarray, second: np.ndarray) -> np.ndarray:
+    """Spearman's correlation of each pair of columns; NaN where one is constant."""
+    a, b = (stats.rankdata(each, axis=0) for each in (first, second))
+    a, b = a - a.mean(0), b - b.mean(0)
+    norm = np.linalg.norm(a, axis=0) * np.linalg.norm(b, axis=0)
+    return np.divide((a * b).sum(0), norm, out=np.full(a.shape[1], np.nan), where=norm > 0)

@@ -1,5 +1,6 @@
 # docker build -t c3dvis .                      for the CPU
 # docker build -t c3dvis --build-arg GPU=1 .    for NVIDIA GPUs; run with --gpus all
+# It runs with --read-only --tmpfs /tmp and a volume at /app/cache. docs/hosting.md has a server for many people.
 FROM python:3.12-slim
 
 ENV PYTHONUNBUFFERED=1 \
@@ -8,6 +9,8 @@ ENV PYTHONUNBUFFERED=1 \
     PIP_ROOT_USER_ACTION=ignore \
     STREAMLIT_SERVER_ADDRESS=0.0.0.0 \
     STREAMLIT_SERVER_HEADLESS=true \
+    KERAS_HOME=/tmp/keras \
+    MPLCONFIGDIR=/tmp/matplotlib \
     C3DVIS_CACHE_DIR=/app/cache \
     C3DVIS_WEIGHTS_DIR=/app/weights
 

@@ -1,9 +1,7 @@
 """Signing in and out in a browser, with a provider of the test's own: who gets in, who does not, and who sees what."""
 
 import re
-from typing import Any
 
-import pytest
 from playwright.sync_api import Browser, expect
 
 from tests.hosting.conftest import STORED, PublicServer
@@ -60,33 +58,6 @@ def test_a_member_signs_in_and_out_in_every_tab(browser: Browser, public_server:
         visit.page.goto(f"{public_server.url}/?{QUERY}")
         expect(visit.page.get_by_text("You have signed out.")).to_be_visible()
     assert provider.refused == []
-
-
-@pytest.mark.parametrize(
-    ("changes", "sentence"),
-    [
-        ({"email": "bob@town.example"}, "bob@town.example is not on this server's list."),
-        ({"verified": False}, "has not verified the address ada@lab.example"),
-        ({"verified": None}, "has not verified the address ada@lab.example"),
-        ({"claims": {"aud": "another", "azp": "c3dvis-test"}}, "was issued for another program"),
-        ({"claims": {"aud": "another"}}, ""),
-        ({"claims": {"iss": "http://127.0.0.1:1"}}, ""),
-        ({"claims": {"nonce": "another"}}, ""),
-        ({"claims": {"exp": 1_600_000_000}}, ""),
-        ({"forged": True}, ""),
-    ],
-)
-def test_who_is_not_allowed_stays_a_guest(
-    browser: Browser, public_server: PublicServer, changes: dict[str, Any], sentence: str
-) -> None:
-    """Without a sentence of ours, Streamlit itself has refused the sign-in."""
-    public_server.provider.reset(**changes)
-    with visiting(browser, public_server.url) as visit:
-        visit.home = "http://127.0.0.1:"
-        visit.page.goto(f"{public_server.url}/?{QUERY}")
-        sign_in(visit)
-        expect(visit.page.get_by_text(sentence or "You see what is stored here. To render, sign in.")).to_be_visible()
-        expect(visit.page.get_by_role("button", name="Render", exact=True)).to_be_disabled()
 
 
 def test_an_operator_may_fetch_and_upload(browser: Browser, public_server: PublicServer) -> None:

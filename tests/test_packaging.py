@@ -140,7 +140,8 @@ def chapter(title: str) -> str:
 
 def test_chapters_are_in_the_order_of_use() -> None:
     assert re.findall(r"^## (.*)$", README, re.MULTILINE) == [
-        "Run", "What you see", "Command line", "Your own network", "Python", "Settings", "Docker", "Tests", "Licences",
+        "Run", "What you see", "Command line", "Your own network", "Python", "Settings",
+        "A link for many people", "Docker", "Tests", "Licences",
     ]  # fmt: skip
 
 

@@ -23,10 +23,10 @@ DOCKERFILE = (ROOT / "Dockerfile").read_text("utf-8")
 
 def test_every_file_that_is_named_is_there() -> None:
     linked = [path for path in re.findall(r"\]\(([^)#]+)\)", PAGE) if "://" not in path]
-    named = re.findall(r"docs/hosting/[\w.]+", PAGE)
+    named = re.findall(r"docs/hosting/[\w.-]+", PAGE)
     assert [path for path in linked if not (ROOT / "docs" / path).is_file()] == []
     assert [path for path in named if not (ROOT / path).is_file()] == []
-    assert {path.name for path in DOCS.iterdir()} <= set(re.findall(r"[\w.]+", PAGE)), "each file is explained"
+    assert {path.name for path in DOCS.iterdir()} <= set(re.findall(r"[\w.-]+", PAGE)), "each file is explained"
 
 
 def test_every_command_of_c3dvis_is_one() -> None:

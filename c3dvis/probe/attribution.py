@@ -60,8 +60,9 @@ def integrated_gradients(
 ) -> Attribution:
     """How much each pixel adds to a target's score, over a clip that is grey everywhere; above and below 0.
 
-    The gradients are averaged along the straight path from the grey clip, with twice as many steps until the values sum
-    to the difference of the two scores within 1 %. After Sundararajan et al. 2017, arXiv:1703.01365.
+    The gradients are averaged along the straight path from the grey clip, more densely near it, with twice as many
+    steps until the values sum to the difference of the two scores within 1 %. After Sundararajan et al. 2017,
+    arXiv:1703.01365.
 
     Args:
         network, target, clip: as of `saliency`.
@@ -86,21 +87,16 @@ def integrated_gradients(
             on_progress(done, 0)
         return found
 
-    first, of_first = gradient_at(0.0)
+    first, _ = gradient_at(0.0)
     last, of_last = gradient_at(1.0)
-    # Trapezoids. Halving their width keeps all gradients computed before.
-    total = (of_first.astype(np.float64) + of_last) / 2
-    steps = 1
-    inner = np.zeros_like(total)
+    # Trapezoids over u, where u³ is the share of the path: near grey the gradient changes fastest. Halving their width
+    # keeps all gradients computed before; that at u = 0 has no weight.
+    total = 1.5 * of_last.astype(np.float64)
+    steps, odd = _FIRST_STEPS, 1
     while True:
-        new = 1 if steps == 1 else steps
-        shares = [(2 * index + 1) / (2 * new) for index in range(new)]
-        if steps == 1:
-            shares = [index / _FIRST_STEPS for index in range(1, _FIRST_STEPS)]
-        for share in shares:
-            inner += gradient_at(share)[1]
-        steps = _FIRST_STEPS if steps == 1 else 2 * steps
-        values = way * (total + inner) / steps
+        for index in range(1, steps, odd):
+            total += 3 * (index / steps) ** 2 * gradient_at((index / steps) ** 3)[1]
+        values = way * total / steps
         missed = abs(float(values.sum()) - (last - first))
         if missed <= COMPLETENESS * abs(last - first) or missed <= _SILENT:
             summed = values.sum(axis=-1).astype(np.float32)
@@ -110,6 +106,7 @@ def integrated_gradients(
                 f"The integrated gradients of {target.layer} filter {target.filter} do not add up: expected a sum of "
                 f"{last - first:.4g} within 1 %, received {values.sum():.4g} after {done} steps. Take the saliency."
             )
+        steps, odd = 2 * steps, 2
 
 
 def grad_cam(network: Network, target: Target, clip: np.ndarray, at: str = "") -> Attribution:

@@ -1,33 +1,42 @@
 """Makes the starters that come with the program, and the README's picture: `python docs/starters.py`.
 
 The first visit to the dashboard and to each main layer shows these finished filters at once. Run the script again
-whenever `ALGORITHM_VERSION`, a default or the default network changes, since the keys of the results then change.
+whenever `ALGORITHM_VERSION`, a default or the default network changes, since the keys of the results then change. A
+run that was interrupted goes on where it was: what it rendered is in `cache/starters`.
 """
 
+import argparse
 import os
 import sys
-import tempfile
+from collections.abc import Sequence
+from contextlib import closing
 from pathlib import Path
 
 import numpy as np
 
 import c3dvis
-from c3dvis.cli import main as run_command
 from c3dvis.media import encode, encode_frames
-from c3dvis.results import RenderResult, Thumbnail
+from c3dvis.networks.classes import class_spec
+from c3dvis.networks.registry import describe
+from c3dvis.queue import RenderQueue
+from c3dvis.results import RenderResult, ResultStore, Thumbnail, result_key
 from c3dvis.results.starters import STARTER_PICTURES
 from c3dvis.results.store import STARTER
 from c3dvis.results.thumbnails import ThumbnailFile
+from c3dvis.settings import cache_dir
 
-README_PICTURE = Path(__file__).resolve().parent / "images" / "filters.gif"
+ROOT = Path(__file__).resolve().parent.parent
+README_PICTURE = ROOT / "docs" / "images" / "filters.gif"
 # A result has 0.6 MB, its picture as a lossy WebP 0.03 MB. With the pictures of the documents all stays below 8 MB. The
 # default spec is among the results, on whose layer the Gallery opens; each main layer has at least six pictures.
-RESULTS = ("Mixed_4d", "0-2,40")
-PICTURES = (
-    "Conv3d_1a_7x7,Conv3d_2b_1x1,Conv3d_2c_3x3,Mixed_3b,Mixed_3c,Mixed_4b,Mixed_4c,Mixed_4d,Mixed_4e,Mixed_4f,Mixed_5b,"
-    "Mixed_5c",
-    "0-5",
-)
+RESULTS = [c3dvis.RenderSpec(layer="Mixed_4d", filter=number) for number in (0, 1, 2, 40)]
+LAYERS = (
+    "Conv3d_1a_7x7", "Conv3d_2b_1x1", "Conv3d_2c_3x3", "Mixed_3b", "Mixed_3c", "Mixed_4b", "Mixed_4c", "Mixed_4d",
+    "Mixed_4e", "Mixed_4f", "Mixed_5b", "Mixed_5c",
+)  # fmt: skip
+PICTURES = [c3dvis.RenderSpec(layer=layer, filter=number) for layer in LAYERS for number in range(6)]
+# A class takes a larger clip, and ten times as long: archery, assembling computer, juggling balls.
+CLASSES = [class_spec(describe(c3dvis.RenderSpec().network), number) for number in (5, 8, 169)]
 QUALITY = 45  # of the WebP, 0 to 100
 README_SPECS = (
     c3dvis.RenderSpec(),
@@ -37,42 +46,80 @@ README_SPECS = (
 )
 
 
-def main() -> None:
-    """Render, and write everything."""
-    for old in (*STARTER.glob("*.h5"), *STARTER.glob("*.db")):
-        old.unlink()
-    with tempfile.TemporaryDirectory() as folder:
-        os.environ["C3DVIS_WEIGHTS_DIR"] = str(Path(os.environ.get("C3DVIS_WEIGHTS_DIR", "cache/weights")).resolve())
-        os.environ["C3DVIS_CACHE_DIR"] = str(Path(folder) / "cache")
-        write_results(rendered(*RESULTS, Path(folder) / "results"))
-        write_pictures(rendered(*PICTURES, Path(folder) / "pictures"))
-        with c3dvis.ResultStore(Path(folder) / "cache") as store:
-            clips = [(store.get(spec) or c3dvis.render(spec)).clip for spec in README_SPECS]
+def make_results() -> None:
+    """Put whole results among the starters."""
+    for result in rendered(RESULTS):
+        (STARTER / f"{result.key}.h5").write_bytes(result.to_bytes())
+    for file in STARTER.glob("*.h5"):
+        if not RenderResult.from_bytes(file.read_bytes()).is_current:
+            file.unlink()
+
+
+def make_pictures() -> None:
+    """Put pictures of filters, with their measures, among the starters, unless the results themselves are there."""
+    write_pictures([picture(result, result.key) for result in rendered(PICTURES)])
+
+
+def make_classes() -> None:
+    """Put pictures of classes among the starters.
+
+    The last layer's filters are the classes, so that the Gallery shows the same search as a filter.
+    """
+    write_pictures([picture(result, key) for result in rendered(CLASSES) for key in _class_keys(result.spec)])
+
+
+def make_readme_picture() -> None:
+    """Draw the README's picture."""
+    clips = [result.clip for result in rendered(README_SPECS)]
     README_PICTURE.write_bytes(encode(np.concatenate(clips, axis=2), "gif", fps=10))
 
 
-def rendered(layers: str, filters: str, folder: Path) -> list[RenderResult]:
-    """The results of filters of some layers, as an atlas in `folder` has them."""
-    if code := run_command(["atlas", "--layers", layers, "--filters", filters, "--formats", "h5", "-o", str(folder)]):
-        sys.exit(code)
-    return [RenderResult.from_bytes(file.read_bytes()) for file in sorted(folder.rglob("*.h5"))]
+PARTS = {
+    "results": make_results, "pictures": make_pictures, "classes": make_classes, "readme": make_readme_picture,
+}  # fmt: skip
 
 
-def write_results(results: list[RenderResult]) -> None:
-    """Put whole results among the starters."""
-    for result in results:
-        (STARTER / f"{result.key}.h5").write_bytes(result.to_bytes())
-        sys.stderr.write(f"{result.spec.title}: {result.metrics}\n")
+def rendered(specs: Sequence[c3dvis.RenderSpec]) -> list[RenderResult]:
+    """The results of specs, from the store or rendered now; filters of one layer in batches."""
+    results = []
+    with ResultStore(cache_dir()) as store, closing(RenderQueue(store, patient=True)) as queue:
+        for job in [queue.submit(spec, background=True) for spec in specs]:
+            job.wait()
+            result = job.result()
+            if result is None:
+                sys.exit(f"{job.spec.title} has no result: {job.error}")
+            sys.stderr.write(f"{result.spec.title}: {result.metrics}\n")
+            results.append(result)
+    return results
 
 
-def write_pictures(results: list[RenderResult]) -> None:
-    """Put the pictures and measures of results among the starters, unless the results themselves are there."""
-    pictures = []
-    for result in results:
-        if not (STARTER / f"{result.key}.h5").exists():
-            image, grid = encode_frames(result.clip, quality=QUALITY, effort=6)
-            pictures.append(Thumbnail(result.key, result.metrics, result.spec.size, grid.columns, image))
-    ThumbnailFile(STARTER / STARTER_PICTURES).put(pictures)
+def picture(result: RenderResult, key: str) -> Thumbnail:
+    """The clip as a lossy WebP, with the measures, under the key of a spec."""
+    image, grid = encode_frames(result.clip, quality=QUALITY, effort=6)
+    return Thumbnail(key, result.metrics, result.spec.size, grid.columns, image)
+
+
+def write_pictures(pictures: Sequence[Thumbnail]) -> None:
+    """Write pictures beside those that are there already and are current; results have none."""
+    file = ThumbnailFile(STARTER / STARTER_PICTURES)
+    keys = [*map(result_key, PICTURES), *(key for spec in CLASSES for key in _class_keys(spec))]
+    found = file.get(keys) | {each.key: each for each in pictures}
+    file.clear()
+    file.put([each for key, each in found.items() if not (STARTER / f"{key}.h5").exists()])
+
+
+def _class_keys(spec: c3dvis.RenderSpec) -> list[str]:
+    return [result_key(spec), result_key(spec.replace(objective="filter"))]
+
+
+def main() -> None:
+    """Render, and write everything, or the parts that are named."""
+    parser = argparse.ArgumentParser(description="Make the starters that come with the program.")
+    parser.add_argument("--only", choices=list(PARTS), action="append", help="part to make; by default all of them")
+    os.environ["C3DVIS_WEIGHTS_DIR"] = str(Path(os.environ.get("C3DVIS_WEIGHTS_DIR", ROOT / "cache/weights")).resolve())
+    os.environ["C3DVIS_CACHE_DIR"] = str(ROOT / "cache" / "starters")
+    for part in parser.parse_args().only or PARTS:
+        PARTS[part]()
 
 
 if __name__ == "__main__":

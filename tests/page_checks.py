@@ -45,6 +45,34 @@ _SETTLED = """
 """
 
 
+# Watches the focus: what it is on, and whether that, or something beside it, looks otherwise than without the focus.
+_FOCUS = """
+window.focusWatch = {last: null, tabs: 0, invisible: [], seen: new Set()};
+window.noteFocus = () => {
+  const parts = (element) => {
+    const parent = element.parentNode instanceof ShadowRoot ? element.parentNode.host : element.parentElement;
+    const above = [parent, parent?.parentElement, parent?.parentElement?.parentElement].filter(Boolean);
+    const near = parent ? [...(element.parentNode?.children ?? []), ...element.children] : [];
+    return [element, ...above, ...near];
+  };
+  const look = (element) => parts(element).map((part) => {
+    const style = getComputedStyle(part);
+    return [style.outlineStyle === "none" ? "" : style.outline, style.boxShadow, style.borderColor,
+      style.backgroundColor, style.textDecorationLine, style.clipPath].join("|");
+  }).join("\\n");
+  const watch = window.focusWatch;
+  if (watch.last?.element.isConnected && look(watch.last.element) === watch.last.look)
+    watch.invisible.push(watch.last.element.outerHTML.slice(0, 160));
+  let element = document.activeElement;
+  while (element?.shadowRoot?.activeElement) element = element.shadowRoot.activeElement;
+  const over = !element || element === document.body || watch.seen.has(element);
+  watch.last = over ? null : {element, look: look(element)};
+  watch.seen.add(element);
+  return !over;
+};
+"""
+
+
 STORED = [RenderSpec(layer="Mixed_3c", filter=3, seed=seed) for seed in range(3)]
 """Whose results the pages show."""
 
@@ -141,6 +169,19 @@ def violations(page: Page) -> list[str]:
     """The rules of axe-core that a page breaks, one line per element."""
     found = Axe().run(page).response["violations"]
     return [f"{rule['id']}: {node['target']} {_reason(node)}" for rule in found for node in rule["nodes"]]
+
+
+def without_visible_focus(page: Page) -> tuple[int, list[str]]:
+    """Press Tab through a page: how many elements took the focus, and those on which it cannot be seen."""
+    page.add_style_tag(content="* { transition: none !important; }")
+    page.evaluate(_FOCUS)
+    stops = 0
+    while stops < 200:
+        page.keyboard.press("Tab")
+        if not page.evaluate("noteFocus()"):
+            break
+        stops += 1
+    return stops, page.evaluate("focusWatch.invisible")
 
 
 def _reason(node: dict[str, Any]) -> str:

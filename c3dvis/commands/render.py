@@ -56,9 +56,10 @@ def run(arguments: argparse.Namespace, console: Console) -> int:
         result = store.get(spec) if store else None
         stored = result is not None
         if result is None:
-            result = _render(spec, console)
+            result, *variants = _render(spec, console)
             if store:
-                _keep(store, result, console)
+                for one in (result, *variants):
+                    _keep(store, one, console)
         if arguments.texture_motion and result.texture_motion is None and not result.metrics.get("dead"):
             result = _take_apart(result, console)
             if store:
@@ -127,12 +128,13 @@ def _number(value: float | int | bool | None) -> str:
     return f"{value:.4g}" if isinstance(value, float) else str(value)
 
 
-def _render(spec: RenderSpec, console: Console) -> RenderResult:
+def _render(spec: RenderSpec, console: Console) -> list[RenderResult]:
+    """The result, and after it those of the spec's other variants."""
     obtain.check(registry.describe(spec.network))  # fails before TensorFlow is loaded, which takes a while
     with console.progress("Rendering") as bar:
         bar.update(0, spec.iterations, "loading TensorFlow")
         console.load_tensorflow()
-        from c3dvis.maximize.render import render
+        from c3dvis.maximize.render import render_with_variants
 
         schedule, detail = Schedule.of(spec, registry.describe(spec.network)), ""
 
@@ -143,7 +145,7 @@ def _render(spec: RenderSpec, console: Console) -> RenderResult:
             work = schedule.cost(progress.step), schedule.cost(progress.steps)  # steps on the small canvas are faster
             bar.update(progress.step, progress.steps, detail, work=work)
 
-        return render(spec, on_progress=report)
+        return render_with_variants(spec, on_progress=report)
 
 
 def _take_apart(result: RenderResult, console: Console) -> RenderResult:

@@ -19,6 +19,7 @@ from c3dvis.errors import C3dvisError, Cancelled, RenderFailed
 from c3dvis.maximize.energy.energy import Energy
 from c3dvis.maximize.energy.objectives import LEAK, filter_weights, position_weights
 from c3dvis.maximize.engine_result import EngineResult
+from c3dvis.maximize.loop import shown_clip
 from c3dvis.maximize.optimization import Optimization, compiled_steps, parametrization_of
 from c3dvis.maximize.progress import OnProgress, Progress
 from c3dvis.maximize.quality import Quality
@@ -165,11 +166,28 @@ class _BatchSearch:
         for item in items:
             item.steps, item.climb_steps = spec.iterations, self._schedule.climb
 
+    @property
+    def _is_alone(self) -> bool:
+        """Whether the items are of one filter, for whose first picture a person waits."""
+        return len(self._items) == self._spec.variants
+
     def run(self) -> None:
         """Do all steps, or as many as any item needs."""
+        if self._is_alone:
+            self._report_start()
         start = self._sketch() if self._schedule.canvas else None
         if self._active():
             self._climb_and_settle(start)
+
+    def _report_start(self) -> None:
+        """Report the volume from which the search starts: to measure noise and to compile takes a few seconds."""
+        canvas = self._schedule.canvas or (self._window.size if self._window else self._size)
+        parametrization = parametrization_of(self._network, self._spec, canvas, self._start_clip)
+        for item, start in zip(self._items, self._start(parametrization), strict=True):
+            if item.on_progress:
+                clip = shown_clip(parametrization, self._network.input_domain, start[np.newaxis])
+                seconds = time.perf_counter() - self._began
+                self._call(item, Progress(0, item.steps, seconds, None, None, self._whole(clip)))
 
     def _sketch(self) -> np.ndarray:
         """Optimise the small canvas. Returns the parameters (count, *shape) at full size that its copies make."""
@@ -180,8 +198,7 @@ class _BatchSearch:
         optimization = self._optimization(canvas, energy, one_by_one=True)
         views = sketch_views(spec, steps)
         rates = np.full((steps, len(self._items)), SKETCH_RATE * spec.learning_rate, np.float32)
-        alone = len(self._items) == spec.variants
-        at_once = 1 if alone else steps  # a person waits for the first picture of a single filter
+        at_once = 1 if self._is_alone else steps
         for i in range(0, steps, at_once):
             if self._active():
                 self._advance(optimization, views[i : i + at_once], rates[i : i + at_once])
@@ -313,16 +330,23 @@ class _BatchSearch:
         if step:
             row = {"step": step, "seconds": seconds, "objective": objective, "shown_activation": shown}
             item.history.append(row)
-        if item.on_progress:
-            try:
-                item.on_progress(Progress(step, item.steps, seconds, objective, shown, clip))
-            except Cancelled as error:
-                item.error = error
+        self._call(item, Progress(step, item.steps, seconds, objective, shown, clip))
         return clip
 
+    def _call(self, item: BatchItem, progress: Progress) -> None:
+        """Call an item's `on_progress`; an item that is cancelled by it ends."""
+        if item.on_progress:
+            try:
+                item.on_progress(progress)
+            except Cancelled as error:
+                item.error = error
+
     def _clip(self, optimization: Optimization, index: int) -> np.ndarray:
-        """An item's clip as it would be shown now: a small canvas is repeated, a neuron's window lies in grey."""
-        clip = optimization.clip(index)
+        """An item's clip as it would be shown now."""
+        return self._whole(optimization.clip(index))
+
+    def _whole(self, clip: np.ndarray) -> np.ndarray:
+        """A clip at full size: a small canvas is repeated, a neuron's window lies in grey."""
         if self._window:
             whole = np.full((*self._size, 3), 128, np.uint8)
             box = zip(self._window.start, self._window.size, strict=True)

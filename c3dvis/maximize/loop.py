@@ -57,7 +57,7 @@ class CompiledSteps:
         count: int = 1,
     ) -> None:
         self._forward = forward
-        self._domain, self._bounds = domain, domain.bounds(*parametrization.size[1:])
+        self.domain, self._bounds = domain, domain.bounds(*parametrization.size[1:])
         self.parametrization = parametrization
         self._optimizer = optimizer
         self._precision = precision
@@ -130,20 +130,33 @@ class CompiledSteps:
         terms = self._terms
         with tf.GradientTape() as tape:
             tape.watch(parameters)
-            volumes = self.sample(parameters, view)
+            volumes = sample(self.parametrization, self.domain, parameters, view)
             clips = self._network_input(volumes)
             positions = energy.positions if terms.neuron else None
             response = layer_response(self._forward, clips, positions, terms.reads_means, terms.reads_values)
             objective, value = terms.evaluate(energy, response, volumes)
         return tape.gradient(value, parameters), objective, value
 
-    def sample(self, parameters: tf.Tensor, view: Sequence[tf.Tensor]) -> tf.Tensor:
-        """Volumes (count, T, H, W, 3) through a view; grey where the network has one input channel."""
-        volumes = self.parametrization.sample(parameters, view)
-        if self._domain.channels != 1:
-            return volumes
-        return tf.repeat(tf.reduce_mean(volumes, -1, keepdims=True), 3, -1)
-
     def _network_input(self, volumes: tf.Tensor) -> tf.Tensor:
         """Network input (count, T, H, W, channels) of volumes (count, T, H, W, 3) in [0, 1]."""
-        return tf.cast(self._domain.from_unit(volumes, *self._bounds, TENSORFLOW), self._precision)
+        return tf.cast(self.domain.from_unit(volumes, *self._bounds, TENSORFLOW), self._precision)
+
+
+def sample(
+    parametrization: Parametrization, domain: InputDomain, parameters: tf.Tensor, view: Sequence[tf.Tensor]
+) -> tf.Tensor:
+    """Volumes (count, T, H, W, 3) through a prepared view; grey where the network has one input channel."""
+    volumes = parametrization.sample(parameters, view)
+    if domain.channels != 1:
+        return volumes
+    return tf.repeat(tf.reduce_mean(volumes, -1, keepdims=True), 3, -1)
+
+
+def shown_clip(parametrization: Parametrization, domain: InputDomain, parameters: tf.Tensor | np.ndarray) -> np.ndarray:
+    """The volume of parameters (1, *shape) as it would be shown, (T, H, W, 3) uint8.
+
+    Computed eagerly: compiling would take longer, and NumPy's threads would compete with TensorFlow's.
+    """
+    view = [tf.constant(part[0]) for part in parametrization.prepare(IDENTITY_VIEW)]
+    volume = sample(parametrization, domain, tf.convert_to_tensor(parameters), view)[0].numpy()
+    return (np.clip(volume, 0, 1) * np.float32(255) + np.float32(0.5)).astype(np.uint8)

@@ -9,7 +9,7 @@ import tensorflow as tf
 from cachetools import LRUCache, cached
 
 from c3dvis.maximize.energy.energy import Energy, EnergyTerms
-from c3dvis.maximize.loop import IDENTITY_VIEW, CompiledSteps
+from c3dvis.maximize.loop import CompiledSteps, shown_clip
 from c3dvis.maximize.optimizers import Adam, KerasVisRMSProp
 from c3dvis.maximize.schedule import longest_wave
 from c3dvis.maximize.volume.dream_volume import DreamVolume
@@ -113,10 +113,5 @@ class Optimization:
         self.steps += len(rates)
 
     def clip(self, index: int) -> np.ndarray:
-        """One volume as it would be shown now, (T, H, W, 3) uint8.
-
-        Computed eagerly: compiling would take longer, and NumPy's threads would compete with TensorFlow's.
-        """
-        view = [tf.constant(part[0]) for part in self.parametrization.prepare(IDENTITY_VIEW)]
-        volume = self._compiled.sample(self.parameters[index : index + 1], view)[0].numpy()
-        return (np.clip(volume, 0, 1) * np.float32(255) + np.float32(0.5)).astype(np.uint8)
+        """One volume as it would be shown now, (T, H, W, 3) uint8."""
+        return shown_clip(self.parametrization, self._compiled.domain, self.parameters[index : index + 1])

@@ -14,7 +14,7 @@ class Progress:
         step: steps done, 0 to `steps`.
         steps: steps in total.
         seconds: since `render()` was called.
-        objective: the value that is maximised, without its weight.
+        objective: the value that is maximised, without its weight; None before the first step.
         shown_activation: of the clip as it would be shown now; None where it was not measured.
         preview: that clip, (T, H, W, 3) uint8 RGB; None where it was not made.
     """
@@ -22,7 +22,7 @@ class Progress:
     step: int
     steps: int
     seconds: float
-    objective: float
+    objective: float | None
     shown_activation: float | None = None
     preview: np.ndarray | None = None
 

@@ -75,6 +75,14 @@ def render(
     return replace(result, metrics={**result.metrics, "start_activation": quality.shown_activation(start_clip)})
 
 
+def render_with_variants(
+    spec: RenderSpec, on_progress: OnProgress | None = None, start_clip: np.ndarray | None = None
+) -> list[RenderResult]:
+    """`render` of a spec, and after its result those of its other variants, which the same search has found."""
+    others = [spec.replace(variant=variant) for variant in range(spec.variants) if variant != spec.variant]
+    return [render(spec, on_progress, start_clip=start_clip), *map(render, others)]
+
+
 @deterministic()
 def render_batch(specs: Sequence[RenderSpec], on_progress: Sequence[OnProgress]) -> list[RenderResult | C3dvisError]:
     """Make the clips of specs of one `schedule.family` as one batch.

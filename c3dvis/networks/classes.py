@@ -1,5 +1,7 @@
 """The classes of a network: the spec whose picture shows one, and their names in titles."""
 
+from collections import Counter
+from collections.abc import Sequence
 from typing import Any
 
 from c3dvis.errors import C3dvisError, InvalidSpec
@@ -7,6 +9,7 @@ from c3dvis.networks import registry
 from c3dvis.networks.network_info import NetworkInfo
 from c3dvis.networks.weights import class_labels
 from c3dvis.spec import RenderSpec
+from c3dvis.spec.text import distinctions
 
 
 def class_fields(info: NetworkInfo, number: int) -> dict[str, Any]:
@@ -56,6 +59,15 @@ def target_title(spec: RenderSpec) -> str:
 def full_title(spec: RenderSpec) -> str:
     """`target_title` and the network."""
     return f"{target_title(spec)} · {spec.network}"
+
+
+def class_distinctions(specs: Sequence[RenderSpec]) -> list[str]:
+    """`distinctions` of specs, in which classes have their names; with the number too where two have the same."""
+    names = {spec: name for spec in specs if (name := class_name(spec))}
+    same = Counter(name for name, _ in {(names[spec], spec.filter) for spec in names})
+    named = (f"{name} ({spec.filter_text})" if same[name] > 1 else name for spec, name in names.items())
+    titles = dict(zip(names, named, strict=True))
+    return distinctions(specs, [titles.get(spec) for spec in specs])
 
 
 def find_class(info: NetworkInfo, text: str) -> int:

@@ -101,6 +101,11 @@ class RenderJob:
     def __repr__(self) -> str:
         return f"<RenderJob {self.spec.title}: {self._state}>"
 
+    @property
+    def search_for_variants(self) -> RenderSpec | None:
+        """What renders of variants of one spec have in common; None for other jobs."""
+        return self.spec.replace(variant=0) if self.spec.variants > 1 and self.source is None else None
+
     def snapshot(self, watcher: str | None = None) -> JobSnapshot:
         """The state now.
 

@@ -279,9 +279,13 @@ class RenderQueue:
         return bool(self._active)
 
     def _next_jobs(self, assigned: Collection[RenderJob]) -> list[RenderJob]:
-        """The next job, then the background jobs of its family, which may be rendered in one batch with it."""
+        """The next job, then the background jobs of its family, which may be rendered in one batch with it.
+
+        A variant waits while the search for another variant of its spec runs, which finds it too.
+        """
+        searches = {search for job in assigned if (search := job.search_for_variants)}
         with self._lock:
-            waiting = list(self._places(assigned))
+            waiting = [job for job in self._places(assigned) if not (searches and job.search_for_variants in searches)]
             if not waiting:
                 return []
             first = waiting[0]
@@ -348,6 +352,7 @@ class RenderQueue:
             )
         try:
             self._store.put(result, reply.blob)
+            self._store_variants(reply)
         except C3dvisError as error:
             logger.warning("A result was not stored: %s", error)
             with self._lock:
@@ -356,6 +361,18 @@ class RenderQueue:
         with self._lock:
             self._unstored.pop(job.result_key, None)
         return None
+
+    def _store_variants(self, reply: "RenderReply") -> None:
+        """Put the results of the other variants into the store; jobs that wait for them are done with that."""
+        from c3dvis.results import RenderResult
+
+        for blob in reply.variants:
+            variant = RenderResult.from_bytes(blob)
+            self._store.put(variant, blob)
+            with self._lock:
+                waiting = self._active.get(variant.key)
+            if waiting and self._finish(waiting, "done"):
+                self._dispatcher.stop(waiting)
 
     def _finish(
         self, job: RenderJob, state: JobState, error: C3dvisError | None = None, warning: str | None = None

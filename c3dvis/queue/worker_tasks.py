@@ -46,6 +46,7 @@ class RenderReply:
 
     Attributes:
         blob: the result as `RenderResult.to_bytes` packs it.
+        variants: those of the spec's other variants, which the same search has found.
         error: why there is no result.
         details: traceback of an unexpected error.
         missing_weights: name of the network whose weights this worker lacks; nothing was rendered.
@@ -54,6 +55,7 @@ class RenderReply:
     """
 
     blob: bytes | None = None
+    variants: tuple[bytes, ...] = ()
     error: C3dvisError | None = None
     details: str = ""
     missing_weights: str = ""
@@ -170,15 +172,13 @@ def render_specs(
     specs: Sequence[RenderSpec], reporters: Sequence["ProgressReporter"], start_clip: bytes | None = None
 ) -> list[RenderReply]:
     """Render one spec, or several as a batch; an error that ends all of them is raised."""
-    import c3dvis
+    from c3dvis.maximize.render import render_batch, render_with_variants
     from c3dvis.results.start_clips import unpack_clip
 
     if len(specs) == 1:
         start = None if start_clip is None else unpack_clip(start_clip)
-        result = c3dvis.render(specs[0], on_progress=reporters[0], start_clip=start)
-        return [RenderReply(blob=result.to_bytes())]
-    from c3dvis.maximize.render import render_batch
-
+        blob, *variants = (one.to_bytes() for one in render_with_variants(specs[0], reporters[0], start))
+        return [RenderReply(blob=blob, variants=tuple(variants))]
     ended = render_batch(specs, reporters)
     return [
         RenderReply(error=one) if isinstance(one, C3dvisError) else RenderReply(blob=one.to_bytes()) for one in ended

@@ -40,7 +40,7 @@ _TABLE = (
     Field("engine", "choice", "c3dvis's own (fast), or the original library (keras-vis).", choices=CHOICES["engine"]),
     Field("iterations", "int", "More steps give a higher activation, and take longer.", 0, 4096, 8, unit="steps"),
     Field("seed", "int", "Another seed finds another picture of the same filter.", 0, 2**32 - 1, 1),
-    Field("variants", "int", "Number of clips of one filter, optimised together to differ from each other.", 1, 8, 1),
+    Field("variants", "int", "Number of clips of one filter that differ. One search finds and stores all.", 1, 8, 1),
     Field("variant", "int", "Which of these clips this is, counted from 0.", 0, 7, 1),
     Field("activation_weight", "float", "A higher weight favours the response over the regularisers.",
           0, 1000, 0.1),

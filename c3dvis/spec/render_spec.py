@@ -14,7 +14,7 @@ from c3dvis.errors import InvalidSpec
 from c3dvis.spec.defaults_and_presets import ENGINE_DEFAULTS
 from c3dvis.spec.field_titles import TARGETS
 from c3dvis.spec.fields import FIELDS
-from c3dvis.spec.values import checked, invalid, parse_field, shortened
+from c3dvis.spec.values import checked, field_text, invalid, parse_field, shortened
 
 ALGORITHM_VERSION = 7
 """Part of every cache key. Raise it whenever the same spec gives other bytes than before."""
@@ -161,9 +161,7 @@ class RenderSpec:
     @property
     def filter_text(self) -> str:
         """The filter as it stands in a link and on the command line: `40`, or `40*1,41*-0.5`."""
-        if isinstance(self.filter, int):
-            return str(self.filter)
-        return ",".join(f"{index}*{weight:.9g}" for index, weight in self.filter)
+        return field_text("filter", self.filter)
 
     @property
     def title(self) -> str:
@@ -244,7 +242,7 @@ class RenderSpec:
         """The spec as address parameters; what equals its default is left out."""
         default = vars(RenderSpec(engine=self.engine)) | {"engine": RenderSpec.engine}
         values = {name: getattr(self, name) for name in FIELDS}
-        return {name: _to_text(name, value, self) for name, value in values.items() if value != default[name]}
+        return {name: field_text(name, value) for name, value in values.items() if value != default[name]}
 
     @classmethod
     def from_query(cls, query: Mapping[str, str]) -> tuple["RenderSpec", list[str]]:
@@ -292,13 +290,3 @@ def _is_valid(values: dict[str, Any]) -> bool:
     except InvalidSpec:
         return False
     return True
-
-
-def _to_text(name: str, value: Any, spec: RenderSpec) -> str:
-    if name == "filter":
-        return spec.filter_text
-    if name == "position":
-        return "centre" if value is None else ",".join(map(str, value))
-    if isinstance(value, float):
-        return repr(value) if value != int(value) or abs(value) >= 1e15 else str(int(value))
-    return str(value)

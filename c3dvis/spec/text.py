@@ -73,11 +73,15 @@ def _file_text(text: str) -> str:
     return re.sub(r"[^\w.+-]", "-", text, flags=re.ASCII)
 
 
-def distinctions(specs: Sequence[RenderSpec]) -> list[str]:
+def distinctions(specs: Sequence[RenderSpec], target_names: Sequence[str | None] = ()) -> list[str]:
     """For each of some specs, the values that tell it from the others, such as `filter 3, seed 4`.
 
     A field is named if it differs between any two of the specs. Where the engines differ, a field that has its
     engine's default everywhere is left out. A single spec is named by its layer and target.
+
+    Args:
+        specs: any number of them.
+        target_names: for each spec a name that stands for its layer and filter, such as that of a class, or None.
     """
     values = [spec.to_dict() for spec in specs]
     own_default = [ENGINE_DEFAULTS[spec.engine] for spec in specs]
@@ -90,7 +94,10 @@ def distinctions(specs: Sequence[RenderSpec]) -> list[str]:
             and all(name in own and value[name] == own[name] for value, own in zip(values, own_default, strict=True))
         )
     ]
-    return [_named_values(spec, names) or f"{spec.layer} · {spec.target}" for spec in specs]
+    return [
+        _named_values(spec, names, target) or f"{target or spec.layer} · {spec.target}"
+        for spec, target in zip(specs, target_names or [None] * len(specs), strict=True)
+    ]
 
 
 def changed_settings(spec: RenderSpec) -> str:
@@ -102,9 +109,14 @@ def changed_settings(spec: RenderSpec) -> str:
     return _named_values(spec, [name for name in spec.to_query() if name not in said])
 
 
-def _named_values(spec: RenderSpec, names: Sequence[str]) -> str:
-    """Fields with their values; layer, engine and objective are known by their values alone."""
+def _named_values(spec: RenderSpec, names: Sequence[str], target: str | None = None) -> str:
+    """Fields with their values; layer, engine and objective are known by their values alone.
+
+    A name of the target stands in place of its layer and filter.
+    """
     parts = []
+    if target and {"layer", "filter"} & set(names):
+        parts, names = [target], [name for name in names if name not in ("layer", "filter")]
     for name in names:
         text = spec.filter_text if name == "filter" else value_text(spec.to_dict()[name])
         parts.append(text if name in ("network", "layer", "engine", "objective") else f"{field_title(name)} {text}")

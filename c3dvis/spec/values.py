@@ -51,6 +51,18 @@ def parse_field(name: str, text: str) -> Any:
     return text
 
 
+def field_text(name: str, value: Any) -> str:
+    """One field's value as text that `parse_field` reads."""
+    kind = FIELDS[name].kind
+    if isinstance(value, tuple | list) and kind == "filter":
+        return ",".join(f"{index}*{weight:.9g}" for index, weight in value)
+    if kind == "position":
+        return "centre" if value is None else ",".join(map(str, value))
+    if isinstance(value, float):
+        return repr(value) if value != int(value) or abs(value) >= 1e15 else str(int(value))
+    return str(value)
+
+
 def _expected(field: Field) -> str:
     if field.kind == "position":
         return "three whole numbers t,h,w (0 or more)"

@@ -10,6 +10,7 @@ import c3dvis
 from c3dvis.errors import Cancelled, InvalidSpec, UnknownLayer, UnknownNetwork
 from c3dvis.maximize import fast_engine
 from c3dvis.maximize.optimization import compiled_steps
+from c3dvis.maximize.progress import Progress
 from c3dvis.networks.compute.device import describe_device, resolve_precision
 from tests.maximize.small_c3d import PRECISIONS
 
@@ -64,7 +65,7 @@ def test_both_precisions_find_the_filter(precision):
 def test_progress_comes_along_the_way_and_ends_with_the_result():
     seen = []
     result = c3dvis.render(SMALL, seen.append)
-    assert [progress.step for progress in seen] == [1, 2, 3, 4, 11, 16]  # a sketch, the climb, and settling
+    assert [progress.step for progress in seen] == [0, 1, 2, 3, 4, 11, 16]  # start, sketch, climb, settling
     np.testing.assert_array_equal(seen[-1].preview, result.clip)
     assert seen[-1].shown_activation == pytest.approx(result.metrics["shown_activation"], rel=1e-5)
 
@@ -73,7 +74,7 @@ def test_a_search_without_a_sketch_shows_its_first_steps_and_finds_the_same(monk
     seen = []
     spec = SMALL.replace(objective="neuron")
     result = c3dvis.render(spec, seen.append)
-    assert [progress.step for progress in seen] == [1, 2, 4, 8, 10, 16]
+    assert [progress.step for progress in seen] == [0, 1, 2, 4, 8, 10, 16]
     monkeypatch.setattr(fast_engine, "EARLY_REPORTS", ())
     np.testing.assert_array_equal(c3dvis.render(spec).clip, result.clip)
 
@@ -113,8 +114,14 @@ def test_more_time_weight_stills_the_picture():
 def test_a_class_is_looked_for_at_the_scores():
     spec = c3dvis.RenderSpec(objective="class", layer="Logits/Conv3d_0c_1x1", filter=148, iterations=2)
     spec = spec.replace(frames=9, height=193, width=193)
-    result = c3dvis.render(spec)
+    reports: list[Progress] = []
+    result = c3dvis.render(spec, reports.append)
     assert result.history[-1]["shown_activation"] == pytest.approx(result.metrics["shown_activation"], rel=1e-4)
+    start, first, *_ = reports  # the start is shown before noise is measured and the step compiled
+    assert (start.step, start.objective, first.step) == (0, None, 1)
+    assert start.seconds < first.seconds / 3
+    assert start.preview is not None
+    np.testing.assert_array_equal(start.preview, c3dvis.render(spec.replace(iterations=0)).clip)
     with pytest.raises(InvalidSpec, match="class score is read at Logits"):
         c3dvis.render(SMALL.replace(objective="class"))
 

@@ -39,6 +39,19 @@ def test_a_render_runs_reports_and_is_stored(queue: RenderQueue, store: ResultSt
     assert [p["step"] for p in snapshot.curve] == [p["step"] for p in result.history]
 
 
+def test_one_search_finds_all_variants_of_a_spec(queue: RenderQueue, store: ResultStore) -> None:
+    spec = SMALL.replace(filter=1, iterations=12, variants=2)
+    first, second = queue.submit(spec), queue.submit(spec.replace(variant=1))
+    assert first.wait(PATIENCE), first.snapshot()
+    assert second.wait(1)
+    assert (first.snapshot().state, second.snapshot().state) == ("done", "done")
+    assert second.snapshot().step == 0  # no worker has begun it
+    clips = [result.clip for variant in (0, 1) if (result := store.get(spec.replace(variant=variant)))]
+    assert len(clips) == 2
+    assert not np.array_equal(*clips)
+    assert second.result() is not None
+
+
 def test_status_names_the_device_and_the_worker(
     queue: RenderQueue, worker: psutil.Process, until_running: UntilRunning
 ) -> None:

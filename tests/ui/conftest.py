@@ -6,10 +6,12 @@ import subprocess
 import sys
 import time
 import urllib.request
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from contextlib import ExitStack, contextmanager
 from functools import partial
 from html import unescape
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import numpy as np
 import pytest
@@ -21,6 +23,9 @@ from c3dvis.networks.weights import installed_weights
 from c3dvis.results import RenderResult, ResultStore
 from c3dvis.spec import ALGORITHM_VERSION, RenderSpec
 from tests.processes import PATIENCE
+
+if TYPE_CHECKING:
+    from bench.stand_in import Cluster
 
 ROOT = Path(__file__).resolve().parents[2]
 APP = ROOT / "app.py"
@@ -144,11 +149,38 @@ class Server:
         self.process.wait(PATIENCE)
 
 
+@contextmanager
+def dashboard(
+    folder: Path, weights: Path, results: Iterable[RenderResult] = (), *, workers: "Cluster | None" = None,
+    app: Path | str = APP, **settings: str,
+) -> Iterator[Server]:  # fmt: skip
+    """A dashboard that runs while the block does, and whose log has no traceback at its end.
+
+    Args:
+        folder: of its cache and its log.
+        weights: folder of the networks' weights.
+        results: in its store.
+        workers: that render in place of its own one.
+        app: another Streamlit app.
+        settings: further environment variables.
+    """
+    with ExitStack() as stack:
+        if results:
+            with ResultStore(folder / "cache") as store:
+                for result in results:
+                    store.put(result)
+        if workers:
+            settings |= {"C3DVIS_SCHEDULER": stack.enter_context(workers).address}
+        running = Server(folder / "cache", folder / "log.txt", weights, app, **settings)
+        stack.callback(running.close)
+        yield running
+    assert "Traceback" not in running.log.read_text(errors="replace")
+
+
 @pytest.fixture(scope="session")
 def bare(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Server]:
     """A Streamlit page with one line on it: what the speed of our pages is held against."""
     folder = tmp_path_factory.mktemp("bare")
     (folder / "bare.py").write_text('import streamlit as st\n\nst.write("### A title")\n')
-    running = Server(folder, folder / "log.txt", folder, app=folder / "bare.py")
-    yield running
-    running.close()
+    with dashboard(folder, folder, app=folder / "bare.py") as running:
+        yield running

@@ -7,10 +7,9 @@ import pytest
 from playwright.sync_api import Browser, expect
 
 from bench.stand_in import Cluster
-from c3dvis.results import ResultStore
-from tests.page_checks import PLACES, STORED, WIDTHS, measure, open_place, violations
+from tests.page_checks import PLACES, STORED, WIDTHS, measure, open_place, violations, without_visible_focus
 from tests.processes import PATIENCE_MS
-from tests.ui.conftest import Server, made_result
+from tests.ui.conftest import Server, dashboard, made_result
 
 MOST_SHIFT = 0.05
 
@@ -21,14 +20,8 @@ MEASURED = ("explore", "wiring", "embedded", "gallery", "sweep", "network", "sta
 @pytest.fixture(scope="module")
 def server(tmp_path_factory: pytest.TempPathFactory, weights: Path) -> Iterator[Server]:
     folder = tmp_path_factory.mktemp("pages")
-    with ResultStore(folder / "cache") as store:
-        for spec in STORED:
-            store.put(made_result(spec))
-    with Cluster(1) as cluster:
-        running = Server(folder / "cache", folder / "log.txt", weights, C3DVIS_SCHEDULER=cluster.address)
+    with dashboard(folder, weights, [made_result(spec) for spec in STORED], workers=Cluster(1)) as running:
         yield running
-        running.close()
-    assert "Traceback" not in running.log.read_text(errors="replace")
 
 
 @pytest.mark.parametrize("name", PLACES)
@@ -46,6 +39,17 @@ def test_no_rule_of_accessibility_is_broken_in_either_colour_scheme(
             assert violations(page) == []
             expect(page).to_have_title(f"{place.title} · c3dvis")
             assert page.get_by_role("heading", level=1).all_inner_texts() == [place.title]
+
+
+@pytest.mark.parametrize("name", ["explore", "wiring", "gallery", "sweep", "network", "status"])
+def test_the_focus_of_the_keyboard_is_seen_wherever_it_is(browser: Browser, server: Server, name: str) -> None:
+    with browser.new_context(viewport={"width": 1400, "height": 1000}, reduced_motion="reduce") as context:
+        context.set_default_timeout(PATIENCE_MS)
+        page = context.new_page()
+        open_place(page, server.url, PLACES[name])
+        stops, invisible = without_visible_focus(page)
+        assert stops > 5
+        assert invisible == []
 
 
 @pytest.mark.parametrize("width", WIDTHS)

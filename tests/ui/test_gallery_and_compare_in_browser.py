@@ -8,10 +8,9 @@ import pytest
 from playwright.sync_api import Browser, Page, expect
 
 from bench.stand_in import Cluster
-from c3dvis.results import ResultStore
 from c3dvis.spec import RenderSpec
 from c3dvis.spec.text import query_text
-from tests.ui.conftest import Server, made_result
+from tests.ui.conftest import Server, dashboard, made_result
 from tests.visit import DESKTOP, READ_CANVAS, visiting
 
 LAYER = "Mixed_3c"
@@ -27,14 +26,13 @@ def hold(tmp_path_factory: pytest.TempPathFactory) -> Path:
 def server(tmp_path_factory: pytest.TempPathFactory, weights: Path, hold: Path) -> Iterator[Server]:
     """A dashboard with 48 filters of a layer stored, whose renders are stand-ins."""
     folder = tmp_path_factory.mktemp("walls")
-    with ResultStore(folder / "cache") as store:
-        for number in range(48):
-            store.put(made_result(RenderSpec(layer=LAYER, filter=number), twin_gain=float(number)))
-    with Cluster(1, seconds=0.1, hold=hold) as cluster:
-        running = Server(folder / "cache", folder / "log.txt", weights, C3DVIS_SCHEDULER=cluster.address)
+    with dashboard(
+        folder,
+        weights,
+        [made_result(RenderSpec(layer=LAYER, filter=number), twin_gain=float(number)) for number in range(48)],
+        workers=Cluster(1, seconds=0.1, hold=hold),
+    ) as running:
         yield running
-        running.close()
-    assert "Traceback" not in running.log.read_text(errors="replace")
 
 
 @pytest.fixture

@@ -7,10 +7,9 @@ import pytest
 from playwright.sync_api import Browser, BrowserContext, expect
 
 from bench.stand_in import Cluster
-from c3dvis.results import ResultStore
 from c3dvis.spec import RenderSpec
 from tests.processes import PATIENCE_MS
-from tests.ui.conftest import Server, made_result
+from tests.ui.conftest import Server, dashboard, made_result
 from tests.visit import FIRST_PAINT
 
 LAYER = "Mixed_3c"
@@ -31,14 +30,13 @@ requestAnimationFrame(look);
 def server(tmp_path_factory: pytest.TempPathFactory, weights: Path) -> Iterator[Server]:
     """A dashboard with one page of filters stored, and a stand-in for the worker."""
     folder = tmp_path_factory.mktemp("first-load")
-    with ResultStore(folder / "cache") as store:
-        for number in range(24):
-            store.put(made_result(RenderSpec(layer=LAYER, filter=number)))
-    with Cluster(1) as cluster:
-        running = Server(folder / "cache", folder / "log.txt", weights, C3DVIS_SCHEDULER=cluster.address)
+    with dashboard(
+        folder,
+        weights,
+        [made_result(RenderSpec(layer=LAYER, filter=number)) for number in range(24)],
+        workers=Cluster(1),
+    ) as running:
         yield running
-        running.close()
-    assert "Traceback" not in running.log.read_text(errors="replace")
 
 
 @pytest.fixture(scope="module")

@@ -11,7 +11,7 @@ from streamlit.testing.v1 import AppTest
 from c3dvis.networks.registry import describe
 from c3dvis.results.interpretation import MEANINGS, TITLES
 from c3dvis.ui.method.page import TEXT
-from tests.ui.conftest import Server
+from tests.ui.conftest import Server, dashboard
 from tests.visit import DESKTOP, Visit, visiting
 
 QUESTION = "What am I looking at?"
@@ -20,10 +20,8 @@ QUESTION = "What am I looking at?"
 @pytest.fixture(scope="module")
 def server(tmp_path_factory: pytest.TempPathFactory, weights: Path) -> Iterator[Server]:
     folder = tmp_path_factory.mktemp("introduction")
-    running = Server(folder / "cache", folder / "log.txt", weights)
-    yield running
-    running.close()
-    assert "Traceback" not in running.log.read_text(errors="replace")
+    with dashboard(folder, weights) as running:
+        yield running
 
 
 @pytest.fixture

@@ -20,7 +20,7 @@ from tests.networks.address_server import AddressServer
 from tests.networks.layouts import convolutions
 from tests.networks.test_user_networks import save, unet
 from tests.processes import PATIENCE
-from tests.ui.conftest import Server, table_rows
+from tests.ui.conftest import dashboard, table_rows
 from tests.visit import visiting
 
 PAGE = "from c3dvis.ui.network import page\npage.page()"
@@ -165,25 +165,21 @@ def test_a_link_to_a_broken_network_keeps_its_good_parts(folder: Path) -> None:
 def test_an_upload_is_read_as_arrays_or_refused_in_a_sentence(browser: Browser, tmp_path: Path) -> None:
     empty = tmp_path / "weights"
     empty.mkdir()
-    server = Server(tmp_path / "cache", tmp_path / "log", empty)
     bad = tmp_path / "evil.pth"
     bad.write_bytes(b"\x80\x02cos\nsystem\n(S'touch /tmp/never'\ntR.")
-    try:
-        with visiting(browser, server.url) as visit:
-            page = visit.page
-            page.goto(f"{server.url}/network")
-            page.get_by_role("combobox").first.click()
-            page.get_by_role("option", name="C3D on Sports-1M").click()
-            page.get_by_text("79,991,015").wait_for()
-            assert page.locator("input[type=file]").is_disabled()
-            page.get_by_text("I accept these terms").click()
-            page.get_by_text("Accept the terms above first").wait_for(state="detached")
-            page.locator("input[type=file]:not([disabled])").set_input_files(str(bad))
-            page.get_by_text("evil.pth is a pickle that PyTorch did not write").wait_for()
-            page.locator("input[type=file]").set_input_files(str(convolutions(tmp_path / "mine.h5")))
-            page.get_by_text("27,655,936").wait_for()
-            assert "mine.h5" in page.locator("body").inner_text()
-    finally:
-        server.close()
+    with dashboard(tmp_path, empty) as server, visiting(browser, server.url) as visit:
+        page = visit.page
+        page.goto(f"{server.url}/network")
+        page.get_by_role("combobox").first.click()
+        page.get_by_role("option", name="C3D on Sports-1M").click()
+        page.get_by_text("79,991,015").wait_for()
+        assert page.locator("input[type=file]").is_disabled()
+        page.get_by_text("I accept these terms").click()
+        page.get_by_text("Accept the terms above first").wait_for(state="detached")
+        page.locator("input[type=file]:not([disabled])").set_input_files(str(bad))
+        page.get_by_text("evil.pth is a pickle that PyTorch did not write").wait_for()
+        page.locator("input[type=file]").set_input_files(str(convolutions(tmp_path / "mine.h5")))
+        page.get_by_text("27,655,936").wait_for()
+        assert "mine.h5" in page.locator("body").inner_text()
     assert not Path("/tmp/never").exists()
     assert registry.NAMES[1] in {path.name for path in empty.iterdir()}

@@ -153,39 +153,21 @@ def header(message: bytes) -> Any:
 
 
 def view(page: AppTest) -> dict[str, Any]:
-    """What follows from the address. The notices to one visitor, and controls that were moved since, are left out."""
+    """What follows from the address. The notices to one visitor are left out."""
     texts = [text.value for text in [*page.title, *page.markdown, *page.caption] if "Worker" not in text.value]
-    shown: dict[str, Any] = {
+    return {
         "texts": texts,
         "tables": [html.proto.body for html in page.get("html")],
         "components": [(name, header(message)) for name, message in messages(page) if name != "address"],
         "widgets": {str(widget.label): widget.value for widget in widgets(page)},
         "buttons": {button.label: button.disabled for button in page.button if button.label != "Put back"},
+        "errors": [error.value for error in page.error],
     }
-    explore = page.session_state.get("explore", None)
-    if address(page)[0] == "Explore" and explore and explore.controls_spec != explore.focus:
-        shown |= {"texts": texts[:2], "widgets": {}, "buttons": {}}
-        shown["components"] = [one for one in shown["components"] if one[0] != "layer_strip"]
-    if page.text_input and page.error:
-        shown["widgets"].pop("Values", None)
-    return shown
 
 
 def difference(one: dict[str, Any], other: dict[str, Any]) -> dict[str, Any]:
-    """The parts in which two views differ; what one of them leaves out does not count."""
-    moved = {} in (one["buttons"], other["buttons"])
-
-    def compared(view: dict[str, Any]) -> dict[str, Any]:
-        shown = {
-            name: value for name, value in view["widgets"].items() if name in one["widgets"].keys() & other["widgets"]
-        }
-        if not moved:
-            return view | {"widgets": shown}
-        components = [part for part in view["components"] if part[0] != "layer_strip"]
-        return view | {"widgets": shown, "buttons": {}, "components": components, "texts": view["texts"][:2]}
-
-    first, second = compared(one), compared(other)
-    return {name: (first[name], second[name]) for name in first if first[name] != second[name]}
+    """The parts in which two views differ."""
+    return {name: (one[name], other[name]) for name in one if one[name] != other[name]}
 
 
 def widgets(page: AppTest) -> list[Any]:

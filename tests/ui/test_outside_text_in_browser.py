@@ -8,7 +8,7 @@ from playwright.sync_api import Browser, expect
 
 from bench.stand_in import Cluster
 from c3dvis.networks import registry
-from tests.ui.conftest import Server
+from tests.ui.conftest import Server, dashboard
 from tests.ui.hostile_text import HOST
 from tests.ui.test_plain_text import hostile_network
 from tests.visit import visiting
@@ -22,11 +22,8 @@ PAGES = ("explore", "gallery", "compare", "network", "status", "method")
 def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Server]:
     folder = tmp_path_factory.mktemp("outside")
     hostile_network(folder / "weights")
-    with Cluster(1) as cluster:
-        running = Server(folder / "cache", folder / "log.txt", folder / "weights", C3DVIS_SCHEDULER=cluster.address)
+    with dashboard(folder, folder / "weights", workers=Cluster(1)) as running:
         yield running
-        running.close()
-    assert "Traceback" not in running.log.read_text(errors="replace")
 
 
 @pytest.mark.parametrize("name", PAGES)

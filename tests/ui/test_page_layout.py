@@ -7,10 +7,9 @@ import pytest
 from playwright.sync_api import Browser, expect
 
 from bench.stand_in import Cluster
-from c3dvis.results import ResultStore
 from c3dvis.spec import RenderSpec
 from tests.processes import PATIENCE_MS
-from tests.ui.conftest import Server, made_result
+from tests.ui.conftest import Server, dashboard, made_result
 
 SEEDS = [RenderSpec(layer="Mixed_3c", filter=3, seed=seed) for seed in range(6)]
 SWEEP = "compare?of=layer%3DMixed_3c%26filter%3D3&sweep=seed&values=0,1,2,3,4,5"
@@ -23,14 +22,8 @@ ALL = {
 @pytest.fixture(scope="module")
 def server(tmp_path_factory: pytest.TempPathFactory, weights: Path) -> Iterator[Server]:
     folder = tmp_path_factory.mktemp("layout")
-    with ResultStore(folder / "cache") as store:
-        for spec in SEEDS:
-            store.put(made_result(spec))
-    with Cluster(1) as cluster:
-        running = Server(folder / "cache", folder / "log.txt", weights, C3DVIS_SCHEDULER=cluster.address)
+    with dashboard(folder, weights, [made_result(spec) for spec in SEEDS], workers=Cluster(1)) as running:
         yield running
-        running.close()
-    assert "Traceback" not in running.log.read_text(errors="replace")
 
 
 @pytest.mark.parametrize("path", ALL)

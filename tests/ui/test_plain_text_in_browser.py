@@ -6,7 +6,7 @@ from collections.abc import Iterator
 import pytest
 from playwright.sync_api import Browser, expect
 
-from tests.ui.conftest import Server
+from tests.ui.conftest import Server, dashboard
 from tests.ui.hostile_text import PAYLOADS, combined
 from tests.visit import visiting
 
@@ -44,9 +44,8 @@ def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Server]:
     folder = tmp_path_factory.mktemp("texts")
     script = SCRIPT.replace("PAYLOADS", str(len(PAYLOADS))).replace("TEXTS", repr(json.dumps(TEXTS)))
     (folder / "texts.py").write_text(script)
-    running = Server(folder, folder / "log.txt", folder, app=folder / "texts.py")
-    yield running
-    running.close()
+    with dashboard(folder, folder, app=folder / "texts.py") as running:
+        yield running
 
 
 def test_streamlit_shows_the_characters_of_a_text_and_nothing_else(browser: Browser, server: Server) -> None:

@@ -7,10 +7,9 @@ import pytest
 from playwright.sync_api import Browser, Page, expect
 
 from bench.stand_in import Cluster
-from c3dvis.results import ResultStore
 from c3dvis.spec import RenderSpec
 from c3dvis.spec.text import query_text
-from tests.ui.conftest import Server, made_result
+from tests.ui.conftest import Server, dashboard, made_result
 from tests.visit import DESKTOP, Visit, visiting
 
 STORED = RenderSpec(layer="Mixed_3c", filter=12)
@@ -19,13 +18,8 @@ STORED = RenderSpec(layer="Mixed_3c", filter=12)
 @pytest.fixture(scope="module")
 def server(tmp_path_factory: pytest.TempPathFactory, weights: Path) -> Iterator[Server]:
     folder = tmp_path_factory.mktemp("player")
-    with ResultStore(folder / "cache") as store:
-        store.put(made_result(STORED))
-    with Cluster(1) as cluster:
-        running = Server(folder / "cache", folder / "log.txt", weights, C3DVIS_SCHEDULER=cluster.address)
+    with dashboard(folder, weights, [made_result(STORED)], workers=Cluster(1)) as running:
         yield running
-        running.close()
-    assert "Traceback" not in running.log.read_text(errors="replace")
 
 
 @pytest.fixture

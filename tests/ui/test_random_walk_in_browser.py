@@ -15,10 +15,9 @@ from playwright.sync_api import TimeoutError as NotInTime
 
 from bench.stand_in import Cluster
 from c3dvis.networks import registry
-from c3dvis.results import ResultStore
 from c3dvis.spec import RenderSpec
 from c3dvis.ui.gallery.page_state import SHOW_TITLES, SORT_TITLES
-from tests.ui.conftest import Server, made_result
+from tests.ui.conftest import Server, dashboard, made_result
 from tests.visit import DESKTOP, visiting
 
 BASE = RenderSpec(filter=0, seed=1)
@@ -67,16 +66,17 @@ def hold(tmp_path_factory: pytest.TempPathFactory) -> Path:
 def server(tmp_path_factory: pytest.TempPathFactory, weights: Path, hold: Path) -> Iterator[Server]:
     """A dashboard with some filters of some layers stored, and a worker that finishes nothing."""
     folder = tmp_path_factory.mktemp("walk")
-    with ResultStore(folder / "cache") as store:
-        for layer in LAYERS[:2]:
-            for number in range(0, 40, 3):
-                spec = BASE.replace(layer=layer, filter=number)
-                store.put(made_result(spec, twin_gain=float(number), dead=number % 9 == 0))
-    with Cluster(1, seconds=0.1, hold=hold) as cluster:
-        running = Server(folder / "cache", folder / "log.txt", weights, C3DVIS_SCHEDULER=cluster.address)
+    with dashboard(
+        folder,
+        weights,
+        [
+            made_result(BASE.replace(layer=layer, filter=number), twin_gain=float(number), dead=number % 9 == 0)
+            for layer in LAYERS[:2]
+            for number in range(0, 40, 3)
+        ],
+        workers=Cluster(1, seconds=0.1, hold=hold),
+    ) as running:
         yield running
-        running.close()
-    assert "Traceback" not in running.log.read_text(errors="replace")
 
 
 class Walk:

@@ -10,9 +10,8 @@ from playwright.sync_api import Browser, expect
 from bench.stand_in import Cluster
 from c3dvis.networks import registry
 from c3dvis.networks.wiring import wiring
-from c3dvis.results import ResultStore
 from c3dvis.spec import RenderSpec
-from tests.ui.conftest import Server, made_result
+from tests.ui.conftest import Server, dashboard, made_result
 from tests.visit import DESKTOP, READ_CANVAS, visiting
 
 BLOCK, FILTER = "Mixed_3c", 200
@@ -24,13 +23,13 @@ def server(tmp_path_factory: pytest.TempPathFactory, weights: Path) -> Iterator[
     """A dashboard with the picture of the strongest input, whose renders are stand-ins."""
     folder = tmp_path_factory.mktemp("wiring")
     source = wiring(INFO, BLOCK, FILTER).exciting(1)[0].source
-    with ResultStore(folder / "cache") as store:
-        store.put(made_result(RenderSpec(layer=source.layer, filter=source.filter)))
-    with Cluster(1, seconds=0.1) as cluster:
-        running = Server(folder / "cache", folder / "log.txt", weights, C3DVIS_SCHEDULER=cluster.address)
+    with dashboard(
+        folder,
+        weights,
+        [made_result(RenderSpec(layer=source.layer, filter=source.filter))],
+        workers=Cluster(1, seconds=0.1),
+    ) as running:
         yield running
-        running.close()
-    assert "Traceback" not in running.log.read_text(errors="replace")
 
 
 def test_a_visitor_walks_along_the_wiring(browser: Browser, server: Server) -> None:

@@ -2,16 +2,16 @@
 
 import streamlit as st
 
-from c3dvis.networks.classes import full_title, target_title
+from c3dvis.networks.classes import class_distinctions, full_title, target_title
 from c3dvis.results import RenderResult
 from c3dvis.results.interpretation import TITLES
 from c3dvis.spec import FIELDS, RenderSpec
 from c3dvis.spec.field_titles import field_title
-from c3dvis.spec.text import differences, distinctions, query_text
+from c3dvis.spec.text import differences, query_text
 from c3dvis.ui.compare.page_state import Comparison
 from c3dvis.ui.components.share_link import share_link
 from c3dvis.ui.components.wall import Cell, clip_pixels, wall
-from c3dvis.ui.shared import navigation, pins
+from c3dvis.ui.shared import followed_renders, navigation, pins
 from c3dvis.ui.shared.control import bound
 from c3dvis.ui.shared.downloads import draw_page_downloads
 from c3dvis.ui.shared.error_boundary import error_boundary
@@ -91,7 +91,7 @@ def _draw_sidebar(comparison: Comparison) -> None:
     if pinned or sweep:
         _draw_sweep(comparison)
     st.markdown(f"**Pinned: {len(pinned)} of {pins.MAX_PINS}**")
-    for index, (spec, title) in enumerate(zip(pinned, distinctions(pinned), strict=True)):
+    for index, (spec, title) in enumerate(zip(pinned, class_distinctions(pinned), strict=True)):
         with st.container(horizontal=True, vertical_alignment="center", gap="small"):
             st.markdown(f"{index + 1}. {plain(title)}", width="stretch")
             key = f"k.unpin.{index}"
@@ -128,7 +128,7 @@ def _draw_clips(resources: ServerResources, comparison: Comparison, was_active: 
     if bool(active) != was_active:
         st.rerun()  # the whole page: it starts or stops to refresh
     results = {spec: result for spec in specs if spec not in active and (result := resources.result(spec))}
-    heads = [f"{index}. {title}" for index, title in enumerate(distinctions(specs), start=1)]
+    heads = [f"{index}. {title}" for index, title in enumerate(class_distinctions(specs), start=1)]
     cells = [
         _cell(resources, comparison, str(index), head, spec, results.get(spec))
         for index, (head, spec) in enumerate(zip(heads, specs, strict=True))
@@ -157,14 +157,15 @@ def _cell(
         return Cell(name, title, measure_caption(spec, result.metrics), state, link, pixels)
     job = resources.job(spec)
     if job and not job.is_finished:
+        followed_renders.follow(job)
         snapshot = job.snapshot(comparison.watcher)
         caption = progress_text(snapshot, resources.queue.status().state)
         pixels = None
         if snapshot.preview is not None:
             pixels = clip_pixels(snapshot.preview, f"{job.key}.{snapshot.attempt}.{snapshot.step}")
         return Cell(name, title, caption, "running" if snapshot.state == "running" else "queued", link, pixels)
-    if job and job.state == "failed":
-        return Cell(name, title, job.error.message if job.error else "", "failed", link)
+    if why := followed_renders.failure(job):
+        return Cell(name, title, why, "failed", link)
     return Cell(name, title, state="absent", link=link)
 
 
@@ -172,7 +173,7 @@ def _draw_render_buttons(
     resources: ServerResources, comparison: Comparison, missing: list[RenderSpec], active: list[RenderSpec]
 ) -> None:
     def start() -> None:
-        comparison.error = resources.submit(missing)
+        comparison.error = followed_renders.submit(resources, missing)
 
     def stop() -> None:
         for spec in reversed(active):

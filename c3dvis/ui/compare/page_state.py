@@ -29,10 +29,13 @@ class Comparison(PageState):
         specs, _ = pins.read(query)
         self.sweep, self.link_problems = Sweep.of_query(values, specs[0] if specs else None)
         self.typed_values = None
+        if self.sweep and "typed" in values:
+            self.set_values(values["typed"][:200])
 
     def query(self) -> dict[str, str]:
         """The query of the address, without the pins, which are in the address of every page."""
-        return self.sweep.query() if self.sweep else {}
+        typed = {} if self.typed_values is None else {"typed": self.typed_values}
+        return self.sweep.query() | typed if self.sweep else {}
 
     def specs(self) -> list[RenderSpec]:
         """The specs to show side by side."""

@@ -7,7 +7,7 @@ from c3dvis.networks.wiring import ChannelSource
 from c3dvis.results import Thumbnail
 from c3dvis.spec import RenderSpec
 from c3dvis.ui.components.wall import Cell, CellPixels, thumbnail_pixels
-from c3dvis.ui.shared import navigation
+from c3dvis.ui.shared import followed_renders, navigation
 from c3dvis.ui.shared.server_resources import ServerResources
 
 
@@ -84,7 +84,8 @@ def _picture(
         return InputPicture(source, spec, "dead" if thumbnail.metrics.get("dead") else "stored", thumbnail)
     job = resources.job(spec)
     if job and not job.is_finished:
+        followed_renders.follow(job)
         return InputPicture(source, spec, "running" if job.state == "running" else "queued")
-    if job and job.state == "failed":
-        return InputPicture(source, spec, "failed", error=job.error.message if job.error else None)
+    if why := followed_renders.failure(job):
+        return InputPicture(source, spec, "failed", error=why)
     return InputPicture(source, spec, "absent")

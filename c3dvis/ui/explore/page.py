@@ -31,7 +31,7 @@ def page() -> None:
         if st.context.is_embedded:
             draw_title(target_title(state.focus))
             draw_result_panel(resources, state, player_only=True)
-            st.link_button("Open in c3dvis", navigation.link("", state.query()), type="tertiary")
+            st.link_button("Open in c3dvis", navigation.link("", state.shown_query()), type="tertiary")
             return
         sidebar = st.sidebar.container()  # first, since the rest of the page moves aside when it appears
         spec, problem = spec_controls.read_spec()

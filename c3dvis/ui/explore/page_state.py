@@ -1,7 +1,7 @@
 """The state of one visitor's Explore page: the spec in focus and the spec of the controls.
 
-The address contains the spec in focus, whose clip is shown, not the spec of the controls: a copied link shows what its
-sender saw.
+The address contains the spec in focus, whose clip is shown, and beside it the controls that were moved since. A copied
+link contains the spec in focus alone.
 """
 
 from dataclasses import dataclass, field
@@ -11,7 +11,8 @@ import streamlit as st
 from c3dvis.networks import nearest_spec
 from c3dvis.spec import RenderSpec
 from c3dvis.ui.explore import spec_controls
-from c3dvis.ui.shared import navigation
+from c3dvis.ui.explore.moved_controls import load_moved_controls, moved_controls
+from c3dvis.ui.shared import followed_renders, navigation
 from c3dvis.ui.shared.navigation import PageState, Query
 from c3dvis.ui.shared.server_resources import ServerResources
 
@@ -51,16 +52,20 @@ class ExploreState(PageState):
         values = navigation.last_values(query)
         spec, problems = nearest_spec.read_link(values)
         self.set_focus(spec)
-        self.link_problems = problems
-        self.controls_spec = spec
+        self.link_problems = problems + load_moved_controls(spec, values.get("controls", ""))
+        self.controls_spec = spec_controls.loaded_spec()
         self.view = next((view for view, name in _VIEWS.items() if name == values.get("view")), CLIP)
         tab = next((title for title, name in _TABS.items() if name == values.get("tab")), None)
         if tab or TAB in st.session_state:  # else the tabs open on the first by themselves
             st.session_state[TAB] = tab or "Picture"
-        spec_controls.load_spec(spec)
 
     def query(self) -> dict[str, str]:
-        """The query of the address: the focus, the open tab and the view."""
+        """The query of the address: what `shown_query` has, and the controls that were moved."""
+        moved = moved_controls(self.focus)
+        return self.shown_query() | ({"controls": moved} if moved else {})
+
+    def shown_query(self) -> dict[str, str]:
+        """The query of a link to what is shown: the focus, the open tab and the view."""
         own = {"tab": _TABS.get(st.session_state.get(TAB) or ""), "view": _VIEWS.get(self.view)}
         return self.focus.to_query() | {name: value for name, value in own.items() if value}
 
@@ -75,7 +80,7 @@ class ExploreState(PageState):
     def submit(self, resources: ServerResources, spec: RenderSpec) -> None:
         """Put a spec into focus and submit it to the queue; a failure sets `error`."""
         self.set_focus(spec)
-        self.error = resources.submit([spec])
+        self.error = followed_renders.submit(resources, [spec])
 
 
 def request_render() -> None:

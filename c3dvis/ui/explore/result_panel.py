@@ -18,7 +18,7 @@ from c3dvis.ui.components.share_link import share_link
 from c3dvis.ui.explore import spec_controls
 from c3dvis.ui.explore.page_state import TEXTURE_AND_MOTION, ExploreState
 from c3dvis.ui.explore.texture_motion_panel import draw_texture_motion
-from c3dvis.ui.shared import pins
+from c3dvis.ui.shared import followed_renders, pins
 from c3dvis.ui.shared.downloads import draw_result_downloads
 from c3dvis.ui.shared.error_boundary import error_boundary
 from c3dvis.ui.shared.measures import draw_measures
@@ -60,6 +60,8 @@ def _draw(resources: ServerResources, state: ExploreState, was_busy: bool, playe
     job = resources.job(spec)
     snapshot = job.snapshot(state.watcher) if job else None
     active = bool(snapshot and not snapshot.finished)
+    if active:
+        followed_renders.follow(job)
     busy = active or resources.is_taken_apart_now(spec)
     if was_busy and not busy:
         st.rerun()  # the whole page: title and status change with the end of the render, and the refreshing stops
@@ -79,12 +81,12 @@ def _draw(resources: ServerResources, state: ExploreState, was_busy: bool, playe
             state.last_shown = spec
             _draw_result(result, snapshot)
         else:
-            _draw_missing(resources, state, snapshot, picture)
+            _draw_missing(resources, state, snapshot, picture, followed_renders.failure(job))
     if result and not result.metrics.get("dead"):
         draw_result_downloads(result)
         apart = state.view == TEXTURE_AND_MOTION
         command_line = command(spec, f"{file_stem(spec, short=True)}.gif", texture_motion=apart)
-        share_link(state.query(), command_line, key="share")
+        share_link(state.shown_query(), command_line, key="share")
         _draw_links_to_other_pages(state)
     if busy and not was_busy:
         st.rerun()  # the whole page, after this first drawing: it starts to refresh
@@ -201,14 +203,15 @@ def _draw_dead(spec: RenderSpec) -> None:
 
 
 def _draw_missing(
-    resources: ServerResources, state: ExploreState, snapshot: JobSnapshot | None, picture: Thumbnail | None
-) -> None:
-    """Draw the offer to render the focus, why an earlier attempt failed, and what is known without its result."""
+    resources: ServerResources, state: ExploreState, snapshot: JobSnapshot | None, picture: Thumbnail | None,
+    failure: str | None,
+) -> None:  # fmt: skip
+    """Draw the offer to render the focus, why the visitor's attempt failed, and what is known without a result."""
     label = "Render now"
     if state.error:
         draw_error(state.error)
-    elif snapshot and snapshot.state == "failed":
-        draw_error(snapshot.error or "The render failed and did not say why.")
+    elif failure:
+        draw_error(failure)
         label = "Try again"
     elif snapshot and snapshot.preview is not None:
         step = f"at step {snapshot.step} of {snapshot.steps}"

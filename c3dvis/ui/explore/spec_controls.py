@@ -1,10 +1,13 @@
 """The sidebar's controls of a spec. Each field's widget has the session key `c.<field>`.
 
 `load_spec` sets the widgets, `read_spec` reads them, `draw_controls` draws them. Fields that have no widget, such as
-those of another objective, keep the value of the spec that was loaded.
+those of another objective, keep the value of the spec that was loaded. Widgets that were moved and not rendered are in
+the address (`moved_controls.py`).
 """
 
+import contextlib
 import secrets
+from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
@@ -19,26 +22,43 @@ from c3dvis.spec import FIELDS, RenderSpec, parse_field
 from c3dvis.spec.defaults_and_presets import ENGINE_DEFAULTS
 from c3dvis.spec.field_titles import OBJECTIVES
 from c3dvis.spec.text import size_text
+from c3dvis.spec.values import checked, field_text
 from c3dvis.ui.components.layer_strip import layer_strip, shape_text
 from c3dvis.ui.explore.sliders_and_presets import draw_engine_and_size, draw_presets, draw_weights
 from c3dvis.ui.shared.icon_button import icon_button
 
 _LAST_VALID = "controls.spec"  # session key of the last valid spec of the controls
+_VALUES = "controls.values"  # session key of the fields' values that the widgets had last, possible together or not
 
 
 def load_spec(spec: RenderSpec) -> None:
     """Set every widget to the values of a spec; must be called before they are drawn, or in a callback."""
+    load_values({name: getattr(spec, name) for name in FIELDS}, spec)
+
+
+def load_values(values: Mapping[str, Any], valid: RenderSpec) -> None:
+    """Set every widget to the value of its field; must be called before they are drawn, or in a callback.
+
+    Args:
+        values: of all fields. Each is possible alone, together they need not be; the filter may be any text.
+        valid: the spec to go back to if they are not.
+    """
     session = st.session_state
-    session[_LAST_VALID] = spec
-    for name, value in spec.to_dict().items():
+    session[_LAST_VALID], session[_VALUES] = valid, dict(values)
+    for name, value in values.items():
         session[f"c.{name}"] = value
-    session["c.filter"] = spec.filter if isinstance(spec.filter, int) else spec.filter_text
-    session["c.centre"] = spec.position is None
-    session["c.tv_weight"] = spec.tv_space_weight
-    info = registry.describe(spec.network)
-    t, h, w, _ = info.output_shape(spec.layer, *spec.size)
-    for axis, value in zip("thw", spec.position or (t // 2, h // 2, w // 2), strict=True):
+    session["c.filter"] = (
+        values["filter"] if isinstance(values["filter"], int) else field_text("filter", values["filter"])
+    )
+    session["c.centre"] = values["position"] is None
+    session["c.tv_weight"] = values["tv_space_weight"]
+    for axis, value in zip("thw", values["position"] or (None, None, None), strict=True):
         session[f"c.position.{axis}"] = value
+
+
+def loaded_values() -> dict[str, Any]:
+    """The fields' values that the widgets had last."""
+    return st.session_state[_VALUES]
 
 
 def loaded_spec() -> RenderSpec:
@@ -70,7 +90,7 @@ def read_spec() -> tuple[RenderSpec, Problem | None]:
     session = st.session_state
     last_valid: RenderSpec = session[_LAST_VALID]
     if "c.network" not in session:  # Streamlit dropped the values when another page was shown
-        load_spec(last_valid)
+        load_values(loaded_values(), last_valid)
     for name in ("engine", "objective"):  # without a value if the last run was interrupted before it drew them
         if session.get(f"c.{name}") is None:
             session[f"c.{name}"] = getattr(last_valid, name)
@@ -80,10 +100,14 @@ def read_spec() -> tuple[RenderSpec, Problem | None]:
         session["c.filter"] = min(session["c.filter"], shape[-1] - 1)
     for axis, size in zip("thw", shape[:3] if len(shape) == 4 else (), strict=False):
         key = f"c.position.{axis}"
-        session[key] = max(0, min(session.get(key, size // 2), size - 1))
-    spec = None
+        chosen = session.get(key)
+        session[key] = max(0, min(size // 2 if chosen is None else chosen, size - 1))
+    spec, values = None, _values_of_widgets(last_valid)
+    session[_VALUES] = values
     try:
-        spec = _spec_of_widgets(last_valid)
+        if isinstance(values["filter"], str):
+            parse_field("filter", values["filter"])  # says what is wrong with it
+        spec = RenderSpec(**values)
         info.check(spec)
     except C3dvisError as error:
         remedy, misfits = fit(spec) if spec else (last_valid, [])
@@ -131,7 +155,7 @@ def _draw_target(last_valid: RenderSpec) -> None:
     _draw_filter(shapes[layer][-1])
     st.segmented_control(
         "Maximise",
-        sorted({"filter", "neuron", last_valid.objective}),
+        sorted({"filter", "neuron", last_valid.objective, session["c.objective"]}),
         key="c.objective", format_func=lambda objective: OBJECTIVES[objective], required=True,
         help=FIELDS["objective"].help,
     )  # fmt: skip
@@ -181,11 +205,13 @@ def _draw_position(shape: tuple[int, ...]) -> None:
             st.number_input(f"{axis}, 0 to {size - 1}", 0, size - 1, session[key], step=1, key=key, width=82)
 
 
-def _spec_of_widgets(last_valid: RenderSpec) -> RenderSpec:
+def _values_of_widgets(last_valid: RenderSpec) -> dict[str, Any]:
+    """The value of each field; text that names no filters stays text."""
     session = st.session_state
     values = {name: session.get(f"c.{name}", getattr(last_valid, name)) for name in FIELDS}
     if isinstance(values["filter"], str):
-        values["filter"] = parse_field("filter", values["filter"])
+        with contextlib.suppress(InvalidSpec):
+            values["filter"] = checked("filter", parse_field("filter", values["filter"]))
     values["position"] = None
     if values["objective"] == "neuron" and not session.get("c.centre", True):
         values["position"] = tuple(session[f"c.position.{axis}"] for axis in "thw")
@@ -193,7 +219,7 @@ def _spec_of_widgets(last_valid: RenderSpec) -> RenderSpec:
         with_widget = {"iterations", "activation_weight", "lp_weight"}
         values |= {name: value for name, value in ENGINE_DEFAULTS["keras-vis"].items() if name not in with_widget}
         values["tv_space_weight"] = values["tv_time_weight"] = session["c.tv_weight"]
-    return RenderSpec(**values)
+    return values
 
 
 def _on_strip() -> None:

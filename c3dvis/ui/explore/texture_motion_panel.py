@@ -8,6 +8,7 @@ from c3dvis.results import RenderResult
 from c3dvis.results.interpretation import share_sentences
 from c3dvis.ui.components.texture_motion import texture_motion_message, texture_motion_view
 from c3dvis.ui.explore.page_state import CLIP, TEXTURE_AND_MOTION, VIEWS, ExploreState
+from c3dvis.ui.shared import followed_renders
 from c3dvis.ui.shared.control import bound
 from c3dvis.ui.shared.plain_text import draw_error
 from c3dvis.ui.shared.server_resources import ServerResources
@@ -56,6 +57,7 @@ def _draw_offer(resources: ServerResources, result: RenderResult) -> None:
     job = resources.texture_motion_job(result.spec)
     snapshot = job.snapshot() if job else None
     if snapshot and not snapshot.finished:
+        followed_renders.follow(job)
         waiting = snapshot.state == "queued"
         text = "Waiting for the worker." if waiting else "Finding the texture and its motion."
         st.progress(min(1.0, snapshot.step / max(1, snapshot.steps)), text=text)
@@ -64,12 +66,13 @@ def _draw_offer(resources: ServerResources, result: RenderResult) -> None:
         "This clip can be taken apart into **one still texture** and **the motion** that moves it. That shows how much "
         "of the response each of them keeps: whether the filter looks for a pattern, a movement, or both together."
     )
-    if snapshot and snapshot.error:
-        draw_error(snapshot.error)
+    if why := followed_renders.failure(job):
+        draw_error(why)
 
     def take_apart() -> None:
         if problem := resources.take_apart(result):
             st.session_state["texture and motion problem"] = problem
+        followed_renders.follow(resources.texture_motion_job(result.spec))
 
     if problem := st.session_state.pop("texture and motion problem", None):
         draw_error(problem)

@@ -20,6 +20,7 @@ from c3dvis.spec.text import counted
 from c3dvis.ui.components.wall import Cell, clip_pixels, thumbnail_pixels, wall
 from c3dvis.ui.explore.input_pictures import InputPicture, input_pictures, source_name
 from c3dvis.ui.explore.page_state import ExploreState
+from c3dvis.ui.shared import followed_renders
 from c3dvis.ui.shared.error_boundary import error_boundary
 from c3dvis.ui.shared.navigation import live_part
 from c3dvis.ui.shared.plain_text import draw_error, plain
@@ -190,7 +191,7 @@ def _draw_render_button(resources: ServerResources, state: ExploreState, picture
     missing = [picture.spec for picture in pictures.values() if picture.is_missing]
 
     def render() -> None:
-        state.error = resources.submit(missing, background=True)
+        state.error = followed_renders.submit(resources, missing, background=True)
 
     if missing:
         label = f"Render the missing pictures ({len(missing)})"

@@ -1,6 +1,7 @@
 """The renders of a layer: which are stored, queued, running or failed, how to start and stop them, the time left.
 
-All of it is read from the store and the queue whenever the page runs, so that every tab shows the same.
+All of it is read from the store and the queue whenever the page runs, so that every tab shows the same, but for the
+failures, which are told to those who saw the render at work.
 """
 
 from dataclasses import dataclass
@@ -13,6 +14,7 @@ from c3dvis.networks.weights import installed_weights
 from c3dvis.queue import RenderJob
 from c3dvis.spec import RenderSpec
 from c3dvis.ui.gallery.page_state import GalleryState
+from c3dvis.ui.shared import followed_renders
 from c3dvis.ui.shared.render_estimate import measured_seconds
 from c3dvis.ui.shared.server_resources import ServerResources
 
@@ -26,7 +28,7 @@ class LayerRenders:
         keys: of their results; empty strings if the network's weights, which are part of a key, are missing.
         stored: filters with a stored result.
         active: filters whose render is queued or running, with the job.
-        failed: filters whose last render failed, with the reason.
+        failed: filters whose last render failed before this visitor's eyes, with the reason.
     """
 
     specs: tuple[RenderSpec, ...]
@@ -56,8 +58,9 @@ def layer_renders(resources: ServerResources, specs: tuple[RenderSpec, ...]) -> 
     for number, job in enumerate(map(resources.queue.job, keys)):
         if job and not job.is_finished:
             active[number] = job
-        elif job and job.state == "failed" and number not in stored:
-            failed[number] = job.error.message if job.error else "no reason was given"
+            followed_renders.follow(job)
+        elif number not in stored and (why := followed_renders.failure(job)):
+            failed[number] = why
     return LayerRenders(specs, keys, stored, active, failed)
 
 
@@ -69,7 +72,7 @@ def _result_keys(specs: tuple[RenderSpec, ...], fingerprint: str) -> tuple[str, 
 
 def start_renders(resources: ServerResources, state: GalleryState, renders: LayerRenders, numbers: list[int]) -> None:
     """Submit filters to the queue, behind the renders that visitors of the Explore page wait for."""
-    state.error = resources.submit((renders.specs[number] for number in numbers), background=True)
+    state.error = followed_renders.submit(resources, [renders.specs[number] for number in numbers], background=True)
 
 
 def stop_renders(resources: ServerResources, state: GalleryState, renders: LayerRenders) -> None:

@@ -103,11 +103,42 @@ def test_a_moved_slider_starts_nothing_and_says_that_the_picture_differs(open_pa
     assert controls_spec(page) == spec.replace(tv_space_weight=100.0)
     assert f"differ from this picture: **Spatial TV {spec.tv_space_weight:g} → 100**" in text(page)
     assert player_header(page)["key"] == result.key
-    assert page.query_params == {"filter": "6"}
+    assert page.query_params == {"filter": "6", "controls": "tv_space_weight=100"}
     assert not page.get("progress")
     page.button(key="undo").click().run()
     assert controls_spec(page) == spec
     assert "differ" not in text(page)
+    assert page.query_params == {"filter": "6"}
+
+
+def test_a_reload_keeps_what_was_moved_also_where_it_is_not_possible(open_page: OpenPage) -> None:
+    page = open_page(filter="6")
+    page.number_input(key="c.frames").set_value(1).run()
+    page.selectbox(key="c.layer").set_value("Logits/Conv3d_0c_1x1").run()
+    (error,) = page.error
+    again = open_page(**page.query_params)
+    assert not again.exception
+    assert again.number_input(key="c.frames").value == 1
+    assert again.selectbox(key="c.layer").value == "Logits/Conv3d_0c_1x1"
+    assert [each.value for each in again.error] == [error.value]
+    assert again.button(key="remedy").label == page.button(key="remedy").label
+
+
+def test_moved_controls_of_a_link_that_mean_nothing_are_dropped(open_page: OpenPage) -> None:
+    controls = "seed=many&layer=nowhere&network=vgg&objective=class&filter=x&steps=3&contrast=30&engine=keras-vis"
+    page = open_page(filter="6", controls=controls)
+    assert not page.exception
+    dropped = [warning.value.split(" was dropped")[0] for warning in page.warning]
+    assert dropped == [
+        "The link's seed=many",
+        "The link's layer=nowhere",
+        "The link's network=vgg",
+        "The link's filter=x",
+    ]
+    assert page.error  # a class is not read at this layer, and keras-vis fixes the contrast
+    page.button(key="remedy").click().run()
+    assert not page.error
+    assert "seed" not in page.query_params.get("controls", "")
 
 
 def test_what_is_stored_for_the_controls_shows_at_once(open_page: OpenPage, stored: Stored) -> None:

@@ -154,6 +154,8 @@ def header(message: bytes) -> Any:
 
 def view(page: AppTest) -> dict[str, Any]:
     """What follows from the address. The notices to one visitor are left out."""
+    if address(page)[0] == "Status":  # shows what the server is doing
+        return {"texts": [page.title[0].value]}
     texts = [text.value for text in [*page.title, *page.markdown, *page.caption] if "Worker" not in text.value]
     return {
         "texts": texts,

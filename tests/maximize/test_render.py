@@ -122,6 +122,7 @@ def test_a_class_is_looked_for_at_the_scores():
     assert start.seconds < first.seconds / 3
     assert start.preview is not None
     np.testing.assert_array_equal(start.preview, c3dvis.render(spec.replace(iterations=0)).clip)
+    np.testing.assert_array_equal(result.clip, c3dvis.render(spec.replace(objective="filter")).clip)
     with pytest.raises(InvalidSpec, match="class score is read at Logits"):
         c3dvis.render(SMALL.replace(objective="class"))
 

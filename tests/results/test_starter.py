@@ -5,6 +5,7 @@ from pathlib import Path
 import numpy as np
 
 from c3dvis.media import decode_frames, encode_frames
+from c3dvis.networks.classes import class_spec
 from c3dvis.networks.registry import describe
 from c3dvis.results import RenderResult, ResultStore
 from c3dvis.results.starters import STARTER_PICTURES
@@ -52,6 +53,9 @@ def test_each_main_layer_has_pictures_on_the_first_visit(tmp_path: Path) -> None
                 assert clip.shape == (*thumbnail.shape, 3)
                 assert clip.std() > 10
                 assert thumbnail.metrics["dead"] is False
+        scores = class_spec(info, 5)
+        keys = [result_key(spec) for spec in (scores, scores.replace(objective="filter"))]  # the same search
+        assert [each.clip().shape for each in store.thumbnails(keys).values()] == [(16, 200, 200, 3)] * 2
         assert store.keys() == sorted(file.stem for file in STARTER.glob("*.h5"))  # the others are pictures alone
 
 

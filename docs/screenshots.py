@@ -1,6 +1,6 @@
 """Takes the screenshots of the dashboard in `docs/images/`: `python docs/screenshots.py`.
 
-Starts a dashboard with an empty store, opens it in Chromium, renders a filter, and saves each stage as a PNG.
+Starts a dashboard with an empty store, opens it in Chromium, renders a filter, and saves each stage as a JPEG.
 """
 
 import io
@@ -27,7 +27,7 @@ LAYER = "Mixed_4d/Branch_1/Conv3d_0b_3x3"
 def keep(page: Page, name: str) -> None:
     """Save what the page shows."""
     picture = Image.open(io.BytesIO(page.screenshot())).convert("RGB")
-    picture.save(IMAGES / f"explore-{name}.png", optimize=True)
+    picture.save(IMAGES / f"explore-{name}.jpg", quality=82, optimize=True)
 
 
 def main() -> None:

@@ -129,9 +129,13 @@ def test_a_gif_is_read_by_the_times_of_its_frames(tmp_path: Path) -> None:
         assert video.describe().seconds == pytest.approx(0.8, abs=0.01)
 
 
-def test_a_film_strip_seeks(tmp_path: Path) -> None:
-    path = write_video(tmp_path / "a.mp4", 60)
+@pytest.mark.parametrize("affordable", [1000, 40])
+def test_a_film_strip_is_read_through_or_by_seeking(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, affordable: int
+) -> None:
+    monkeypatch.setattr("c3dvis.clips.video._STRIP_PIXELS", affordable * 64 * 96)
+    path = write_video(tmp_path / "a.mp4", 48)
     with Video(path) as video:
         found = list(video.strip(4))
-    assert [index_of(frame) for _, frame in found] == [7, 22, 37, 52]
-    assert [round(time, 2) for time, _ in found] == [0.28, 0.88, 1.48, 2.08]
+    assert [index_of(frame) for _, frame in found] == [6, 18, 30, 42]
+    assert [round(time, 2) for time, _ in found] == [0.24, 0.72, 1.2, 1.68]

@@ -27,9 +27,10 @@ def add(arguments: argparse.Namespace, console: Console) -> int:
         info = add_network.add_code(arguments.name, Path(file), function, arguments.weights, *described)
         ran = f"This ran {file}. Each worker that renders this network runs the copy of it that was made now."
     else:
-        info = add_network.add(arguments.name, arguments.architecture, arguments.weights, *described, shown)
+        info = add_network.add(arguments.name, arguments.architecture, arguments.weights, *described, shown,
+                               arguments.other_inputs)  # fmt: skip
         ran = ""
-    proof, left_out = installed_weights.proof(info), installed_weights.left_out(info)
+    proof, remarks = installed_weights.proof(info), installed_weights.remarks(info)
     channels = info.architecture.channels
     usual = {1: "shown in grey", 2: "shown red and green", 3: "shown in colour"}
     how = usual.get(channels) or f"{', '.join(map(str, shown))} shown, the others follow their mean"
@@ -38,12 +39,13 @@ def add(arguments: argparse.Namespace, console: Console) -> int:
         {
             "network": info.name, "layers": list(info.layers), "channels": channels,
             "default_size": list(info.default_size), "path": str(info.weights_path.parent),
-            "fingerprint": installed_weights.fingerprint(info), "proof": asdict(proof), "left_out": left_out,
+            "fingerprint": installed_weights.fingerprint(info), "proof": asdict(proof),
+            "left_out": remarks.left_out, "held": remarks.held,
         },
         f"{info.name} is added: {len(info.layers)} layers that can be targeted, {counted} ({how}), clips of "
         f"{'×'.join(map(str, info.default_size))}.",
         str(proof),
-        *filter(None, [left_out, ran]),
+        *filter(None, [remarks.left_out, remarks.held, ran]),
         f"`c3dvis layers {info.name}` lists them.",
     )  # fmt: skip
     return 0
@@ -123,6 +125,10 @@ def add_arguments(adding: argparse.ArgumentParser, setting: argparse.ArgumentPar
         "--show-channels", metavar="R,G,B", default="0,1,2",
         help="which of more than three channels are shown red, green and blue (default: 0,1,2); the others follow "
         "their mean",
+    )  # fmt: skip
+    adding.add_argument(
+        "--other-inputs", choices=("middle", "zeros"), default="middle",
+        help="what the inputs beside the clip hold, if the model has several: the range's middle (default) or zeros",
     )  # fmt: skip
     adding.add_argument(
         "--size", metavar="T,H,W", help="clip size of renders (default: the model's own, or 16,112,112)"

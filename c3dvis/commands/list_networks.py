@@ -63,12 +63,13 @@ def layers(arguments: argparse.Namespace, console: Console) -> int:
         for row in rows
     ]
     title = f"{info.title}, clip of {size['frames']}×{size['height']}×{size['width']} (frames×height×width)"
-    proof, left_out = installed_weights.proof(info), installed_weights.left_out(info)
+    proof, remarks = installed_weights.proof(info), installed_weights.remarks(info)
     console.result(
         {
             "network": info.name,
             "proof": asdict(proof),
-            "left_out": left_out,
+            "left_out": remarks.left_out,
+            "held": remarks.held,
             **size,
             "parameters": total,
             "layers": [asdict(row) for row in rows],
@@ -76,7 +77,7 @@ def layers(arguments: argparse.Namespace, console: Console) -> int:
         table(title, ("layer", "kind", "output shape", "parameters", "sees (t×h×w)"), shown, right=("parameters",)),
         f"Total: {total:,} parameters. Layers marked · cannot be targeted. {BEYOND_THE_CLIP}",
         str(proof),
-        *filter(None, [left_out]),
+        *filter(None, [remarks.left_out, remarks.held]),
     )
     return 0
 

@@ -2,6 +2,7 @@
 
 import importlib
 import io
+import json
 import pickle
 import struct
 import sys
@@ -343,6 +344,25 @@ def _mmaction_name(name: str) -> str:
     return f"{conv}.conv" if name.startswith("conv") else name
 
 
+def safetensors(folder: Path, arrays: Arrays) -> Path:
+    """A PyTorch state dict, as the library safetensors saves it; bfloat16 where that keeps all bits of the values."""
+    header: dict[str, Any] = {"__metadata__": {"format": "pt"}}
+    values = b""
+    for name, array in _named(arrays, lambda name: f"model.{name}").items():
+        data, kind = np.ascontiguousarray(array, "<f4"), "F32"
+        stored = data.tobytes()
+        if not (data.view(np.uint32) & 0xFFFF).any():
+            stored, kind = (data.view(np.uint32) >> 16).astype("<u2").tobytes(), "BF16"
+        place = [len(values), len(values) + len(stored)]
+        header[name] = {"dtype": kind, "shape": array.shape, "data_offsets": place}
+        values += stored
+    described = json.dumps(header).encode()
+    described += b" " * (-len(described) % 8)
+    path = folder / "model.safetensors"
+    path.write_bytes(len(described).to_bytes(8, "little") + described + values)
+    return path
+
+
 def mmaction(folder: Path, arrays: Arrays) -> Path:
     """mmaction2's checkpoint: a dict around the state dict, `conv1a.conv.weight`; a counter and a note among it."""
     state, storages = torch_state(_named(arrays, _mmaction_name) | {"bn.num_batches_tracked": np.array(7)})
@@ -401,6 +421,7 @@ WRITERS: dict[str, Callable[[Path, Arrays], Path]] = {
     "caffe": caffe_shapes,
     "pytorch, old form": davidea,
     "pytorch, mmaction2": mmaction,
+    "safetensors": safetensors,
     "npz": npz,
     "npz, channels first": npz_channels_first,
     "npz, flat names": npz_flat_names,

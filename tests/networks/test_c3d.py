@@ -322,7 +322,7 @@ def test_a_file_that_cannot_be_read_is_refused(kind, arrays, tmp_path):
         whole = layouts.keras2(tmp_path, arrays).read_bytes()
         path.write_bytes({"no HDF5": b"weights" * 1000, "empty": b"", "cut short": whole[: len(whole) // 2]}[kind])
     said = {
-        "no HDF5": "of a known format: expected HDF5, PyTorch, .npz or Caffe", "empty": "is empty",
+        "no HDF5": "of a known format: expected HDF5, PyTorch, safetensors, .npz or Caffe", "empty": "is empty",
         "cut short": "is not a readable HDF5 file", "folder": "cannot be read: Is a directory",
     }  # fmt: skip
     with pytest.raises(WeightsDamaged, match=rf"weights\.h5 .*{said[kind]}"):

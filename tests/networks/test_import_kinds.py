@@ -20,12 +20,13 @@ from tests.networks.keras_models import FORMS, randomised, save
 SIZE = (4, 8, 8)
 
 
-def imported(paths: list[Path], folder: Path) -> tuple[Network, dict[str, Any]]:
-    """The network of saved files as c3dvis keeps it, and the report of its import."""
+def imported(paths: list[Path], folder: Path, **others: Any) -> tuple[Network, dict[str, Any]]:
+    """The network of saved files as c3dvis keeps it, and the report of its import; `others` as of `add`."""
     request = {
         "name": "mine", "architecture": paths[0], "weights": paths[1] if len(paths) > 1 else None,
         "bounds": ((-1.0,), (1.0,)), "order": "RGB", "size": None, "title": "", "licence": "",
-        "shown": (0, 1, 2), "folder": folder,
+        "shown": (0, 1, 2), "held": "middle", "folder": folder,
+        **others,
     }  # fmt: skip
     report = process.answer(request, lambda _: None)
     info = user_networks.from_dict("mine", json.loads((folder / user_networks.DESCRIPTION).read_text()))
@@ -159,12 +160,12 @@ def test_what_follows_a_foreign_layer_is_left_out(tmp_path: Path) -> None:
     clip = keras.Input((*SIZE, 3))
     first = keras.layers.Conv3D(4, 3, padding="same", activation="relu", name="first")(clip)
     x = keras.layers.Conv3D(4, 3, name="second")(first)
-    x = keras.layers.Reshape((-1, 4), name="words")(x)
+    x = keras.layers.Reshape((-1, 4))(x)
     x = keras.layers.MultiHeadAttention(2, 4, name="attention")(x, x)
     model = randomised(keras.Model(clip, keras.layers.Dense(3, name="classes")(x)))
     network, report = imported([save(model, tmp_path / "model.keras")], tmp_path)
     assert network.layers == ("first", "second")
-    assert "words is a Reshape" in report["left_out"]
+    assert "attention is a MultiHeadAttention" in report["left_out"]
     assert report["proof"]["is_proved"]
     assert compared(network, "first", keras.Model(clip, first)) < 1e-4
 

@@ -274,10 +274,6 @@ def _function(described: dict) -> None:
     described["config"]["layers"][1]["config"]["activation"] = "os.system"
 
 
-def _channels_first(described: dict) -> None:
-    described["config"]["layers"][1]["config"]["data_format"] = "channels_first"
-
-
 def _two_dimensional(described: dict) -> None:
     described["config"]["layers"][0]["config"]["batch_shape"] = [None, 8, 8, 3]
 
@@ -291,7 +287,6 @@ REFUSED = {
     _custom: r"first is of a class of its own \(Conv3D\), which would be code to run",
     _subclass: "The model is a MyModel: expected Sequential or Functional",
     _function: "first has the activation 'os.system', which is not known here",
-    _channels_first: "first has its channels first",
     _two_dimensional: r"an input of shape \[None, 8, 8, 3\]: expected \(batch, frames",
     _unknown: "first is a ConvLSTM3D, which is not known here",
 }

@@ -31,6 +31,8 @@ def tensor_function(op: Operation) -> Function | None:
             return partial(_pad, op)
         case ops.Crop() if op.steps != (1, 1, 1):
             return partial(_crop, op)
+        case ops.Constant():
+            return partial(_constant, op)
         case ops.Take():
             return lambda value: tf.gather(value, op.indices, axis=AXES.index(op.axis) - 4)
         case ops.Rearrange():
@@ -124,6 +126,11 @@ def _depthwise(op: ops.Conv, value: Tensor, kernel: Tensor) -> Tensor:
     return tf.reshape(total, (-1, count, *total.shape[1:]))
 
 
+def _constant(op: ops.Constant, value: Tensor) -> Tensor:
+    shape = op.output_shape([tuple(value.shape[1:])])
+    return tf.broadcast_to(tf.constant(op.values, value.dtype), (tf.shape(value)[0], *shape))
+
+
 def _max_pool(op: ops.MaxPool, value: Tensor) -> Tensor:
     beyond = [op.beyond(size, axis) for axis, size in enumerate(value.shape[1:4])]
     value = padded(op, value, beyond, float(value.dtype.min))
@@ -179,7 +186,8 @@ def _rearrange(op: ops.Rearrange, value: Tensor) -> Tensor:
 
 def _resize(op: ops.Resize, value: Tensor) -> Tensor:
     """Each axis by a matrix (output positions, input positions) of weights."""
-    for axis, (up, down) in enumerate(zip(op.up, op.down, strict=True), 1):
+    for axis in (1, 2, 3):
+        up, down = op.ratio(axis - 1, value.shape[axis])
         if up != down:
             weights = tf.constant(op.weights(axis - 1, value.shape[axis]), value.dtype)
             value = tf.tensordot(value, weights, ((axis,), (1,)))

@@ -1,7 +1,7 @@
 """`Architecture`: a network as data. Its operations in order, their shapes, parameters and receptive fields.
 
-`c3d.py`, `i3d.py` and `importers/keras_model.py` make architectures, `compute/` runs them. This module does not import
-TensorFlow, so that the dashboard can show a layer table and check a spec before TensorFlow is loaded.
+`c3d.py`, `i3d.py` and `importers/` make architectures, `compute/` runs them. This module does not import TensorFlow, so
+that the dashboard can show a layer table and check a spec before TensorFlow is loaded.
 """
 
 import math
@@ -12,7 +12,7 @@ from typing import Any
 
 from c3dvis.errors import InvalidSpec, UnknownLayer
 from c3dvis.networks.graph.base_operation import Operation, ReceptiveField, Shape, Triple
-from c3dvis.networks.graph.operations import Conv, Join
+from c3dvis.networks.graph.operations import Constant, Conv, Join, Rearrange
 
 _LARGEST_SIZE = 512
 """Frames, rows or columns up to which `smallest_size` searches."""
@@ -61,8 +61,15 @@ class Architecture:
 
     @cached_property
     def layers(self) -> tuple[str, ...]:
-        """Names that can be targeted, in order: convolutions, dense layers and blocks that join branches."""
-        return tuple(op.name for op in self.operations if op.is_targetable)
+        """Names that can be targeted, in order: convolutions, dense layers and blocks that join branches.
+
+        What depends on constants alone is left out.
+        """
+        varying = {"input"}
+        for op in self.operations:
+            if not isinstance(op, Constant) and not varying.isdisjoint(op.inputs):
+                varying.add(op.name)
+        return tuple(op.name for op in self.operations if op.is_targetable and op.name in varying)
 
     def check_layer(self, layer: str) -> None:
         """Checks that a layer can be targeted.
@@ -117,6 +124,12 @@ class Architecture:
                     f"A clip of {frames}×{height}×{width} (frames×height×width) does not go through {self.name}: "
                     f"{op.name} joins {sizes}. Take a size that every stride on the way divides."
                 )
+            if isinstance(op, Rearrange) and min(inputs[0]) > 0 and op.factors(inputs[0]) is None:
+                raise InvalidSpec(
+                    f"A clip of {frames}×{height}×{width} (frames×height×width) does not go through {self.name}: "
+                    f"{op.name} reshapes volumes of one size, and not {'×'.join(map(str, inputs[0]))}. Take the size "
+                    "that the network was added with."
+                )
             if min(shapes[op.name]) < 1:
                 before = "×".join(map(str, inputs[0][:3]))
                 least = self.smallest_size(layer)
@@ -138,7 +151,8 @@ class Architecture:
             return all(len(shapes[name]) < 4 or shapes[name][axis] >= 1 for name in needed)
 
         sizes = range(1, _LARGEST_SIZE + 1)
-        t, h, w = (next(size for size in sizes if is_enough(axis, size)) for axis in range(3))
+        # a network that reshapes takes few sizes, or one: it is not searched for
+        t, h, w = (next((size for size in sizes if is_enough(axis, size)), 1) for axis in range(3))
         return t, h, w
 
     def parameters(self, frames: int, height: int, width: int) -> dict[str, int]:
@@ -157,7 +171,7 @@ class Architecture:
         shapes, parameters = self.shapes(frames, height, width), self.parameters(frames, height, width)
         fields = self._receptive_fields(shapes)
         return [
-            LayerRow(op.name, op.kind, shapes[op.name], parameters[op.name], op.is_targetable, fields[op.name][0])
+            LayerRow(op.name, op.kind, shapes[op.name], parameters[op.name], op.name in self.layers, fields[op.name][0])
             for op in self.operations
         ]
 
@@ -185,6 +199,8 @@ class Architecture:
             if op.name in names or not set(op.inputs) <= names:
                 raise ValueError(f"the operation {op.name!r} ({op.kind!r}) does not follow from those before it")
             names.add(op.name)
+        if foreign := next((op for op in operations if not op.is_computed_here), None):
+            raise ValueError(f"the operation {foreign.name!r} ({foreign.kind!r}) is computed by code, and it has none")
         if not any(isinstance(op, Conv) for op in operations):
             raise ValueError("it has no 3D convolution")
         return cls(described["name"], operations, described.get("channels", 3), described.get("aliases", {}))

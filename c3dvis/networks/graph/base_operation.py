@@ -89,6 +89,8 @@ class Operation:
     kind: ClassVar[str]
     is_targetable: ClassVar[bool] = False
     """Whether its output can be maximised."""
+    is_computed_here: ClassVar[bool] = True
+    """Whether c3dvis computes it, from its fields and weights."""
     _in_keras_vis: ClassVar[bool] = False
     _shift_equivariant: ClassVar[bool] = False
 
@@ -229,6 +231,7 @@ _READERS: dict[Any, Callable[[Any], Any]] = {
     Counts: lambda value: tuple(_integer(each, least=0) for each in _list(value, 3)),
     tuple[int, ...]: lambda value: tuple(_integer(each, least=0) for each in _list(value)),
     tuple[tuple[int, ...], ...]: lambda value: tuple(_indices(each) for each in _list(value)),
+    tuple[float, ...]: lambda value: tuple(map(_number, _list(value))),
     float: _number,
     bool: _flag,
     Activation | None: _activation,

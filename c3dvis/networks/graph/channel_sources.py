@@ -80,6 +80,8 @@ def channel_source(
         return ChannelSource(name, channel)
     if isinstance(op, ops.Merge) or (isinstance(op, ops.Weighted) and not isinstance(op, ops.PerChannel)):
         return ChannelSource(name, channel, never_negative=_is_rectified(op))
+    if isinstance(op, ops.Constant):
+        raise NoSource(name)
     below, inner, scale = op.inputs[0], channel, 1.0
     shape = shapes[below]
     if isinstance(op, ops.Concat):

@@ -14,7 +14,7 @@ class PerChannel(Weighted):
     kernel_axes = "O"
 
     def kernel_shape(self, input_channels: int) -> Shape:
-        return (self.filters,)
+        return (input_channels,)
 
 
 @dataclass(frozen=True)

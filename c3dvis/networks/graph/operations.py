@@ -1,7 +1,7 @@
 """The kinds of operations: for each a frozen class that computes output shape, parameters and receptive field.
 
 A new kind is added here and in `compute/keras_layers.py`; where Keras models contain it, also in
-`importers/keras_layer.py`.
+`importers/from_keras/layer.py`.
 """
 
 from collections.abc import Sequence
@@ -12,6 +12,7 @@ from c3dvis.networks.graph.base_operation import Operation, ReceptiveField, Shap
 from c3dvis.networks.graph.normalisations import GroupNorm, LayerNorm, PerChannel, PRelu, Scale
 from c3dvis.networks.graph.shape_operations import (
     AXES,
+    Constant,
     Crop,
     Flatten,
     Pad,
@@ -25,10 +26,10 @@ from c3dvis.networks.graph.shape_operations import (
 from c3dvis.networks.graph.window_operations import AveragePool, Conv, ConvTranspose, MaxPool, Pool, Weighted
 
 __all__ = [
-    "ActivationLayer", "Add", "Average", "AveragePool", "Concat", "Conv", "ConvTranspose", "Crop", "Dense", "Divide",
-    "Dropout", "Flatten", "GlobalAveragePool", "GlobalMaxPool", "GroupNorm", "Join", "LayerNorm", "MaxPool", "Maximum",
-    "Merge", "Minimum", "Multiply", "PRelu", "Pad", "PerChannel", "Pool", "Rearrange", "Reduce", "ReshapeToVolume",
-    "Resize", "Scale", "Subtract", "Take", "Upsample", "Weighted",
+    "ActivationLayer", "Add", "Average", "AveragePool", "Concat", "Constant", "Conv", "ConvTranspose", "Crop", "Dense",
+    "Divide", "Dropout", "Flatten", "GlobalAveragePool", "GlobalMaxPool", "GroupNorm", "Join", "LayerNorm", "MaxPool",
+    "Maximum", "Merge", "Minimum", "Multiply", "PRelu", "Pad", "PerChannel", "Pool", "Rearrange", "Reduce",
+    "ReshapeToVolume", "Resize", "Scale", "Subtract", "Take", "Upsample", "Weighted",
 ]  # fmt: skip
 
 

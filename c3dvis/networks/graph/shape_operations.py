@@ -8,7 +8,7 @@ from typing import Literal
 
 import numpy as np
 
-from c3dvis.networks.graph.base_operation import NO_MARGINS, Margins, Operation, ReceptiveField, Shape, Triple
+from c3dvis.networks.graph.base_operation import NO_MARGINS, Counts, Margins, Operation, ReceptiveField, Shape, Triple
 
 AXES = "thwc"
 """The axes of a volume, in order."""
@@ -39,6 +39,26 @@ class ReshapeToVolume(Operation, kind="reshape_to_volume"):
 
     def output_shape(self, inputs: Sequence[Shape]) -> Shape:
         return (1, 1, 1, *inputs[0])
+
+
+@dataclass(frozen=True)
+class Constant(Operation, kind="constant"):
+    """The same values whatever the clip, in place of an input beside it.
+
+    Args:
+        shape: (t, h, w, channels) or (channels,); frames, height or width of 0 are those of the clip.
+        values: that it holds: one, or one for each channel.
+    """
+
+    shape: tuple[int, ...]
+    values: tuple[float, ...]
+
+    def __post_init__(self) -> None:
+        if len(self.shape) not in (1, 4) or len(self.values) not in (1, self.shape[-1]):
+            raise ValueError(f"expected one value, or one for each channel of {self.shape}, received {self.values}")
+
+    def output_shape(self, inputs: Sequence[Shape]) -> Shape:
+        return (*(size or own for size, own in zip(self.shape[:-1], inputs[0], strict=False)), self.shape[-1])
 
 
 @dataclass(frozen=True)
@@ -137,6 +157,11 @@ class Rearrange(Operation, kind="rearrange"):
         if any(split.count(0) > 1 for split in self.splits):
             raise ValueError("expected at most one 0 in each split")
 
+    @property
+    def moves_axes(self) -> bool:
+        """Whether the output differs from the input."""
+        return self.joins != ((0,), (1,), (2,), (3,))
+
     def factors(self, shape: Shape) -> list[int] | None:
         """Sizes of all factors for an input of a shape; None where they do not divide it."""
         sizes: list[int] = []
@@ -196,6 +221,7 @@ class Resize(Operation, kind="resize"):
 
     Args:
         up, down: along frames, height and width.
+        to: number of positions of the output, whatever the input has; 0 where `up` and `down` say it.
         mode: the nearest position, or the two nearest on each axis weighed by their distance.
         positions: where an output position lies in the input, as the ONNX operator Resize calls it.
         rounding: which position of the mode `nearest` is the nearest, as ONNX calls it.
@@ -206,10 +232,16 @@ class Resize(Operation, kind="resize"):
     mode: Literal["nearest", "linear"] = "linear"
     positions: Literal["half_pixel", "pytorch_half_pixel", "align_corners", "asymmetric"] = "half_pixel"
     rounding: Literal["round_prefer_floor", "round_prefer_ceil", "floor", "ceil"] = "round_prefer_floor"
+    to: Counts = (0, 0, 0)
 
     def output_shape(self, inputs: Sequence[Shape]) -> Shape:
-        sizes = (size * up // down for size, up, down in zip(inputs[0][:3], self.up, self.down, strict=True))
+        ratios = [self.ratio(axis, size) for axis, size in enumerate(inputs[0][:3])]
+        sizes = (size * up // down for size, (up, down) in zip(inputs[0][:3], ratios, strict=True))
         return (*sizes, inputs[0][3])
+
+    def ratio(self, axis: int, size: int) -> tuple[int, int]:
+        """How many positions of the output there are for how many of an input of that size along an axis."""
+        return (self.to[axis], max(size, 1)) if self.to[axis] else (self.up[axis], self.down[axis])
 
     def receptive_field(self, inputs: Sequence[ReceptiveField], input_shape: Shape | None) -> ReceptiveField:
         stride = tuple(Fraction(down, up) for up, down in zip(self.up, self.down, strict=True))
@@ -218,7 +250,7 @@ class Resize(Operation, kind="resize"):
 
     def weights(self, axis: int, size: int) -> np.ndarray:
         """Weight (output position, input position) float64 along an axis of an input of that size."""
-        up, down = self.up[axis], self.down[axis]
+        up, down = self.ratio(axis, size)
         count = size * up // down
         out = np.arange(count, dtype=np.float64)
         match self.positions:
@@ -244,7 +276,7 @@ class Resize(Operation, kind="resize"):
 
     def repeats(self, shape: Shape) -> bool:
         """Whether it repeats every position of an input of that shape, as `Upsample` does."""
-        if self.mode != "nearest" or set(self.down) != {1}:
+        if self.mode != "nearest" or set(self.down) != {1} or any(self.to):
             return False
         wanted = (np.eye(size).repeat(up, 0) for size, up in zip(shape[:3], self.up, strict=True))
         return all(np.array_equal(self.weights(axis, shape[axis]), each) for axis, each in enumerate(wanted))

@@ -28,6 +28,7 @@ class Traced(Operation, kind="traced"):
     layer_type: str
     weights: int = 0
     is_targetable = True
+    is_computed_here = False
 
     def output_shape(self, inputs: Sequence[Shape]) -> Shape:
         return self.shape

@@ -8,7 +8,7 @@ is run. `add_code` is another matter: it runs a user's own program, in such a pr
 import json
 import shutil
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
 
 from c3dvis.errors import InvalidSpec, WeightsDamaged
 from c3dvis.files import write_whole
@@ -34,6 +34,7 @@ def add(
     licence: str = "",
     labels: Path | None = None,
     shown: tuple[int, ...] = (0, 1, 2),
+    held: Literal["middle", "zeros"] = "middle",
 ) -> NetworkInfo:
     """Add a network, or replace the one of that name.
 
@@ -48,6 +49,7 @@ def add(
         licence: of the weights, for people.
         labels: a file with the names of its classes, one a line, in the order of its outputs.
         shown: the three channels shown red, green and blue, of a network of more than three.
+        held: what inputs beside the clip hold, where the model has several: the middle of the bounds, or zeros.
 
     Raises:
         InvalidSpec: a name, a size, bounds or labels that cannot be used.
@@ -55,7 +57,7 @@ def add(
     """
     request = {
         "architecture": architecture, "weights": weights, "bounds": bounds, "order": order, "size": size,
-        "title": title, "licence": licence, "shown": shown,
+        "title": title, "licence": licence, "shown": shown, "held": held,
     }  # fmt: skip
     return _add(name, _PROCESS, request, architecture, labels)
 

@@ -29,6 +29,7 @@ class Imported:
             was folded into the operation: its normalisation and its activation function).
         is_float16: whether weights are stored in half precision.
         left_out: what of the model could not be translated, and why: a sentence; empty where all of it was.
+        held: which inputs beside the clip hold what: a sentence; empty where there is none.
     """
 
     framework: str
@@ -40,3 +41,4 @@ class Imported:
     addresses: Mapping[str, Address]
     is_float16: bool = False
     left_out: str = ""
+    held: str = ""

@@ -3,7 +3,7 @@
 from pathlib import Path
 
 from c3dvis.errors import InvalidSpec
-from c3dvis.networks.importers import keras_file
+from c3dvis.networks.importers.from_keras import file as keras_file
 from c3dvis.networks.importers.from_onnx import reader
 from c3dvis.networks.importers.from_onnx.file import looks_like_onnx
 from c3dvis.networks.importers.imported import Imported
@@ -11,7 +11,13 @@ from c3dvis.networks.weights.formats.other_formats import refuse_other_formats
 from c3dvis.networks.weights.formats.stored_arrays import refuse_unreadable
 
 
-def read(architecture: Path, weights: Path | None, scratch: Path, size: tuple[int, int, int] | None = None) -> Imported:
+def read(
+    architecture: Path,
+    weights: Path | None,
+    scratch: Path,
+    size: tuple[int, int, int] | None = None,
+    held: tuple[float, ...] = (0.0,),
+) -> Imported:
     """Import a model.
 
     Args:
@@ -19,6 +25,7 @@ def read(architecture: Path, weights: Path | None, scratch: Path, size: tuple[in
         weights: its weights, where they are in a file of their own.
         scratch: a folder for what is unpacked; it must stay until the weights have been read.
         size: (frames, height, width) of a clip, for a model that leaves it open.
+        held: what inputs beside the clip hold: one number, or one for each channel of the clip.
 
     Raises:
         InvalidSpec: weights beside a file that holds its own.
@@ -32,4 +39,4 @@ def read(architecture: Path, weights: Path | None, scratch: Path, size: tuple[in
         if weights:
             raise InvalidSpec(f"{architecture} is an ONNX model, which has its own weights: leave {weights} out.")
         return reader.read(architecture, size)
-    return keras_file.read(architecture, weights, scratch)
+    return keras_file.read(architecture, weights, scratch, size, held)

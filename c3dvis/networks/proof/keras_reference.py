@@ -9,13 +9,17 @@ from typing import Any, cast
 
 import numpy as np
 
+from c3dvis.networks.importers.from_keras import address as keras_address
+from c3dvis.networks.importers.from_keras.address import KerasAddress
+from c3dvis.networks.importers.from_keras.file import description
 from c3dvis.networks.importers.imported import Address
-from c3dvis.networks.importers.keras_file import description
-from c3dvis.networks.importers.keras_model import KerasAddress
 from c3dvis.networks.proof.comparison import CannotRun
 from c3dvis.networks.proof.keras_safety import stripped, unsafe_names
 from c3dvis.networks.weights.formats import hdf5
 from c3dvis.networks.weights.formats.stored_arrays import first_line
+
+_Place = tuple[keras_address.Path, int]
+"""The path of a layer, and the number of its output."""
 
 
 class KerasReference:
@@ -39,18 +43,20 @@ class KerasReference:
         try:
             with warnings.catch_warnings():
                 warnings.simplefilter("ignore")
-                self._model = self._load(architecture, weights)
+                self._model = self._in_float32(self._load(architecture, weights))
         except Exception as error:  # whatever Keras raises, it does not load the model
             raise CannotRun(f"{self.name} does not load the model ({first_line(error)})") from None
 
     def responses(self, clip: np.ndarray, addresses: Sequence[Address]) -> list[np.ndarray]:
         """Values of the model; see `Reference`."""
         wanted = [cast(KerasAddress, address) for address in addresses]
+        tensors = wanted[0].entry.tensors(clip)
         try:
-            found = self._values(self._model, [clip[np.newaxis]], wanted)
+            found = self._computed(tensors, [(address.path, address.output) for address in wanted])
         except Exception as error:  # as above
             raise CannotRun(f"{self.name} does not compute the model here ({first_line(error)})") from None
-        return [np.asarray(found[address], np.float32)[0] for address in wanted]
+        values = (np.asarray(found[address.path, address.output], np.float32)[0] for address in wanted)
+        return [address.arranged(value) for address, value in zip(wanted, values, strict=True)]
 
     def _refuse_code(self, file: Path) -> None:
         with file.open("rb") as opened:
@@ -80,11 +86,30 @@ class KerasReference:
             model.load_weights(weights)
         return model
 
-    def _values(self, model: Any, inputs: list[Any], wanted: Sequence[KerasAddress]) -> dict[KerasAddress, Any]:
+    def _in_float32(self, model: Any) -> Any:
+        """A model that computes in half precision, in single precision with the same weights."""
+        described = json.loads(model.to_json())
+        changed = _in_single_precision(described)
+        if changed == described:
+            return model
+        twin = self._keras.models.model_from_json(json.dumps(changed))
+        twin.set_weights([np.asarray(each).astype(np.float32) for each in model.get_weights()])
+        return twin
+
+    def _computed(self, tensors: list[Any], wanted: Sequence[_Place]) -> dict[_Place, Any]:
+        """Values of the model; a convolution with its channels first runs on a processor when XLA compiles it."""
+        import tensorflow as tf
+
+        if "channels_first" not in self._model.to_json():
+            return self._values(self._model, tensors, wanted)
+        compute: Any = tf.function(lambda *each: self._values(self._model, list(each), wanted), jit_compile=True)
+        return compute(*map(tf.constant, tensors))
+
+    def _values(self, model: Any, inputs: list[Any], wanted: Sequence[_Place]) -> dict[_Place, Any]:
         """Values of a functional model, and of those within it, for its inputs."""
         graph = getattr(model, "_functional", None) or model  # what Keras 3 keeps within a Sequential
-        direct: dict[KerasAddress, Any] = {}
-        inner: dict[tuple[str, int], list[KerasAddress]] = {}
+        direct: dict[_Place, Any] = {}
+        inner: dict[tuple[str, int], list[_Place]] = {}
         for path, output in wanted:
             (layer, call), *rest = path
             if rest:
@@ -94,12 +119,38 @@ class KerasReference:
         entering = {key: _flat(_nodes(graph, key[0])[key[1]].input_tensors) for key in inner}
         tensors = [*direct.values(), *(tensor for each in entering.values() for tensor in each)]
         computed = iter(_flat(self._keras.Model(graph.inputs, tensors)(inputs, training=False)))
-        found = {address: next(computed) for address in direct}
-        for (layer, call), addresses in inner.items():
+        found = {place: next(computed) for place in direct}
+        for (layer, call), places in inner.items():
             values = [next(computed) for _ in entering[layer, call]]
-            below = self._values(_owner(_nodes(graph, layer)[call]), values, addresses)
+            below = self._within(_owner(_nodes(graph, layer)[call]), values, places)
             found |= {(((layer, call), *path), output): value for (path, output), value in below.items()}
         return found
+
+    def _within(self, layer: Any, inputs: list[Any], wanted: Sequence[_Place]) -> dict[_Place, Any]:
+        """Values of a model within the model, or of that in a TimeDistributed layer, which sees frames as a batch."""
+        if type(layer).__name__ != "TimeDistributed":
+            return self._values(layer, inputs, wanted)
+        first = np.shape(inputs[0])[:2]
+        frames = [_reshaped(value, (-1, *value.shape[2:])) for value in inputs]
+        inside = self._within(layer.layer, frames, wanted)
+        return {place: _reshaped(value, (*first, *value.shape[1:])) for place, value in inside.items()}
+
+
+def _in_single_precision(described: Any) -> Any:
+    """A model's description in which no layer computes in half precision."""
+    if isinstance(described, list):
+        return [_in_single_precision(each) for each in described]
+    if isinstance(described, dict):
+        if described.get("class_name") in ("DTypePolicy", "Policy"):
+            return "float32" if "16" in str(described.get("config")) else described
+        return {name: _in_single_precision(each) for name, each in described.items()}
+    return "float32" if described in ("float16", "bfloat16", "mixed_float16", "mixed_bfloat16") else described
+
+
+def _reshaped(value: Any, shape: tuple[int, ...]) -> Any:
+    import tensorflow as tf
+
+    return tf.reshape(value, shape)
 
 
 def _nodes(graph: Any, layer: str) -> list[Any]:

@@ -8,21 +8,20 @@ from collections.abc import Iterator, Mapping
 from typing import Any
 
 from c3dvis.networks.graph.base_operation import ACTIVATIONS
-from c3dvis.networks.importers import keras_layer, keras_operator
-from c3dvis.networks.importers.keras_tree import is_own_class
+from c3dvis.networks.importers.from_keras import operator as keras_operator
+from c3dvis.networks.importers.from_keras.roles import roles
+from c3dvis.networks.importers.from_keras.tree import is_own_class
 
 _FURTHER_LAYERS = {
-    "Attention", "AdditiveAttention", "AveragePooling1D", "AveragePooling2D", "Bidirectional", "Conv1D", "Conv2D",
-    "Conv2DTranspose", "ConvLSTM2D", "ConvLSTM3D", "DepthwiseConv2D", "Embedding", "Functional", "GRU", "GRUCell",
-    "GlobalAveragePooling1D", "GlobalAveragePooling2D", "GlobalMaxPooling1D", "GlobalMaxPooling2D", "LSTM", "LSTMCell",
-    "MaxPooling1D", "MaxPooling2D", "Model", "MultiHeadAttention", "RNN", "SeparableConv2D", "Sequential", "SimpleRNN",
-    "SimpleRNNCell", "SpatialDropout1D", "SpatialDropout2D", "TimeDistributed", "UpSampling2D", "ZeroPadding2D",
+    "Attention", "AdditiveAttention", "Bidirectional", "ConvLSTM1D", "ConvLSTM2D", "ConvLSTM3D", "Embedding",
+    "Functional", "GRU", "GRUCell", "LSTM", "LSTMCell", "Model", "MultiHeadAttention", "RNN", "Sequential", "SimpleRNN",
+    "SimpleRNNCell", "TimeDistributed",
 }  # fmt: skip
 _PARTS = {
     "Constant", "DTypePolicy", "GlorotNormal", "GlorotUniform", "HeNormal", "HeUniform", "Identity", "L1", "L1L2", "L2",
     "LecunNormal", "LecunUniform", "MaxNorm", "MinMaxNorm", "NonNeg", "Ones", "Orthogonal", "Policy", "RandomNormal",
-    "RandomUniform", "TruncatedNormal", "UnitNorm", "VarianceScaling", "Zeros", "__keras_tensor__", "__numpy__",
-    "__tensor__", "__tuple__",
+    "RandomUniform", "TruncatedNormal", "UnitNorm", "VarianceScaling", "Zeros", "__ellipsis__", "__keras_tensor__",
+    "__numpy__", "__slice__", "__tensor__", "__tuple__",
 }  # fmt: skip
 _SKIPPED = ("compile_config", "build_config")
 """Parts of a description that are not needed for the responses, and are not given to Keras."""
@@ -54,9 +53,9 @@ def _is_safe(described: Mapping[str, Any]) -> bool:
         return config in ACTIVATIONS and (described.get("module") or "builtins") in ("builtins", "keras.activations")
     if is_own_class(described) and described.get("module") != "builtins":
         return False
-    if kind == "TFOpLambda":
+    if kind in keras_operator.OF_TENSORFLOW:
         return isinstance(config, Mapping) and keras_operator.is_known(keras_operator.function_name(kind, config))
     if kind == "Lambda":
         return False
-    is_layer = kind in _FURTHER_LAYERS or keras_operator.is_known(kind) or keras_layer.roles(kind, {}) is not None
+    is_layer = kind in _FURTHER_LAYERS or keras_operator.is_known(kind) or roles(kind, {}) is not None
     return is_layer or kind in _PARTS

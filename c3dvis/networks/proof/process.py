@@ -35,11 +35,11 @@ def answer(
     send: Callable[[dict[str, Any]], None],
     load_frameworks: Callable[[], None] = lambda: None,
 ) -> dict[str, Any]:
-    """Write the files of a network to a folder; its proof, and what was left out of it.
+    """Write the files of a network to a folder; its proof, what was left out of it, and what its other inputs hold.
 
     Args:
-        request: name, architecture, weights, bounds, order, size, title, licence and shown as of `add_network.add`,
-            and the folder to write to.
+        request: name, architecture, weights, bounds, order, size, title, licence, shown and held as of
+            `add_network.add`, and the folder to write to.
         send: receives progress messages.
         load_frameworks: called when the files were read.
 
@@ -47,7 +47,7 @@ def answer(
         InvalidSpec, WeightsDamaged: as of `add_network.add`.
     """
     architecture, weights, folder = request["architecture"], request["weights"], request["folder"]
-    imported = model_file.read(architecture, weights, folder, request["size"])
+    imported = model_file.read(architecture, weights, folder, request["size"], _held(request))
     info = _described(request, imported)
     file = weights or architecture
     values = _weights(imported, info, file)
@@ -57,10 +57,23 @@ def answer(
     send({"progress": [1, 3]})  # a process that reports nothing for long is given up
     proof = _proof(imported, info, values, architecture, weights, load_frameworks, send)
     parameters = sum(part.size for pair in values.values() for part in pair)
-    record = provenance.Provenance(sha256_of(target), digest, parameters, (), source, proof, imported.left_out)
+    record = provenance.Provenance(
+        sha256_of(target), digest, parameters, (), source, proof, imported.left_out, imported.held
+    )
     provenance.write(target, record)
     (folder / user_networks.DESCRIPTION).write_text(json.dumps(user_networks.to_dict(info)), "utf-8")
-    return {"proof": asdict(proof), "left_out": imported.left_out}
+    return {"proof": asdict(proof), "left_out": imported.left_out, "held": imported.held}
+
+
+def _held(request: Mapping[str, Any]) -> tuple[float, ...]:
+    """What inputs beside the clip hold."""
+    if request["held"] == "zeros":
+        return (0.0,)
+    low, high = request["bounds"]
+    if len(low) != len(high):
+        return (0.0,)  # `_domain` refuses them
+    middles = tuple((black + white) / 2 for black, white in zip(low, high, strict=True))
+    return middles[::-1] if request["order"] == "BGR" else middles
 
 
 def _described(request: Mapping[str, Any], imported: Imported) -> NetworkInfo:

@@ -3,6 +3,7 @@
 import hashlib
 import json
 from collections.abc import Mapping
+from typing import NamedTuple
 
 import numpy as np
 
@@ -63,10 +64,22 @@ def proof(info: NetworkInfo) -> Proof:
     return record.proof if record and is_described else Proof(False, "its weights file was put there by hand")
 
 
-def left_out(info: NetworkInfo) -> str:
-    """What of an added model could not be translated, and why; empty where all of it was."""
+class Remarks(NamedTuple):
+    """What is said of an added model, a sentence each; empty where there is nothing to say.
+
+    Attributes:
+        left_out: what of it could not be translated, and why.
+        held: which of its inputs beside the clip hold what.
+    """
+
+    left_out: str
+    held: str
+
+
+def remarks(info: NetworkInfo) -> Remarks:
+    """What is said of an added model."""
     record = provenance.read(info.weights_path)
-    return record.left_out if record else ""
+    return Remarks(record.left_out, record.held) if record else Remarks("", "")
 
 
 def receive(info: NetworkInfo, data: bytes) -> None:

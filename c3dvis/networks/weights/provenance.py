@@ -25,6 +25,7 @@ class Provenance:
         source: the file it was made from: name, format, layout, dtype, sha256, and url if it was fetched.
         proof: whether the framework that the network comes from computes the same.
         left_out: what of a model could not be translated, and why; empty where all of it was.
+        held: which inputs beside the clip hold what; empty where there is none.
     """
 
     file_sha256: str
@@ -34,6 +35,7 @@ class Provenance:
     source: dict[str, str] = field(default_factory=dict)
     proof: Proof = UNKNOWN
     left_out: str = ""
+    held: str = ""
 
 
 def write(weights: Path, provenance: Provenance) -> None:

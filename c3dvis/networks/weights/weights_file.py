@@ -20,7 +20,8 @@ from c3dvis.networks.graph.architecture import Architecture
 from c3dvis.networks.graph.base_operation import Operation
 from c3dvis.networks.graph.operations import Conv, Dense, Dropout, Flatten, Weighted
 from c3dvis.networks.weights import layout_evidence
-from c3dvis.networks.weights.formats import caffe, hdf5, npz, torch_state_dict
+from c3dvis.networks.weights.formats import caffe, hdf5, npz, safetensors, torch_state_dict
+from c3dvis.networks.weights.formats.other_formats import refuse_unread_weights
 from c3dvis.networks.weights.formats.stored_arrays import Contents, StoredArray, refuse_unreadable
 from c3dvis.networks.weights.layer_matching import match_layers, refuse_normalisations
 from c3dvis.networks.weights.layout import TENSORFLOW, Layout, infer, stored_orders, stored_shape
@@ -223,6 +224,7 @@ def read_contents(path: Path) -> Contents:
         head = file.read(32)
     if not head:
         raise WeightsDamaged(f"{path} is empty; expected a weights file.")
+    refuse_unread_weights(path, head)
     if head.lstrip()[:1] == b"<":
         raise WeightsDamaged(f"{path} is a web page, not a weights file. Fetch the file itself.")
     if head.startswith(hdf5.MAGIC):
@@ -236,6 +238,8 @@ def read_contents(path: Path) -> Contents:
             )
         torch = any(name.endswith("data.pkl") for name in names)
         return torch_state_dict.zip_contents(path) if torch else npz.contents(path)
+    if safetensors.is_safetensors(head, path.stat().st_size):
+        return safetensors.contents(path)
     if torch_state_dict.is_old_form(head):
         return torch_state_dict.old_contents(path)
     if head[:1] == b"\x80":
@@ -244,8 +248,8 @@ def read_contents(path: Path) -> Contents:
         )
     if head[:1] not in (b"\x0a", b"\x12"):
         raise WeightsDamaged(
-            f"{path} is not a weights file of a known format: expected HDF5, PyTorch, .npz or Caffe, received a file "
-            f"that begins with {head[:8]!r}."
+            f"{path} is not a weights file of a known format: expected HDF5, PyTorch, safetensors, .npz or Caffe, "
+            f"received a file that begins with {head[:8]!r}."
         )
     return caffe.contents(path)
 
@@ -264,7 +268,7 @@ def open_weights(
     """Opens a weights file of any known format.
 
     Args:
-        path: HDF5 (Keras 0 to 3, c3dvis's own), PyTorch, Caffe or .npz.
+        path: HDF5 (Keras 0 to 3, c3dvis's own), PyTorch, safetensors, Caffe or .npz.
         architecture: the network. Dense layers may be missing from the file; other layers may not.
         size: (frames, height, width) of the clip that the dense layers were made for.
         trust: accept a layout that the values contradict.

@@ -126,10 +126,9 @@ def _provenance(info: NetworkInfo) -> tuple[list[tuple[str, str]], str]:
         digest = source.get("sha256", "")
     else:
         lines.append(("From", info.source))
-    proof, left_out = installed_weights.proof(info), installed_weights.left_out(info)
+    proof, remarks = installed_weights.proof(info), installed_weights.remarks(info)
     lines.append(("Proved" if proof.is_proved else "Not proved", proof.detail))
-    if left_out:
-        lines.append(("Left out", left_out))
+    lines += [(title, text) for title, text in (("Left out", remarks.left_out), ("Held", remarks.held)) if text]
     lines.append(("Fingerprint", f"{installed_weights.fingerprint(info)[:16]}…, part of the key of every result"))
     return lines, digest or provenance.digest(info.weights_path)[0]
 

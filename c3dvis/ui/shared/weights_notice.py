@@ -35,10 +35,14 @@ def draw_weights_notice(resources: ServerResources, network: str) -> None:
 
 
 def draw_proof_notice(network: str) -> None:
-    """Draw why a network was not compared with its framework; nothing if it was, or without weights."""
+    """Draw why a network was not compared with its framework, if it was not, and what its other inputs hold."""
     info = registry.describe(network)
-    if installed_weights.present(info) and not (proof := installed_weights.proof(info)).is_proved:
+    if not installed_weights.present(info):
+        return
+    if not (proof := installed_weights.proof(info)).is_proved:
         draw_caption(f"{info.title}. {proof}")
+    if held := installed_weights.remarks(info).held:
+        draw_caption(f"{info.title}. {held}")
 
 
 @error_boundary("Network")

@@ -25,7 +25,7 @@ import numpy as np
 from h5py import h5d, h5o  # pyright: ignore[reportAttributeAccessIssue]
 
 from c3dvis.errors import WeightsDamaged
-from c3dvis.networks.weights.formats.stored_arrays import Contents, StoredArray, first_line
+from c3dvis.networks.weights.formats.stored_arrays import BFLOAT16, Contents, StoredArray, first_line, from_bfloat16
 
 C3DVIS_FORMAT = "c3dvis weights 1"
 """Value of the attribute `format` in files of c3dvis's own format."""
@@ -168,7 +168,11 @@ def _arrays(file: h5py.File, path: Path) -> Iterator[StoredArray]:
         if problem := _problem(item):
             raise WeightsDamaged(f"{path} {problem.format(name=name)}; expected plain arrays alone.")
         shape = tuple(item.shape)
-        yield StoredArray(name, shape, item.dtype, partial(_read, path, name, shape, item.dtype))
+        read = partial(_read, path, name, shape, item.dtype)
+        if item.dtype == BFLOAT16:
+            yield StoredArray(name, shape, np.dtype(np.float32), partial(from_bfloat16, read))
+        else:
+            yield StoredArray(name, shape, item.dtype, read)
 
 
 def _with_layers_name(file: h5py.File, array: StoredArray) -> StoredArray:

@@ -4,6 +4,7 @@ import zipfile
 from pathlib import Path
 
 from c3dvis.errors import WeightsDamaged
+from c3dvis.networks.weights.formats import safetensors
 
 _EXPORT = (
     'Export it as ONNX, in its own program: torch.onnx.export(model.eval(), clip, "model.onnx"), and add that with '
@@ -32,6 +33,16 @@ def refuse_other_formats(path: Path) -> None:
         raise WeightsDamaged(f"{path} {reason}.")
 
 
+def refuse_unread_weights(path: Path, head: bytes) -> None:
+    """Refuse a weights file of a known format that is not read here, given its first bytes.
+
+    Raises:
+        WeightsDamaged: it is one; the message says what it is and what to do.
+    """
+    if reason := _without_reader(path, head):
+        raise WeightsDamaged(f"{path} {reason}.")
+
+
 def _reason(path: Path) -> str | None:
     if path.is_dir():
         if (path / "saved_model.pb").exists():
@@ -43,16 +54,19 @@ def _reason(path: Path) -> str | None:
         head = file.read(64)
     if not head:
         return "is empty; expected a model or its weights. Fetch it again"
+    if reason := _without_reader(path, head):
+        return reason
+    if safetensors.is_safetensors(head, path.stat().st_size):
+        return f"is a safetensors file, which holds arrays without a model. {_EXPORT}"
+    return _pytorch(path, head)
+
+
+def _without_reader(path: Path, head: bytes) -> str | None:
     if head[4:8] == b"TFL3":
         return "is a TensorFlow Lite model, whose weights are reduced. Take the model that it was made from"
     if path.suffix in (".index", ".meta") or ".data-0" in path.name:
         return f"is a part of a TensorFlow checkpoint, which has no description of the model. {_SAVED_MODEL}"
-    for start, reason in _HEADS:
-        if head.startswith(start):
-            return reason
-    if head[8:10] == b'{"' and int.from_bytes(head[:8], "little") < path.stat().st_size:
-        return f"is a safetensors file, which holds arrays without a model. {_EXPORT}"
-    return _pytorch(path, head)
+    return next((reason for start, reason in _HEADS if head.startswith(start)), None)
 
 
 def _pytorch(path: Path, head: bytes) -> str | None:

@@ -1,8 +1,9 @@
 """Unpickles a PyTorch state dict without PyTorch, and without running any code that the file names.
 
-A pickle is a program. Before it runs, its instructions are checked: only those that make plain data are allowed, with
-lengths and memo indexes that its size permits. The few names that state dicts refer to are replaced by stand-ins, which
-are made for each load; every other name is refused. https://docs.python.org/3/library/pickle.html#restricting-globals
+A pickle is a program. Before it runs, its instructions are checked: only those that make data are allowed, with lengths
+and memo indexes that its size permits. Names that the pickle refers to are not imported: stand-ins that are made for
+each load take their places. Those of tensors describe them; what else a checkpoint holds (settings, dates, the state of
+a trainer) becomes an object that keeps nothing. https://docs.python.org/3/library/pickle.html#restricting-globals
 """
 
 import io
@@ -23,13 +24,15 @@ MAX_PICKLE = 8 << 20
 
 _MAX_INSTRUCTIONS = 500_000
 _MAX_TENSORS = 20_000
+_MAX_NAMES = 100
 _ALLOWED = frozenset(
     re.findall(
         r"\w+",
-        """PROTO FRAME STOP MARK POP POP_MARK NONE NEWTRUE NEWFALSE INT BININT BININT1 BININT2 LONG1 BINFLOAT
-        UNICODE BINUNICODE SHORT_BINUNICODE STRING BINSTRING SHORT_BINSTRING BINBYTES SHORT_BINBYTES
-        EMPTY_LIST APPEND APPENDS LIST EMPTY_TUPLE TUPLE TUPLE1 TUPLE2 TUPLE3 EMPTY_DICT DICT SETITEM SETITEMS
-        GET BINGET LONG_BINGET PUT BINPUT LONG_BINPUT MEMOIZE GLOBAL STACK_GLOBAL REDUCE BUILD BINPERSID""",
+        """PROTO FRAME STOP MARK POP POP_MARK NONE NEWTRUE NEWFALSE INT BININT BININT1 BININT2 LONG LONG1 FLOAT BINFLOAT
+        UNICODE BINUNICODE SHORT_BINUNICODE STRING BINSTRING SHORT_BINSTRING BINBYTES SHORT_BINBYTES EMPTY_SET ADDITEMS
+        EMPTY_LIST APPEND APPENDS LIST EMPTY_TUPLE TUPLE TUPLE1 TUPLE2 TUPLE3 EMPTY_DICT DICT SETITEM SETITEMS FROZENSET
+        GET BINGET LONG_BINGET PUT BINPUT LONG_BINPUT MEMOIZE GLOBAL STACK_GLOBAL REDUCE NEWOBJ NEWOBJ_EX BUILD
+        BINPERSID""",
     )
 )
 _MEMO = frozenset(("PUT", "BINPUT", "LONG_BINPUT"))
@@ -37,7 +40,9 @@ _MEMO = frozenset(("PUT", "BINPUT", "LONG_BINPUT"))
 STORAGES = {
     "FloatStorage": "<f4", "DoubleStorage": "<f8", "HalfStorage": "<f2", "LongStorage": "<i8", "IntStorage": "<i4",
     "ShortStorage": "<i2", "CharStorage": "<i1", "ByteStorage": "<u1", "BoolStorage": "|b1",
+    "BFloat16Storage": "|V2", "ComplexFloatStorage": "<c8", "ComplexDoubleStorage": "<c16",
 }  # fmt: skip
+"""Types of values in a block; NumPy has no bfloat16: its two bytes."""
 
 
 @dataclass(frozen=True)
@@ -57,6 +62,21 @@ class Tensor:
     offset: Any
     shape: Any
     stride: Any
+
+
+@dataclass(frozen=True)
+class Loaded:
+    """The data of one pickle.
+
+    Attributes:
+        tree: plain data and `Tensor`.
+        storages: all blocks of values that it describes, by key.
+        skipped: names of what it refers to beside them, `argparse.Namespace` for example, in order.
+    """
+
+    tree: Any
+    storages: dict[str, Storage]
+    skipped: list[str]
 
 
 def extent(data: bytes, start: int = 0) -> int:
@@ -80,18 +100,38 @@ def extent(data: bytes, start: int = 0) -> int:
     return stream.tell()
 
 
-def load(data: bytes) -> Any:
-    """The plain data of one pickle that `extent` has checked; tensors become `Tensor`.
+def load(data: bytes) -> Loaded:
+    """The data of one pickle that `extent` has checked.
 
     Raises:
-        WeightsDamaged: the pickle refers to anything but tensors, or is damaged.
+        WeightsDamaged: the pickle is damaged.
     """
+    unpickler = _Unpickler(data)
     try:
-        return _Unpickler(data).load()
+        return Loaded(unpickler.load(), unpickler.storages, list(unpickler.skipped))
     except WeightsDamaged:
         raise
     except Exception as error:  # wrong operands in a damaged pickle can raise anything
         raise WeightsDamaged(f"the pickle is damaged: {type(error).__name__}: {error}") from None
+
+
+def _skipped_class() -> type:
+    """A class in place of any other: its objects take what they are made of, and keep none of it."""
+
+    class Skipped:
+        def __new__(cls, *arguments: Any, **named: Any) -> "Skipped":
+            return super().__new__(cls)
+
+        def __init__(self, *arguments: Any, **named: Any) -> None: ...
+
+        def __call__(self, *arguments: Any) -> "Skipped":
+            return self
+
+        def ignore(self, *arguments: Any) -> None: ...
+
+        __setstate__ = __setitem__ = append = extend = add = update = ignore
+
+    return Skipped
 
 
 class _Unpickler(pickle.Unpickler):
@@ -99,13 +139,18 @@ class _Unpickler(pickle.Unpickler):
         super().__init__(io.BytesIO(data), encoding="latin1")
         self._tensors = 0
         self._names = self._stand_ins()
+        self._skip = _skipped_class()
+        self.storages: dict[str, Storage] = {}
+        self.skipped: dict[str, None] = {}
 
     def find_class(self, module: str, name: str) -> Any:
         if module in ("torch", "torch.storage") and name in STORAGES:
             return np.dtype(STORAGES[name])
         if (module, name) in self._names:
             return self._names[module, name]
-        raise WeightsDamaged(f"it refers to {module[:60]}.{name[:60]}, which is not an array; no code of it was run")
+        if len(self.skipped) < _MAX_NAMES:
+            self.skipped[f"{module[:60]}.{name[:60]}"] = None
+        return self._skip
 
     def persistent_load(self, pid: Any) -> Storage:
         """The storage of ('storage', type, key, device, count); in old files the description of a view follows."""
@@ -116,7 +161,7 @@ class _Unpickler(pickle.Unpickler):
             raise WeightsDamaged("a tensor's values are described by objects of the wrong type")
         if len(pid) == 6 and pid[5] is not None:
             raise WeightsDamaged("it shares storages between views, as no state dict does; save it again")
-        return Storage(key, dtype, count)
+        return self.storages.setdefault(key, Storage(key, dtype, count))
 
     def _stand_ins(self) -> dict[tuple[str, str], Callable[..., Any]]:
         """The stand-ins, made for each load, so that a file that assigns to them changes nothing permanent."""

@@ -9,6 +9,9 @@ import numpy as np
 
 from c3dvis.errors import WeightsDamaged
 
+BFLOAT16 = np.dtype("V2")
+"""NumPy has no bfloat16: its two bytes."""
+
 
 @dataclass(frozen=True)
 class StoredArray:
@@ -71,6 +74,11 @@ def check_dtype(path: object, name: str, dtype: np.dtype) -> None:
     """
     if dtype.kind != "f" or dtype.itemsize > 8 or dtype.hasobject:
         raise WeightsDamaged(f"{path} holds {dtype} at {name}; expected floating-point numbers.")
+
+
+def from_bfloat16(read: Callable[[], np.ndarray]) -> np.ndarray:
+    """An array of `BFLOAT16` as float32."""
+    return (np.ascontiguousarray(read()).view(np.uint16).astype(np.uint32) << 16).view(np.float32)
 
 
 def first_line(error: BaseException) -> str:

@@ -4,7 +4,8 @@
     older   four pickles (magic number, protocol, machine, state dict), a fifth with the list of storage keys, then for
             each key a count (int64) and the values
 
-The state dict may be inside a checkpoint, and its names may have a prefix (`module.`, `backbone.`).
+The state dict may be inside a checkpoint, and its names may have a prefix (`module.`, `backbone.`). What else a
+checkpoint holds is skipped.
 """
 
 import struct
@@ -19,8 +20,15 @@ import numpy as np
 
 from c3dvis.errors import WeightsDamaged
 from c3dvis.networks.weights.formats import restricted_unpickler
-from c3dvis.networks.weights.formats.restricted_unpickler import Storage, Tensor
-from c3dvis.networks.weights.formats.stored_arrays import Contents, StoredArray, first_line, refuse_unreadable
+from c3dvis.networks.weights.formats.restricted_unpickler import Loaded, Storage, Tensor
+from c3dvis.networks.weights.formats.stored_arrays import (
+    BFLOAT16,
+    Contents,
+    StoredArray,
+    first_line,
+    from_bfloat16,
+    refuse_unreadable,
+)
 
 _MAGIC = 0x1950A86A20F9469CFC6C
 _PROTOCOL = 1001
@@ -55,7 +63,7 @@ def zip_contents(path: Path) -> Contents:
             sizes = {info.filename: info.file_size for info in archive.infolist()}
     except _UNREADABLE as error:
         raise WeightsDamaged(f"{path} is not a readable PyTorch file: {first_line(error)}.") from None
-    tree = _load(path, data)
+    loaded = _load(path, data)
 
     def locate(storage: Storage) -> Callable[[], np.ndarray]:
         name, size = f"{folder}data/{storage.key}", storage.count * storage.dtype.itemsize
@@ -74,7 +82,7 @@ def zip_contents(path: Path) -> Contents:
 
         return read
 
-    return Contents("PyTorch state dict (zip)", tuple(_tensors(path, tree, locate)), False)
+    return Contents("PyTorch state dict (zip)", _tensors(path, loaded, locate), False)
 
 
 def old_contents(path: Path) -> Contents:
@@ -90,11 +98,11 @@ def old_contents(path: Path) -> Contents:
             raise WeightsDamaged(f"{path} is not a readable PyTorch file: {error}.") from None
         parts.append(head[place:end])
         place = end
-    magic, protocol, _, tree, keys = (_load(path, part) for part in parts)
+    loaded = [_load(path, part) for part in parts]
+    magic, protocol, _, _, keys = (each.tree for each in loaded)
     if magic != _MAGIC or protocol != _PROTOCOL or not isinstance(keys, list):
         raise WeightsDamaged(f"{path} is not a PyTorch file: it begins with another magic number or protocol.")
-    storages = (tensor.storage for _, tensor in _walk(tree, "", 0))
-    wanted = {storage.key: storage for storage in storages if isinstance(storage, Storage)}
+    wanted = loaded[3].storages
     places: dict[str, int] = {}
     with path.open("rb") as file:
         for key in keys:
@@ -124,10 +132,10 @@ def old_contents(path: Path) -> Contents:
 
         return read
 
-    return Contents("PyTorch state dict (before 1.6)", tuple(_tensors(path, tree, locate)), False)
+    return Contents("PyTorch state dict (before 1.6)", _tensors(path, loaded[3], locate), False)
 
 
-def _load(path: Path, data: bytes) -> Any:
+def _load(path: Path, data: bytes) -> Loaded:
     try:
         restricted_unpickler.extent(data)
         return restricted_unpickler.load(data)
@@ -155,16 +163,35 @@ def _walk(tree: Any, prefix: str, depth: int) -> Iterator[tuple[str, Tensor]]:
             yield from _walk(value, f"{prefix}{name}.", depth + 1)
 
 
-def _tensors(path: Path, tree: Any, locate: Callable[[Storage], Callable[[], np.ndarray]]) -> Iterator[StoredArray]:
+def _tensors(
+    path: Path, loaded: Loaded, locate: Callable[[Storage], Callable[[], np.ndarray]]
+) -> tuple[StoredArray, ...]:
+    """The tensors of a checkpoint.
+
+    Raises:
+        WeightsDamaged: it has none, or one is described by what does not fit.
+    """
+    found = tuple(_described(path, loaded.tree, locate))
+    if not found and loaded.skipped:
+        raise WeightsDamaged(
+            f"{path} holds no arrays by name, but {', '.join(loaded.skipped[:3])}; no code of it was run. Save the "
+            "arrays: torch.save(model.state_dict(), FILE)."
+        )
+    return found
+
+
+def _described(path: Path, tree: Any, locate: Callable[[Storage], Callable[[], np.ndarray]]) -> Iterator[StoredArray]:
     for name, tensor in _walk(tree, "", 0):
         if not _sound(tensor):
             raise WeightsDamaged(f"{path} describes the tensor {name[:80]} with objects of the wrong type.")
         if 0 in tensor.shape:
             continue
         read = locate(tensor.storage)
-        yield StoredArray(
-            name.replace(".", "/"), tensor.shape, tensor.storage.dtype, partial(_view, path, name, tensor, read)
-        )
+        view = partial(_view, path, name, tensor, read)
+        dtype = tensor.storage.dtype
+        if dtype == BFLOAT16:
+            dtype, view = np.dtype(np.float32), partial(from_bfloat16, view)
+        yield StoredArray(name.replace(".", "/"), tensor.shape, dtype, view)
 
 
 def _sound(tensor: Tensor) -> bool:

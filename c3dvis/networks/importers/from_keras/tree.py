@@ -5,8 +5,9 @@ from collections.abc import Mapping
 from typing import Any
 
 from c3dvis.errors import WeightsDamaged
-from c3dvis.networks.importers import keras_layer, keras_operator
-from c3dvis.networks.importers.keras_weights import KerasLayer
+from c3dvis.networks.importers.from_keras import operator
+from c3dvis.networks.importers.from_keras.roles import roles
+from c3dvis.networks.importers.from_keras.weights import KerasLayer
 
 _MODELS = ("Sequential", "Functional", "Model")
 _MAX_LAYERS = 2000
@@ -15,6 +16,11 @@ _MAX_LAYERS = 2000
 def is_model(described: Mapping[str, Any]) -> bool:
     """Whether a layer's description is that of a model of Keras's own classes."""
     return described["class_name"] in _MODELS and not is_own_class(described)
+
+
+def is_distributed(described: Mapping[str, Any]) -> bool:
+    """Whether a layer applies the layer in its settings to every frame."""
+    return described["class_name"] == "TimeDistributed" and not is_own_class(described)
 
 
 def is_own_class(described: Mapping[str, Any]) -> bool:
@@ -31,14 +37,14 @@ def is_function(described: Mapping[str, Any]) -> bool:
     Where Keras 3 writes `.h5`, it leaves out the module. Layers and functions of one name then differ in how they are
     called: a layer takes one list.
     """
-    if described["class_name"] == "TFOpLambda":
+    if described["class_name"] in operator.OF_TENSORFLOW:
         return True
     if "module" in described:
         return (described["module"] or "").startswith(("keras.src.ops", "keras.ops"))
-    if not keras_operator.is_known(described["class_name"]):
+    if not operator.is_known(described["class_name"]):
         return False
     arguments = [node["args"] for node in described.get("inbound_nodes") or () if isinstance(node, Mapping)]
-    is_layer = keras_layer.roles(described["class_name"], {}) is not None
+    is_layer = roles(described["class_name"], {}) is not None
     return not is_layer or any(len(each) > 1 for each in arguments)
 
 
@@ -57,12 +63,16 @@ def tree(described: Mapping[str, Any], key: str = "") -> KerasLayer:
     config = described["config"]
     settings = config if isinstance(config, Mapping) else {}
     frozen = settings.get("trainable") is False
+    if is_distributed(described):
+        inner = tree(settings["layer"], f"{key}/layer")
+        return KerasLayer(name_of(described), key, is_frozen=frozen, layers=[inner])
     if not is_model(described):
-        roles = (), 0
+        no_arrays: tuple[tuple[str, ...], int] = (), 0
+        known: tuple[tuple[str, ...], int] | None = no_arrays
         if not is_function(described):
-            roles = None if is_own_class(described) else keras_layer.roles(described["class_name"], settings)
-        own, num_trained = roles or ((), 0)
-        return KerasLayer(name_of(described), key, own, num_trained, roles is not None, frozen)
+            known = None if is_own_class(described) else roles(described["class_name"], settings)
+        own, num_trained = known or no_arrays
+        return KerasLayer(name_of(described), key, own, num_trained, known is not None, frozen)
     layers = config if isinstance(config, list) else config["layers"]
     if len(layers) > _MAX_LAYERS:
         raise WeightsDamaged(f"The model has {len(layers):,} layers; expected at most {_MAX_LAYERS:,}.")
@@ -71,7 +81,7 @@ def tree(described: Mapping[str, Any], key: str = "") -> KerasLayer:
     for layer in layers:
         kind = _snake(layer["class_name"])
         place = ""
-        is_layer = not is_function(layer) or layer["class_name"] == "TFOpLambda"
+        is_layer = not is_function(layer) or layer["class_name"] in operator.OF_TENSORFLOW
         if is_layer and not (described["class_name"] == "Sequential" and layer["class_name"] == "InputLayer"):
             number = counts[kind] = counts.get(kind, -1) + 1
             place = f"{key}/layers/{kind}_{number}" if number else f"{key}/layers/{kind}"

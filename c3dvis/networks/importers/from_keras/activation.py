@@ -53,7 +53,7 @@ def _layer(kind: str, config: Mapping[str, Any], name: str, is_keras_2: bool) ->
             return [Activation("leaky_relu", float(config.get("negative_slope", config.get("alpha", 0.3))))]
         case "ELU":
             return [Activation("elu", alpha=float(config.get("alpha", 1.0)))]
-        case "Softmax" if config.get("axis", -1) in (-1, 4):
+        case "Softmax":  # `elementwise.py` reads its axis
             return [Activation("softmax")]
         case "ReLU" if not config.get("threshold"):
             slope, largest = float(config.get("negative_slope") or 0.0), config.get("max_value")

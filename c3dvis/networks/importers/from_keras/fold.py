@@ -4,8 +4,8 @@ from collections.abc import Callable
 
 from c3dvis.networks.graph.operations import Scale, Weighted
 from c3dvis.networks.importers import folding
+from c3dvis.networks.importers.from_keras.model import KerasModel, ReadArrays
 from c3dvis.networks.importers.imported import Pair
-from c3dvis.networks.importers.keras_model import KerasModel, ReadArrays
 
 
 def fold(model: KerasModel) -> None:

@@ -10,10 +10,11 @@ from pathlib import Path
 from typing import Any
 
 from c3dvis.errors import WeightsDamaged
-from c3dvis.networks.importers import keras_model
+from c3dvis.networks.importers.from_keras import model as keras_model
+from c3dvis.networks.importers.from_keras.address import Entry
+from c3dvis.networks.importers.from_keras.fold import fold
+from c3dvis.networks.importers.from_keras.weights import KerasWeights
 from c3dvis.networks.importers.imported import Imported, Pair
-from c3dvis.networks.importers.keras_fold import fold
-from c3dvis.networks.importers.keras_weights import KerasWeights
 from c3dvis.networks.weights.formats import hdf5
 from c3dvis.networks.weights.formats.stored_arrays import first_line, refuse_unreadable
 
@@ -21,19 +22,26 @@ _MAX_JSON = 16 << 20
 _MAX_WEIGHTS = 8 << 30
 
 
-def read(architecture: Path, weights: Path | None, scratch: Path) -> Imported:
+def read(
+    architecture: Path,
+    weights: Path | None,
+    scratch: Path,
+    size: tuple[int, int, int] | None = None,
+    held: tuple[float, ...] = (0.0,),
+) -> Imported:
     """Import a Keras model.
 
     Args:
         architecture: a .keras file, a whole model in .h5, or the .json that `model.to_json()` gives.
         weights: its weights in HDF5 of Keras 2 or 3, or a .keras file; None takes those in `architecture`.
         scratch: a folder for what is unpacked; it must stay until the weights have been read.
+        size, held: as of `model.read`.
 
     Raises:
         WeightsDamaged: the files cannot be read, do not fit each other, or contain a layer that is not known here.
     """
     config, is_keras_2 = description(architecture)
-    model = keras_model.read(config, is_keras_2)
+    model = keras_model.read(config, is_keras_2, size, held)
     fold(model)
     file = weights or architecture
     path = hdf5_file(file, scratch)
@@ -52,11 +60,19 @@ def read(architecture: Path, weights: Path | None, scratch: Path) -> Imported:
         addresses=model.addresses,
         is_float16=arrays.is_float16,
         left_out=left_out,
+        held=_held(model.entry),
     )
 
 
 def _pair(make: Callable[[keras_model.ReadArrays], Pair], arrays: KerasWeights) -> Pair:
     return make(arrays.read)
+
+
+def _held(entry: Entry) -> str:
+    """A sentence on the inputs beside the clip."""
+    held = [each for each in entry.inputs if each]
+    said = (f"{each.name[:60]} is held at {', '.join(f'{number:g}' for number in each.numbers)}" for each in held)
+    return f"Beside the clip, the input {', and '.join(said)}." if held else ""
 
 
 def description(path: Path) -> tuple[dict[str, Any], bool]:

@@ -20,7 +20,18 @@ from c3dvis.networks.graph.base_operation import (
     Operation,
     Triple,
 )
-from c3dvis.networks.graph.operations import Conv, Dense, Join, Pad, PRelu, Rearrange, Reduce, ReshapeToVolume, Scale
+from c3dvis.networks.graph.operations import (
+    Constant,
+    Conv,
+    Dense,
+    Join,
+    Pad,
+    PRelu,
+    Rearrange,
+    Reduce,
+    ReshapeToVolume,
+    Scale,
+)
 
 sizes = st.integers(1, 9)
 numbers = st.floats(-1, 1)
@@ -47,6 +58,12 @@ rearrangements = st.permutations(range(5)).map(
 CHECKED: dict[type[Operation], st.SearchStrategy[dict[str, Any]]] = {
     Reduce: st.fixed_dictionaries({"axes": st.sampled_from(["t", "hw", "thw", "c", "thwc"])}),
     Rearrange: rearrangements,
+    Constant: st.fixed_dictionaries(
+        {
+            "shape": st.just((3,)) | st.tuples(*[st.integers(0, 9)] * 3, st.just(3)),
+            "values": st.lists(numbers, min_size=1, max_size=1).map(tuple) | st.tuples(numbers, numbers, numbers),
+        }
+    ),
 }
 """Values of fields that only fit together, or are not any text."""
 
@@ -65,7 +82,7 @@ def operations(draw: st.DrawFn, kind: type[Operation]) -> Operation:
 COMPUTED = {name: kind for name, kind in OPERATIONS.items() if name != "traced"}
 """The kinds that c3dvis computes; a traced layer is its framework's."""
 
-any_operation = st.sampled_from(sorted(OPERATIONS)).flatmap(lambda kind: operations(OPERATIONS[kind]))
+any_operation = st.sampled_from(sorted(COMPUTED)).flatmap(lambda kind: operations(OPERATIONS[kind]))
 
 
 @st.composite
@@ -128,6 +145,7 @@ def test_the_canonical_form_has_what_differs_from_a_default(kind: type[Operation
         ({"pads": [[1, 1], [0, 0], [0, -1]]}, "expected a whole number of at least 0, received -1"),
         ({"kind": "reduce", "function": "mean", "axes": "wt"}, "expected some of the axes thwc in this order"),
         ({"kind": "take", "axis": "n", "indices": [0]}, "expected t or h or w or c, received 'n'"),
+        ({"kind": "constant", "shape": [2], "values": [1, 2, 3]}, "expected one value, or one for each channel of"),
         ({"kind": "max_pool", "ceil": 1}, "expected true or false, received 1"),
         (
             {"kind": "rearrange", "splits": [[0], [0], [0], [0, 2]], "joins": [[0], [1], [2], [3]]},
@@ -156,6 +174,7 @@ def test_a_network_without_a_convolution_or_with_one_name_twice_is_refused() -> 
 NEEDED: dict[str, Any] = {
     "filters": 4, "axis": "c", "indices": (3, 0, 0), "splits": ((0,), (0,), (0,), (2, 0)),
     "joins": ((0,), (1,), (2,), (4, 3)), "up": (2, 1, 3), "down": (1, 2, 1), "function": "mean", "axes": "tc",
+    "shape": (0, 2, 0, 4), "values": (0.5,),
 }  # fmt: skip
 """Fields that have no default."""
 CHANGED: dict[str, Any] = {

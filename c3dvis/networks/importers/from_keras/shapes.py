@@ -68,9 +68,13 @@ def reshape(steps: Steps, value: Value, target: Sequence[int], open_axes: Sequen
         )
     if len(sizes) == 1 and not value.outer:
         return flatten(steps, value)
-    if not value.is_volume:
-        value = steps.add(ops.ReshapeToVolume(f"{steps.name}/volume", (value.name,)), value)
     order = _new_axes(value, sizes, factors)
+    if not value.is_volume:
+        is_all = order[sizes.index(max(sizes))] == "c" and max(sizes) == total  # the vector is the channels
+        volume = ops.ReshapeToVolume(steps.name if is_all else f"{steps.name}/volume", (value.name,))
+        value = steps.add(volume, value, order if is_all else "c")
+        if is_all:
+            return value
     op = _rearrangement(steps.name, value, order, factors, is_open)
     is_same = not op.moves_axes and all(split in ((0,), (1,)) for split in op.splits)
     return steps.keep(value, order) if is_same else steps.add(op, value, order)

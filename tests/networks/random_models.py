@@ -290,7 +290,7 @@ class RandomModel:
 
     def sliced(self, value: Any) -> Any:
         frames, height, width, channels = value.shape[1:]
-        slices = [lambda: value[..., : max(1, channels - 1)]]
+        slices = [lambda: value[:, :, :, :, : max(1, channels - 1)]]
         if min(frames, height, width) > 2:
             slices += [lambda: value[:, 1:, :, :-1], lambda: value[:, ::2, 1:-1], lambda: value[:, :, 1:2]]
         if self.is_keras_2:

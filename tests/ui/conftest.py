@@ -171,7 +171,7 @@ def dashboard(
                     store.put(result)
         if workers:
             settings |= {"C3DVIS_SCHEDULER": stack.enter_context(workers).address}
-        running = Server(folder / "cache", folder / "log.txt", weights, app, **settings)
+        running = Server(folder / "cache", folder / "log.txt", weights, app, 0, **settings)
         stack.callback(running.close)
         yield running
     assert "Traceback" not in running.log.read_text(errors="replace")

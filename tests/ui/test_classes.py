@@ -77,3 +77,13 @@ def test_names_from_outside_are_plain_text(
     options = class_list(page).options
     assert len(set(options)) == 487
     assert options[5:7] == ["same (5)", "same (6)"]
+
+
+def test_heads_of_columns_have_the_names_of_classes() -> None:
+    first, second = (classes.class_spec(describe("i3d-kinetics400"), number) for number in (JUGGLING, 5))
+    assert classes.class_distinctions([first, second]) == ["juggling balls", "archery"]
+    assert classes.class_distinctions([first, first.replace(seed=2)]) == ["seed 0", "seed 2"]
+    assert classes.class_distinctions([first]) == ["juggling balls · class 169"]
+    mixed = classes.class_distinctions([first, RenderSpec(layer="Mixed_4c", filter=1)])
+    assert mixed[0].startswith("juggling balls, ")
+    assert mixed[1].startswith("Mixed_4c, filter 1")

@@ -25,6 +25,8 @@ _ENVIRONMENT = (
     "that folder), C3DVIS_DEBUG=1 (same as --debug). Exit codes are listed in the README."
 )
 
+_NOT_OF_AN_ATLAS = ("layer", "filter", "objective", "position", "start_clip", "start_strength")
+
 _FOR = "network that the weights belong to (default: c3d-sports1m)"
 _TRUST = "use the layout of the file format, even if the file's values contradict it"
 
@@ -202,7 +204,7 @@ def _add_render(parser: argparse.ArgumentParser) -> None:
 
 def _add_atlas(parser: argparse.ArgumentParser) -> None:
     atlas.add_arguments(parser)
-    _add_fields(parser, tuple(name for name in FIELDS if name not in ("layer", "filter", "objective", "position")))
+    _add_fields(parser, tuple(name for name in FIELDS if name not in _NOT_OF_AN_ATLAS))
 
 
 def _add_fields(parser: argparse.ArgumentParser, names: Sequence[str]) -> None:
@@ -222,7 +224,8 @@ def _add_fields(parser: argparse.ArgumentParser, names: Sequence[str]) -> None:
 def _metavar(field: Field) -> str:
     if field.choices:
         return "{" + ",".join(field.choices) + "}"
-    return {"int": "N", "float": "X", "filter": "N", "position": "T,H,W"}.get(field.kind, "NAME")
+    kinds = {"int": "N", "float": "X", "filter": "N", "position": "T,H,W", "digest": "FILE"}
+    return kinds.get(field.kind, "NAME")
 
 
 def _help(field: Field) -> str:

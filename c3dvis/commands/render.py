@@ -2,12 +2,16 @@
 
 import argparse
 import os
+import re
 import sys
 from collections.abc import Collection
 from contextlib import nullcontext, suppress
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+import numpy as np
+
+from c3dvis.clips import Window, read_window
 from c3dvis.commands.console import Console
 from c3dvis.errors import C3dvisError, InvalidSpec, OutputFailed, ResultDamaged, StoreError
 from c3dvis.files import write_whole
@@ -22,6 +26,7 @@ from c3dvis.results.file_formats import FORMATS, encode_result
 from c3dvis.results.interpretation import dead_filter
 from c3dvis.settings import cache_dir
 from c3dvis.spec import FIELDS, MOTION_PRESETS, PRESETS, RenderSpec, parse_field
+from c3dvis.spec.clip_digest import clip_digest
 
 if TYPE_CHECKING:
     from c3dvis.maximize.progress import Progress
@@ -40,7 +45,7 @@ class WrongArguments(C3dvisError):
 
 def run(arguments: argparse.Namespace, console: Console) -> int:
     """Renders the spec of the flags, unless its result is stored, and writes the result to every `-o`."""
-    spec = spec_of(arguments)
+    spec, start_clip = _with_start_clip(spec_of(arguments), arguments)
     registry.describe(spec.network).check(spec)
     fps = fps_of(arguments.fps)
     outputs: list[Path] = arguments.output
@@ -56,10 +61,10 @@ def run(arguments: argparse.Namespace, console: Console) -> int:
         result = store.get(spec) if store else None
         stored = result is not None
         if result is None:
-            result, *variants = _render(spec, console)
+            result, *variants = _render(spec, console, start_clip)
             if store:
                 for one in (result, *variants):
-                    _keep(store, one, console)
+                    _keep(store, one, console, start_clip)
         if arguments.texture_motion and result.texture_motion is None and not result.metrics.get("dead"):
             result = _take_apart(result, console)
             if store:
@@ -117,9 +122,39 @@ def spec_of(arguments: argparse.Namespace) -> RenderSpec:
         changes |= classes.class_fields(info, classes.find_class(info, class_name))
     for name in FIELDS:
         text = getattr(arguments, f"field_{name}", None)  # an atlas has no flags for layer and filter
-        if text is not None:
+        if text is not None and not (name == "start_clip" and _is_file(text)):
             changes[name] = parse_field(name, text)
     return spec.replace(**changes)
+
+
+def _is_file(start_clip: str) -> bool:
+    """Whether `--start-clip` names a file; otherwise it is a content hash, or empty."""
+    return bool(start_clip) and not re.fullmatch("[0-9a-f]{64}", start_clip)
+
+
+def _with_start_clip(spec: RenderSpec, arguments: argparse.Namespace) -> tuple[RenderSpec, np.ndarray | None]:
+    """The spec with its start clip, and the clip (T, H, W, 3) uint8; None where it starts from noise.
+
+    Raises:
+        ClipUnreadable, ClipTooShort: the file of `--start-clip` cannot be used.
+        InvalidSpec: there is no clip of that content hash on this machine.
+    """
+    text = arguments.field_start_clip
+    if text is not None and _is_file(text):
+        clip = read_window(text, Window(length=spec.frames), (spec.height, spec.width)).clip
+        strength = arguments.field_start_strength
+        changes = {} if strength is None else {"start_strength": parse_field("start_strength", strength)}
+        return spec.replace(start_clip=clip_digest(clip), **changes), clip
+    if not spec.start_clip:
+        return spec, None
+    with ResultStore(cache_dir()) as store:
+        found = store.start_clips.get(spec.start_clip)
+        if found is None and store.get(spec) is None:
+            raise InvalidSpec(
+                f"The clip to start from is not on this machine: expected the one whose content hash is "
+                f"{spec.start_clip}. Give its file: --start-clip FILE."
+            )
+    return spec, found
 
 
 def _number(value: float | int | bool | None) -> str:
@@ -128,7 +163,7 @@ def _number(value: float | int | bool | None) -> str:
     return f"{value:.4g}" if isinstance(value, float) else str(value)
 
 
-def _render(spec: RenderSpec, console: Console) -> list[RenderResult]:
+def _render(spec: RenderSpec, console: Console, start_clip: np.ndarray | None) -> list[RenderResult]:
     """The result, and after it those of the spec's other variants."""
     obtain.check(registry.describe(spec.network))  # fails before TensorFlow is loaded, which takes a while
     with console.progress("Rendering") as bar:
@@ -145,7 +180,7 @@ def _render(spec: RenderSpec, console: Console) -> list[RenderResult]:
             work = schedule.cost(progress.step), schedule.cost(progress.steps)  # steps on the small canvas are faster
             bar.update(progress.step, progress.steps, detail, work=work)
 
-        return render_with_variants(spec, on_progress=report)
+        return render_with_variants(spec, on_progress=report, start_clip=start_clip)
 
 
 def _take_apart(result: RenderResult, console: Console) -> RenderResult:
@@ -156,9 +191,13 @@ def _take_apart(result: RenderResult, console: Console) -> RenderResult:
         return take_apart(result, on_progress=lambda progress: bar.update(progress.step, progress.steps, ""))
 
 
-def _keep(store: ResultStore, result: RenderResult, console: Console) -> None:
+def _keep(
+    store: ResultStore, result: RenderResult, console: Console, start_clip: np.ndarray | None = None
+) -> None:  # fmt: skip
     try:
         store.put(result)
+        if start_clip is not None:
+            store.start_clips.put(start_clip)
     except (StoreError, ResultDamaged) as error:
         console.warning(str(error))
 

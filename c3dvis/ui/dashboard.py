@@ -8,6 +8,7 @@ from c3dvis.ui.gallery import page as gallery
 from c3dvis.ui.index_page import TITLE
 from c3dvis.ui.method import page as method
 from c3dvis.ui.network import page as network
+from c3dvis.ui.probe import page as probe
 from c3dvis.ui.shared.account import draw_account
 from c3dvis.ui.status import page as status
 
@@ -29,6 +30,7 @@ PAGES = [
     st.Page(explore.page, title="Explore", icon=":material/visibility:", url_path="explore", default=True),
     st.Page(gallery.page, title="Gallery", icon=":material/grid_view:", url_path="gallery"),
     st.Page(compare.page, title="Compare", icon=":material/compare:", url_path="compare"),
+    st.Page(probe.page, title="Probe", icon=":material/movie:", url_path="probe"),
     st.Page(network.page, title="Network", icon=":material/account_tree:", url_path="network"),
     st.Page(status.page, title="Status", icon=":material/monitor_heart:", url_path="status"),
     st.Page(method.page, title="Method", icon=":material/menu_book:", url_path=method.PATH),

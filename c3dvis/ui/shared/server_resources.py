@@ -10,6 +10,7 @@ from collections.abc import Callable, Iterable
 from pathlib import Path
 from weakref import WeakKeyDictionary
 
+import numpy as np
 import streamlit as st
 from cachetools import LRUCache
 
@@ -17,7 +18,8 @@ from c3dvis.access.sign_in import current_may, current_visitor, require_current
 from c3dvis.errors import C3dvisError, WeightsMissing
 from c3dvis.networks.registry import NetworkInfo
 from c3dvis.networks.weights import obtain
-from c3dvis.queue import RenderJob, RenderQueue, texture_motion_key
+from c3dvis.probe.request import ProbeRequest
+from c3dvis.queue import ProbeJob, RenderJob, RenderQueue, texture_motion_key
 from c3dvis.results import RenderResult, ResultStore, result_key
 from c3dvis.settings import cache_dir
 from c3dvis.spec import RenderSpec
@@ -127,6 +129,25 @@ class ServerResources:
         except C3dvisError as error:
             return error.message
         return None
+
+    def dream(self, spec: RenderSpec, start_clip: np.ndarray) -> str | None:
+        """Keep the clip (T, H, W, 3) uint8 that a spec starts from, and submit the spec; returns as `submit`."""
+        try:
+            require_current("render")
+            self.store.start_clips.put(start_clip)
+        except C3dvisError as error:
+            return error.message
+        return self.submit([spec])
+
+    def probe(self, request: ProbeRequest) -> ProbeJob:
+        """Ask the workers about a real clip.
+
+        Raises:
+            NotAllowed: the visitor may not.
+            QueueClosed: the program ends.
+        """
+        require_current("render")
+        return self.queue.probe(request)
 
     def may_cancel(self, job: RenderJob) -> bool:
         """Whether the visitor may cancel a job: one that nobody else asked for, or any as an operator."""

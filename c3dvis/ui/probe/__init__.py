@@ -1,0 +1,1 @@
+"""The page Probe: what a real clip excites, and where the network looks."""

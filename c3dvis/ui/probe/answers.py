@@ -44,12 +44,13 @@ class Questions:
         """The job of a question, asked now if it was not before."""
         jobs = _shared_jobs() if self.shared else st.session_state.setdefault(_SESSION, LRUCache(_KEPT))
         info = self.state.info
-        digest = hashlib.sha256(np.ascontiguousarray(self.clip)).hexdigest()
+        digest = hashlib.sha256(self.clip.tobytes()).hexdigest()
         key = (installed_weights.fingerprint(info), digest, self.clip.shape, question, target)
         job = jobs.get(key)
         if job is None or isinstance(job.error, Cancelled):
             request = ProbeRequest(info.name, self.clip, question, target)  # type: ignore[arg-type]
-            job = jobs[key] = self.resources.probe(request)
+            resources = self.resources
+            job = jobs[key] = resources.probe(request)
         return job
 
 

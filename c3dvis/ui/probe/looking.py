@@ -128,7 +128,7 @@ class Looking:
     @cached_property
     def key_of_clip(self) -> str:
         """Identifies the clip."""
-        return hashlib.sha256(self.clip).hexdigest()[:16]
+        return hashlib.sha256(self.clip.tobytes()).hexdigest()[:16]
 
     @property
     def key(self) -> str:

@@ -35,16 +35,16 @@ def draw_downloads(state: ProbeState, looking: Looking) -> None:
 
         def button(label: str, ending: str, mime: str, data: object, what: str, ready: bool) -> None:
             st.download_button(
-                label, data=data, file_name=f"{stem}{ending}", mime=mime, on_click="ignore",  # type: ignore[arg-type]
+                label, data=data or b"", file_name=f"{stem}{ending}", mime=mime, on_click="ignore",  # type: ignore[arg-type]
                 key=f"p.download{ending}", help=what, disabled=not ready,
             )  # fmt: skip
 
         button(
-            "Overlay, MP4", ".mp4", "video/mp4", partial(overlay_video, looking.shown, heat, looking.title),
+            "Overlay, MP4", ".mp4", "video/mp4", heat and partial(overlay_video, looking.shown, heat, looking.title),
             "The clip with the heat map, and its key", heat is not None,
         )  # fmt: skip
         button(
-            "Responses, CSV", ".csv", "text/csv", partial(responses_table, found),
+            "Responses, CSV", ".csv", "text/csv", found and partial(responses_table, found),
             "Mean and standardised response of every filter of every layer", found is not None,
         )  # fmt: skip
         button(

@@ -3,6 +3,7 @@
 import dataclasses
 import os
 from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
 import psutil
@@ -50,10 +51,9 @@ class PublicServer:
         return self.server.log.read_text(errors="replace")
 
 
-@pytest.fixture(scope="session")
-def public_server(tmp_path_factory: pytest.TempPathFactory, weights: Path) -> Iterator[PublicServer]:
+@contextmanager
+def running_public_server(folder: Path, weights: Path) -> Iterator[PublicServer]:
     """A dashboard in mode *public* with one stored result, on the loopback."""
-    folder = tmp_path_factory.mktemp("public")
     cache = folder / "cache"
     with ResultStore(cache) as results:
         results.put(made_result(STORED))
@@ -67,9 +67,18 @@ def public_server(tmp_path_factory: pytest.TempPathFactory, weights: Path) -> It
         cache, folder / "log.txt", weights, port=port, C3DVIS_SETTINGS=str(folder / "c3dvis.toml"),
         STREAMLIT_SECRETS_FILES=str(secrets), NO_PROXY="127.0.0.1", no_proxy="127.0.0.1",
     )  # fmt: skip
-    yield PublicServer(server, provider, cache)
-    server.close()
-    provider.stop()
+    try:
+        yield PublicServer(server, provider, cache)
+    finally:
+        server.close()
+        provider.stop()
+
+
+@pytest.fixture(scope="session")
+def public_server(tmp_path_factory: pytest.TempPathFactory, weights: Path) -> Iterator[PublicServer]:
+    """One public server for all tests that open one."""
+    with running_public_server(tmp_path_factory.mktemp("public"), weights) as running:
+        yield running
 
 
 @pytest.fixture(autouse=True)

@@ -12,6 +12,7 @@ from websockets.sync.client import connect
 
 from c3dvis.results import ResultStore
 from tests.hosting.conftest import PublicServer
+from tests.hosting.hostile_visitors import send
 from tests.hosting.socket_client import Client, button_ids
 from tests.processes import PATIENCE
 
@@ -154,6 +155,10 @@ def test_who_gets_in(public_server: PublicServer, changes: dict[str, Any], sente
     visitor.close()
     assert sentence in text
     assert ("Signed in as" in text) == sentence.startswith("Signed in")
+
+
+def test_hostile_links_and_values_show_nothing_and_start_nothing(public_server: PublicServer) -> None:
+    assert send(public_server.url, 12, seed=7) == []
 
 
 def test_nobody_becomes_another_by_an_altered_cookie(public_server: PublicServer) -> None:

@@ -1,0 +1,76 @@
+"""`c3dvis doctor --public` names what is open, and a server with unsafe options does not start."""
+
+import json
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from c3dvis.access.public_checks import sign_in
+
+ROOT = Path(__file__).resolve().parents[2]
+SETTINGS = (
+    'mode = "public"\n[access]\nhosts = ["lab.example"]\nmembers = ["{member}"]\noperators = ["grace@lab.example"]\n'
+)
+
+
+def run(folder: Path, *command: str, **environment: str) -> subprocess.CompletedProcess[str]:
+    (folder / ".streamlit").mkdir(exist_ok=True)
+    (folder / ".streamlit" / "config.toml").write_bytes((ROOT / ".streamlit" / "config.toml").read_bytes())
+    return subprocess.run(
+        [sys.executable, "-m", *command], cwd=folder, capture_output=True, text=True, check=False,
+        env={**os.environ, "PYTHONPATH": str(ROOT), **environment},
+    )  # fmt: skip
+
+
+def test_the_doctor_names_what_is_open(tmp_path: Path) -> None:
+    (tmp_path / "c3dvis.toml").write_text(SETTINGS.format(member="dept.example"))
+    closed = run(tmp_path, "c3dvis", "doctor", "--public", "--json", STREAMLIT_SERVER_ADDRESS="127.0.0.1")
+    assert closed.returncode == 0, closed.stdout + closed.stderr
+    names = {check["name"] for check in json.loads(closed.stdout)["checks"]}
+    assert {"mode", "access.hosts", "server.enableXsrfProtection", "client.showErrorDetails", "dask", "ports"} <= names
+
+    (tmp_path / "c3dvis.toml").write_text(SETTINGS.format(member="gmail.com").replace('"lab.example"', ""))
+    opened = run(
+        tmp_path, "c3dvis", "doctor", "--public", "--json", STREAMLIT_CLIENT_SHOW_ERROR_DETAILS="full",
+        STREAMLIT_SERVER_ENABLE_XSRF_PROTECTION="false", C3DVIS_SCHEDULER="tcp://10.0.0.5:8786",
+        STREAMLIT_SERVER_MAX_UPLOAD_SIZE="5000",
+    )  # fmt: skip
+    assert opened.returncode == 1
+    problems = {check["name"] for check in json.loads(opened.stdout)["checks"] if check["state"] == "problem"}
+    assert problems == {
+        "access.members", "access.hosts", "client.showErrorDetails", "server.enableXsrfProtection", "dask",
+        "server.maxUploadSize",
+    }  # fmt: skip
+
+
+def test_a_public_server_does_not_start_with_unsafe_options(tmp_path: Path) -> None:
+    (tmp_path / "c3dvis.toml").write_text(SETTINGS.format(member="dept.example"))
+    code = "from c3dvis.access.gate import gate; gate()"
+    (tmp_path / "start.py").write_text(code)
+    assert run(tmp_path, "start").returncode == 0
+    refused = run(tmp_path, "start", STREAMLIT_CLIENT_SHOW_ERROR_DETAILS="full")
+    assert refused.returncode != 0
+    assert "client.showErrorDetails: expected none, received full" in refused.stderr
+
+
+@pytest.mark.parametrize(
+    ("changes", "name"),
+    [
+        ({"redirect_uri": "http://lab.example/oauth2callback"}, "auth.redirect_uri"),
+        ({"redirect_uri": "https://lab.example/"}, "auth.redirect_uri"),
+        ({"redirect_uri": "https://other.example/oauth2callback"}, "auth.redirect_uri"),
+        ({"cookie_secret": "short"}, "auth.cookie_secret"),
+        ({"client_secret": ""}, "auth default client_secret"),
+        ({"server_metadata_url": "http://id.example/"}, "auth default server_metadata_url"),
+    ],
+)  # fmt: skip
+def test_each_setting_of_the_sign_in_is_checked(changes: dict[str, str], name: str) -> None:
+    right = {
+        "redirect_uri": "https://lab.example/oauth2callback", "cookie_secret": "s" * 64, "client_id": "c",
+        "client_secret": "t", "server_metadata_url": "https://id.example/.well-known/openid-configuration",
+    }  # fmt: skip
+    assert [check.state for check in sign_in(right, ["lab.example"])] == ["ok"]
+    assert [check.name for check in sign_in(right | changes, ["lab.example"]) if check.state == "problem"] == [name]

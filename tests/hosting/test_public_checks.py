@@ -16,9 +16,20 @@ SETTINGS = (
 )
 
 
-def run(folder: Path, *command: str, **environment: str) -> subprocess.CompletedProcess[str]:
+UNSAFE = {
+    'showErrorDetails = "none"': 'showErrorDetails = "full"',
+    "[server]": "[server]\nenableXsrfProtection = false\nmaxUploadSize = 5000",
+}
+"""What is written in place of lines of `.streamlit/config.toml`."""
+
+
+def run(folder: Path, *command: str, unsafe: bool = False, **environment: str) -> subprocess.CompletedProcess[str]:
+    options = (ROOT / ".streamlit" / "config.toml").read_text()
+    for line, other in UNSAFE.items() if unsafe else ():
+        assert line in options
+        options = options.replace(line, other)
     (folder / ".streamlit").mkdir(exist_ok=True)
-    (folder / ".streamlit" / "config.toml").write_bytes((ROOT / ".streamlit" / "config.toml").read_bytes())
+    (folder / ".streamlit" / "config.toml").write_text(options)
     return subprocess.run(
         [sys.executable, "-m", *command], cwd=folder, capture_output=True, text=True, check=False,
         env={**os.environ, "PYTHONPATH": str(ROOT), **environment},
@@ -27,20 +38,19 @@ def run(folder: Path, *command: str, **environment: str) -> subprocess.Completed
 
 def test_the_doctor_names_what_is_open(tmp_path: Path) -> None:
     (tmp_path / "c3dvis.toml").write_text(SETTINGS.format(member="dept.example"))
-    closed = run(tmp_path, "c3dvis", "doctor", "--public", "--json", STREAMLIT_SERVER_ADDRESS="127.0.0.1")
-    assert closed.returncode == 0, closed.stdout + closed.stderr
-    names = {check["name"] for check in json.loads(closed.stdout)["checks"]}
+    closed = run(tmp_path, "c3dvis", "doctor", "--public", "--json")
+    checks = json.loads(closed.stdout)["checks"]
+    names = {check["name"] for check in checks}
     assert {"mode", "access.hosts", "server.enableXsrfProtection", "client.showErrorDetails", "dask", "ports"} <= names
+    # Dashboards of other tests may run at the moment; of them the check of ports speaks.
+    assert [check for check in checks if check["state"] == "problem" and check["name"] != "ports"] == []
 
     (tmp_path / "c3dvis.toml").write_text(SETTINGS.format(member="gmail.com").replace('"lab.example"', ""))
-    opened = run(
-        tmp_path, "c3dvis", "doctor", "--public", "--json", STREAMLIT_CLIENT_SHOW_ERROR_DETAILS="full",
-        STREAMLIT_SERVER_ENABLE_XSRF_PROTECTION="false", C3DVIS_SCHEDULER="tcp://10.0.0.5:8786",
-        STREAMLIT_SERVER_MAX_UPLOAD_SIZE="5000",
-    )  # fmt: skip
+    scheduler = {"C3DVIS_SCHEDULER": "tcp://10.0.0.5:8786"}
+    opened = run(tmp_path, "c3dvis", "doctor", "--public", "--json", unsafe=True, **scheduler)
     assert opened.returncode == 1
     problems = {check["name"] for check in json.loads(opened.stdout)["checks"] if check["state"] == "problem"}
-    assert problems == {
+    assert problems - {"ports"} == {
         "access.members", "access.hosts", "client.showErrorDetails", "server.enableXsrfProtection", "dask",
         "server.maxUploadSize",
     }  # fmt: skip
@@ -48,10 +58,9 @@ def test_the_doctor_names_what_is_open(tmp_path: Path) -> None:
 
 def test_a_public_server_does_not_start_with_unsafe_options(tmp_path: Path) -> None:
     (tmp_path / "c3dvis.toml").write_text(SETTINGS.format(member="dept.example"))
-    code = "from c3dvis.access.gate import gate; gate()"
-    (tmp_path / "start.py").write_text(code)
+    (tmp_path / "start.py").write_text("from c3dvis.access.gate import gate; gate()")
     assert run(tmp_path, "start").returncode == 0
-    refused = run(tmp_path, "start", STREAMLIT_CLIENT_SHOW_ERROR_DETAILS="full")
+    refused = run(tmp_path, "start", unsafe=True)
     assert refused.returncode != 0
     assert "client.showErrorDetails: expected none, received full" in refused.stderr
 

@@ -36,7 +36,15 @@ def calls(path: Path) -> set[str]:
     for node in ast.walk(ast.parse(path.read_text("utf-8"))):
         if isinstance(node, ast.Call) and isinstance(node.func, ast.Attribute) and node.func.attr in CHANGING:
             owner = ast.unparse(node.func.value)
-            if owner not in ("resources", "pins", "state", "comparison", "session", "st.session_state"):
+            if owner not in (
+                "resources",
+                "pins",
+                "state",
+                "comparison",
+                "session",
+                "st.session_state",
+                "followed_renders",
+            ):
                 found.add(f"{owner}.{node.func.attr}")
     return found
 

@@ -83,7 +83,9 @@ def test_messages_that_no_page_sends_do_nothing(public_server: PublicServer) -> 
     visitor.open()
     visitor.run(page="status")
     for name in ("clear_cache", "set_run_on_save", "load_git_info", "debug_shutdown_runtime"):
-        visitor.send(BackMsg(**{name: True}).SerializeToString())
+        message = BackMsg()
+        setattr(message, name, True)
+        visitor.send(message.SerializeToString())
     visitor.send(b"\xff\xff")
     assert "script_finished" in visitor.run(page="status"), "the session goes on"
     assert not any(each.session_status_changed.run_on_save for each in visitor.drawn)

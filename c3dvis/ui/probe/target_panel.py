@@ -69,7 +69,7 @@ def _draw_key(looking: Looking) -> None:
 
 
 def _draw_classes(state: ProbeState, found: ProbeResult | None) -> None:
-    st.markdown("### What the network takes it for")
+    st.markdown("## What the network takes it for")
     if found is None:
         st.caption("In a moment.")
         return
@@ -88,16 +88,16 @@ def _draw_classes(state: ProbeState, found: ProbeResult | None) -> None:
 def _draw_responses(state: ProbeState, looking: Looking) -> None:
     target, found = looking.target, looking.found
     if target is None or found is None:
-        st.markdown("### The filter")
+        st.markdown("## The filter")
         st.caption("In a moment.")
         return
     if target.layer not in found.means:
-        st.markdown("### The filter")
+        st.markdown("## The filter")
         draw_caption(f"{target.layer} needs a larger clip than this.")
         return
     scores = found.standardised[target.layer]
     own = picture_spec(state, target)
-    st.markdown(f"### {plain(target_title(own) if own else f'{target.layer} · filter {target.filter}')}")
+    st.markdown(f"## {plain(target_title(own) if own else f'{target.layer} · filter {target.filter}')}")
 
     def choose(number: int) -> None:
         state.filter = number

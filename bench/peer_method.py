@@ -23,7 +23,6 @@ import tensorflow as tf
 from cachetools import LRUCache, cached
 
 from c3dvis.maximize.energy.layer_response import layer_response
-from c3dvis.maximize.loop import TENSORFLOW
 from c3dvis.maximize.volume.parametrization import COLOUR_CORRELATION, Size
 from c3dvis.networks.compute.network import Network
 
@@ -136,6 +135,6 @@ def loss(
     moved = tf.einsum("jw,tiwc->tijc", columns, moved)
     domain = network.input_domain
     shape: Any = shown.shape
-    clips = domain.from_unit(moved[tf.newaxis], *domain.bounds(*shape[1:3]), TENSORFLOW)
+    clips = domain.from_unit(moved[tf.newaxis], *domain.bounds(*shape[1:3]), tf.reverse)
     response = layer_response(partial(network.forward, layer=layer), tf.cast(clips, precision), None, True, False)
     return -response.after[0, index]

@@ -98,10 +98,10 @@ def test_changing_the_engine_takes_its_numbers_and_keeps_what_was_chosen():
         ({"tv_space_weight": math.nan}, "tv_space_weight must be a finite number from 0 to 1000; received nan"),
         ({"lp_weight": math.inf}, "lp_weight"),
         ({"lp_weight": -1}, "lp_weight"),
-        ({"frames": 0}, "frames must be a whole number from 1 to 128; received 0"),
+        ({"frames": 0}, "frames must be a whole number from 1 to 512; received 0"),
         ({"frames": 2.5}, "frames"),
         ({"frames": True}, "frames"),
-        ({"frames": 128, "height": 512, "width": 512}, "too large"),
+        ({"height": 1025}, "height must be a whole number from 1 to 1024; received 1025"),
         ({"seed": -1}, "seed"),
         ({"filter": -1}, "filter"),
         ({"filter": "40"}, "filter"),
@@ -130,6 +130,22 @@ def test_equal_specs_have_equal_keys_and_any_difference_changes_it():
     assert RenderSpec(filter=((5, 2.0), (3, 1.0))).key("f") == RenderSpec(filter=((3, 1.0), (5, 2.0))).key("f")
     keys = {RenderSpec().key("f"), RenderSpec().key("g"), RenderSpec(seed=1).key("f"), RenderSpec(filter=41).key("f")}
     assert len(keys) == 4
+
+
+def test_the_size_of_an_added_network_is_open_until_it_is_known():
+    bare = RenderSpec(network="mine", layer="conv", width=24)
+    assert not bare.is_sized
+    assert RenderSpec.from_json(bare.to_json()) == bare
+    with pytest.raises(InvalidSpec, match="size of mine's clips is not known"):
+        bare.key("f")
+    sized = bare.sized((4, 16, 20))
+    assert sized.size == (4, 16, 24)
+    assert sized.sized((9, 9, 9)) is sized
+    assert RenderSpec.from_query(sized.to_query())[0] == sized  # a link and a command say the size
+    assert RenderSpec(network="c3d-sports1m").size == RenderSpec().size == (16, 112, 112)
+    moved = RenderSpec(height=64).replace(network="mine")
+    assert moved.size == (None, 64, None)
+    assert moved.replace(network=RenderSpec.network).size == (16, 64, 112)
 
 
 def test_a_broken_link_keeps_its_good_parts():

@@ -8,7 +8,6 @@ from typing import TYPE_CHECKING, Any
 from c3dvis.atlas.plan import AtlasPlan, make_plan
 from c3dvis.atlas.rendering import AtlasProgress, AtlasRenderer, FailedRender
 from c3dvis.atlas.site import Site
-from c3dvis.networks import registry
 from c3dvis.queue import RenderQueue
 from c3dvis.results import ResultStore
 from c3dvis.settings import cache_dir
@@ -89,6 +88,4 @@ def visualize_all_activations_3d(
         OutputFailed: the folder cannot be written.
     """
     name = network if isinstance(network, str) else network.name
-    frames, height, width = registry.describe(name).default_size
-    spec = RenderSpec(**{"network": name, "frames": frames, "height": height, "width": width, **fields})
-    return build(make_plan(spec, None, filters), Path(destination_path))
+    return build(make_plan(RenderSpec(**{"network": name, **fields}), None, filters), Path(destination_path))

@@ -73,7 +73,7 @@ def layer_page(
         info=plan.info,
         layer=layer,
         specs=plan.layers[layer],
-        shape=plan.info.output_shape(layer, *plan.base.size),
+        shape=plan.info.output_shape(layer, *plan.layers[layer][0].size),
         previous=previous and (f"../{folder_of(previous)}/index.html", previous),
         next=following and (f"../{folder_of(following)}/index.html", following),
         metrics=metrics,

@@ -40,7 +40,7 @@ def make_plan(base: RenderSpec, layers: Sequence[str] | None = None, filters: st
     """The plan of an atlas.
 
     Args:
-        base: network, size, seed, engine and weights of every render.
+        base: network, size, seed, engine and weights of every render; without a size each layer has its usual one.
         layers: names of layers; None is every convolution that the clip is large enough for.
         filters: `all`, or numbers and ranges as in `0-3,40`.
 
@@ -50,21 +50,23 @@ def make_plan(base: RenderSpec, layers: Sequence[str] | None = None, filters: st
     """
     info = registry.describe(base.network)
     base = base.replace(objective="filter", position=None)
+    usual = base.sized(info.default_size)
     if layers is None:
-        rows = info.table(*base.size)
+        rows = info.table(*usual.size)
         layers = [row.name for row in rows if row.kind == "conv" and row.targetable and min(row.output_shape) > 0]
     for layer in layers:
         info.architecture.check_layer(layer)  # raises UnknownLayer
     planned: dict[str, tuple[RenderSpec, ...]] = {}
     for layer in sorted(set(layers), key=info.layers.index):
-        count = info.output_shape(layer, *base.size)[3]
-        specs = tuple(base.replace(layer=layer, filter=number) for number in parse_filters(filters, count))
+        first = info.sized(base.replace(layer=layer, filter=0))
+        count = info.output_shape(layer, *first.size)[3]
+        specs = tuple(first.replace(filter=number) for number in parse_filters(filters, count))
         for spec in specs:
             info.check(spec)
         planned[layer] = specs
     if not planned:
         raise InvalidSpec(f"The atlas of {info.name} would be empty: expected at least one layer, received none.")
-    return AtlasPlan(base, planned)
+    return AtlasPlan(usual, planned)
 
 
 def parse_filters(text: str, count: int) -> list[int]:

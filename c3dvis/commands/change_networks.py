@@ -8,6 +8,7 @@ from pathlib import Path
 from c3dvis.commands.console import Console
 from c3dvis.errors import InvalidSpec
 from c3dvis.networks import c3d_options, registry
+from c3dvis.networks.graph.input_domain import SIDE_BY_SIDE
 from c3dvis.networks.importers import add_network
 from c3dvis.networks.weights import class_labels, installed_weights
 
@@ -18,8 +19,10 @@ def add(arguments: argparse.Namespace, console: Console) -> int:
     """Adds a network of the user."""
     low, high = (_numbers(text) for text in arguments.range)
     size = None if arguments.size is None else _three(arguments.size, "A size is frames,height,width")
-    shown = _three(arguments.show_channels, "The channels to show are three, for red, green and blue")
-    described = (low, high), arguments.order, size, arguments.title, arguments.licence, arguments.labels
+    described = (
+        (low, high), arguments.order, size, arguments.title, arguments.licence, arguments.labels,
+        _shown(arguments.show_channels),
+    )  # fmt: skip
     if arguments.code:
         file, _, function = arguments.code.rpartition(":")
         if not file or not function.isidentifier():
@@ -27,13 +30,11 @@ def add(arguments: argparse.Namespace, console: Console) -> int:
         info = add_network.add_code(arguments.name, Path(file), function, arguments.weights, *described)
         ran = f"This ran {file}. Each worker that renders this network runs the copy of it that was made now."
     else:
-        info = add_network.add(arguments.name, arguments.architecture, arguments.weights, *described, shown,
+        info = add_network.add(arguments.name, arguments.architecture, arguments.weights, *described,
                                arguments.other_inputs)  # fmt: skip
         ran = ""
     proof, remarks = installed_weights.proof(info), installed_weights.remarks(info)
     channels = info.architecture.channels
-    usual = {1: "shown in grey", 2: "shown red and green", 3: "shown in colour"}
-    how = usual.get(channels) or f"{', '.join(map(str, shown))} shown, the others follow their mean"
     counted = f"{channels} channels" if channels > 1 else "one channel"
     console.result(
         {
@@ -42,8 +43,8 @@ def add(arguments: argparse.Namespace, console: Console) -> int:
             "fingerprint": installed_weights.fingerprint(info), "proof": asdict(proof),
             "left_out": remarks.left_out, "held": remarks.held,
         },
-        f"{info.name} is added: {len(info.layers)} layers that can be targeted, {counted} ({how}), clips of "
-        f"{'×'.join(map(str, info.default_size))}.",
+        f"{info.name} is added: {len(info.layers)} layers that can be targeted, {counted} ({info.domain.shown_as}), "
+        f"clips of {'×'.join(map(str, info.default_size))}.",
         str(proof),
         *filter(None, [remarks.left_out, remarks.held, ran]),
         f"`c3dvis layers {info.name}` lists them.",
@@ -85,6 +86,18 @@ def configure(arguments: argparse.Namespace, console: Console) -> int:
     return 0
 
 
+def _shown(text: str) -> tuple[int, ...]:
+    """The channels of `--show-channels`."""
+    if text == "all":
+        return SIDE_BY_SIDE
+    if not re.fullmatch(r"\d{1,6}(,\d{1,6}){0,2}", text):
+        raise InvalidSpec(
+            "The channels to show are all (side by side), three for red, green and blue (0,1,2), or one in grey (3); "
+            f"received {text[:60]!r}."
+        )
+    return tuple(map(int, text.split(",")))
+
+
 def _three(text: str, expected: str) -> tuple[int, int, int]:
     numbers = _numbers(text)
     if len(numbers) != 3 or not all(number.is_integer() for number in numbers):
@@ -122,9 +135,9 @@ def add_arguments(adding: argparse.ArgumentParser, setting: argparse.ArgumentPar
     )  # fmt: skip
     adding.add_argument("--order", choices=("RGB", "BGR"), default="RGB", help="order of three channels (default: RGB)")
     adding.add_argument(
-        "--show-channels", metavar="R,G,B", default="0,1,2",
-        help="which of more than three channels are shown red, green and blue (default: 0,1,2); the others follow "
-        "their mean",
+        "--show-channels", metavar="CHANNELS", default="all",
+        help="which of more than three channels a picture shows: all, side by side (default); three as red, green and "
+        "blue: 0,1,2; or one in grey: 3. All are searched",
     )  # fmt: skip
     adding.add_argument(
         "--other-inputs", choices=("middle", "zeros"), default="middle",

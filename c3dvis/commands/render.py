@@ -45,8 +45,11 @@ class WrongArguments(C3dvisError):
 
 def run(arguments: argparse.Namespace, console: Console) -> int:
     """Renders the spec of the flags, unless its result is stored, and writes the result to every `-o`."""
-    spec, start_clip = _with_start_clip(spec_of(arguments), arguments)
-    registry.describe(spec.network).check(spec)
+    spec, start_clip = _with_start_clip(registry.sized(spec_of(arguments)), arguments)
+    info = registry.describe(spec.network)
+    info.check(spec)
+    if arguments.texture_motion:
+        info.check_texture_motion()
     fps = fps_of(arguments.fps)
     outputs: list[Path] = arguments.output
     figures: list[Path] = arguments.figure
@@ -108,9 +111,6 @@ def spec_of(arguments: argparse.Namespace) -> RenderSpec:
         InvalidSpec: a value cannot be used, or the recipe cannot be read.
     """
     spec = RenderSpec()
-    if arguments.field_network is not None:  # clips of the size that the network was added with
-        frames, height, width = registry.describe(arguments.field_network).default_size
-        spec = spec.replace(frames=frames, height=height, width=width)
     if arguments.recipe is not None:
         spec = RenderSpec.from_json(_read_recipe(arguments.recipe))
     if arguments.preset:

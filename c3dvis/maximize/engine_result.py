@@ -11,7 +11,7 @@ class EngineResult:
     """The clip that an engine found.
 
     Attributes:
-        clip: (T, H, W, 3) uint8 RGB, as shown.
+        clip: (T, H, W, planes) uint8: RGB, or a value for each of more than three channels.
         history: a dict of step, seconds, objective and shown_activation for each report along the way.
         precision: of the network's arithmetic, `float32` or `bfloat16`.
     """

@@ -320,7 +320,7 @@ class _BatchSearch:
                 item.climb_steps, item.steps = optimization.steps, self._step + settle
 
     def _report(self, optimization: Optimization, index: int, measured: bool) -> np.ndarray:
-        """Append to an item's history, call its `on_progress`, and return its clip as it would be shown now."""
+        """Append to an item's history, call its `on_progress`, and return its clip as it is now."""
         item = self._items[index]
         clip = self._clip(optimization, index)
         seconds = time.perf_counter() - self._began
@@ -330,7 +330,8 @@ class _BatchSearch:
         if step:
             row = {"step": step, "seconds": seconds, "objective": objective, "shown_activation": shown}
             item.history.append(row)
-        self._call(item, Progress(step, item.steps, seconds, objective, shown, clip))
+        picture = self._network.input_domain.picture(clip)
+        self._call(item, Progress(step, item.steps, seconds, objective, shown, picture))
         return clip
 
     def _call(self, item: BatchItem, progress: Progress) -> None:
@@ -348,7 +349,7 @@ class _BatchSearch:
     def _whole(self, clip: np.ndarray) -> np.ndarray:
         """A clip at full size: a small canvas is repeated, a neuron's window lies in grey."""
         if self._window:
-            whole = np.full((*self._size, 3), 128, np.uint8)
+            whole = np.full((*self._size, clip.shape[-1]), 128, np.uint8)
             box = zip(self._window.start, self._window.size, strict=True)
             whole[tuple(slice(start, start + length) for start, length in box)] = clip
             return whole

@@ -24,13 +24,11 @@ from c3dvis.maximize.energy.layer_response import layer_response
 from c3dvis.maximize.optimizers import Optimizer, Slots
 from c3dvis.maximize.volume.parametrization import Parametrization
 from c3dvis.networks.compute.forward import Response
-from c3dvis.networks.graph.input_domain import ArrayModule, InputDomain
+from c3dvis.networks.graph.input_domain import InputDomain
 
 Forward = Callable[[tf.Tensor], Response]
 
 IDENTITY_VIEW = np.zeros((1, 6), np.float32)
-TENSORFLOW = ArrayModule(tf.concat, tf.reverse)
-"""TensorFlow's functions, with which an input domain converts tensors."""
 
 
 class CompiledSteps:
@@ -138,14 +136,14 @@ class CompiledSteps:
         return tape.gradient(value, parameters), objective, value
 
     def _network_input(self, volumes: tf.Tensor) -> tf.Tensor:
-        """Network input (count, T, H, W, channels) of volumes (count, T, H, W, 3) in [0, 1]."""
-        return tf.cast(self.domain.from_unit(volumes, *self._bounds, TENSORFLOW), self._precision)
+        """Network input (count, T, H, W, channels) of volumes (count, T, H, W, planes) in [0, 1]."""
+        return tf.cast(self.domain.from_unit(volumes, *self._bounds, tf.reverse), self._precision)
 
 
 def sample(
     parametrization: Parametrization, domain: InputDomain, parameters: tf.Tensor, view: Sequence[tf.Tensor]
 ) -> tf.Tensor:
-    """Volumes (count, T, H, W, 3) through a prepared view; grey where the network has one input channel."""
+    """Volumes (count, T, H, W, planes) through a prepared view; grey where the network has one input channel."""
     volumes = parametrization.sample(parameters, view)
     if domain.channels != 1:
         return volumes
@@ -153,7 +151,7 @@ def sample(
 
 
 def shown_clip(parametrization: Parametrization, domain: InputDomain, parameters: tf.Tensor | np.ndarray) -> np.ndarray:
-    """The volume of parameters (1, *shape) as it would be shown, (T, H, W, 3) uint8.
+    """The volume of parameters (1, *shape) as it would be shown, (T, H, W, planes) uint8.
 
     Computed eagerly: compiling would take longer, and NumPy's threads would compete with TensorFlow's.
     """

@@ -32,12 +32,12 @@ def parametrization_of(
 
 
 def _volume(network: Network, spec: RenderSpec, canvas: Size) -> FourierVolume | PixelVolume:
-    grey = network.input_domain.channels == 1
+    channels = network.input_domain.channels
     match spec.parametrization:
         case "fourier":
-            return FourierVolume(canvas, longest_wave(spec, network.info), spec.contrast, grey)
+            return FourierVolume(canvas, longest_wave(spec, network.info), spec.contrast, channels)
         case "natural":
-            return NaturalVolume(canvas, spec.contrast, grey)
+            return NaturalVolume(canvas, spec.contrast, channels)
     return PixelVolume(canvas, network.input_domain)
 
 
@@ -113,5 +113,5 @@ class Optimization:
         self.steps += len(rates)
 
     def clip(self, index: int) -> np.ndarray:
-        """One volume as it would be shown now, (T, H, W, 3) uint8."""
+        """One volume as it is now, (T, H, W, planes) uint8."""
         return shown_clip(self.parametrization, self._compiled.domain, self.parameters[index : index + 1])

@@ -1,6 +1,6 @@
 """Clips against which a picture is judged: its phase-scrambled twins, and itself at another contrast.
 
-All clips are (T, H, W, 3) uint8.
+All clips are (T, H, W, planes) uint8.
 """
 
 import threading
@@ -28,7 +28,7 @@ def phase_twins(clip: np.ndarray, seeds: Sequence[int] = TWIN_SEEDS) -> Iterator
     and shifted so that each channel, rounded and clipped, has the mean and the standard deviation of the clip's.
 
     Args:
-        clip: (T, H, W, 3) uint8.
+        clip: (T, H, W, planes) uint8.
         seeds: one twin for each.
 
     Source: Galerne, Gousseau, Morel: Random Phase Textures, IEEE Transactions on Image Processing 2011.

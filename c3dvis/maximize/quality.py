@@ -1,7 +1,7 @@
 """The measures beside a picture: how the network responds to a clip, and how steady and repetitive the picture is.
 
-Pages and benchmarks take their measures from this module. All are computed on the uint8 clip as shown, converted back
-to network input.
+Pages and benchmarks take their measures from this module. All are computed on the uint8 clip as shown (of more than
+three channels: on the values of all of them), converted back to network input.
 """
 
 import math
@@ -26,6 +26,7 @@ _SCALES = (0.92, 1.08)
 _BLUR = 0.7  # pixels
 _ALIGNMENT = 3  # pixels
 _BATCH = 4  # clips
+_STILLS = 64  # frames that are held still, evenly spread over a longer clip
 _MOST_VALUES = 16 * 2**20  # of one operation's output for a batch; a larger batch saves few percent of time
 _SILENT = 1e-5  # a smaller standard deviation of a filter's response over the noise clips is rounding
 
@@ -53,7 +54,7 @@ class Quality:
         self._latest: tuple[np.ndarray, np.ndarray] | None = None
 
     def shown_activation(self, clip: np.ndarray) -> float:
-        """The target's mean response, after its activation function, to a clip (T, H, W, 3) uint8."""
+        """The target's mean response, after its activation function, to a clip (T, H, W, planes) uint8."""
         return float(self._target(self._response(clip))[0])
 
     def shown_activations(self, clips: list[np.ndarray]) -> np.ndarray:
@@ -64,7 +65,7 @@ class Quality:
         """All measures of a clip; docs/method.md defines each.
 
         Args:
-            clip: (T, H, W, 3) uint8.
+            clip: (T, H, W, planes) uint8.
             canvas: (frames, height, width) of the small canvas that the optimisation began on, if any.
         """
         response = self._response(clip)
@@ -95,7 +96,8 @@ class Quality:
     )  # fmt: skip
     def noise_responses(self) -> np.ndarray:
         """Mean response of every filter to 8 clips of uniform noise, (8, filters) float32; cached per layer."""
-        clips = [np.random.RandomState(s).randint(0, 256, (*self._size, 3), np.uint8) for s in NOISE_SEEDS]
+        shape = (*self._size, self._network.input_domain.planes)
+        clips = [np.random.RandomState(s).randint(0, 256, shape, np.uint8) for s in NOISE_SEEDS]
         return self._responses(clips, "float32")
 
     def noise_scale(self) -> np.ndarray:
@@ -145,8 +147,9 @@ class Quality:
         Robustness is against disturbances of the clip, the twin gain against its phase-scrambled twins, motion against
         its best frame held still. The first two need a clip with a response.
         """
-        stills = [np.repeat(frame[np.newaxis], len(clip), axis=0) for frame in clip]
         disturbed, twins = (self._disturbed(clip), list(phase_twins(clip))) if shown > 0 else ([], [])
+        chosen = clip if len(clip) <= _STILLS else clip[np.linspace(0, len(clip) - 1, _STILLS).round().astype(int)]
+        stills = (np.broadcast_to(frame, clip.shape) for frame in chosen)
         found = self._target(self._responses([clip, *disturbed, *twins, *stills], self._precision))
         value, of_disturbed, of_twins, of_stills = np.split(found, np.cumsum([1, len(disturbed), len(twins)]))
         response, best = float(value[0]), float(of_stills.max())
@@ -159,12 +162,11 @@ class Quality:
         }
 
     def _disturbed(self, clip: np.ndarray) -> list[np.ndarray]:
-        indices, palette = quantize(clip)
         return [
             *(shifted(clip, shift) for shift in _SHIFTS),
             *(rescaled(clip, factor) for factor in _SCALES),
             _bytes(ndimage.gaussian_filter(clip.astype(np.float32), (0, _BLUR, _BLUR, 0), mode="nearest")),
-            palette[indices],
+            *([_as_gif(clip)] if clip.shape[-1] == 3 else []),  # a GIF has no more channels
         ]
 
     def _dead(self, clip: np.ndarray, shown: float) -> bool:
@@ -226,11 +228,18 @@ def _resampling(size: int, factor: float) -> np.ndarray:
     """(size, size) float32 matrix of linear interpolation at coordinates scaled about the centre."""
     centre = (size - 1) / 2
     coordinates = np.clip((np.arange(size) - centre) / factor + centre, 0, size - 1)
+    if size == 1:
+        return np.ones((1, 1), np.float32)
     low = np.minimum(coordinates.astype(int), size - 2)
     matrix = np.zeros((size, size), np.float32)
     matrix[np.arange(size), low] = 1 - (coordinates - low)
     matrix[np.arange(size), low + 1] += coordinates - low
     return matrix
+
+
+def _as_gif(clip: np.ndarray) -> np.ndarray:
+    indices, palette = quantize(clip)
+    return palette[indices]
 
 
 def _bytes(clip: np.ndarray) -> np.ndarray:

@@ -16,12 +16,13 @@ import c3dvis
 from c3dvis.errors import C3dvisError, Cancelled, InvalidSpec, RenderFailed
 from c3dvis.maximize import fast_engine
 from c3dvis.maximize.engine_result import EngineResult
+from c3dvis.maximize.memory import check_memory
 from c3dvis.maximize.progress import OnProgress
 from c3dvis.maximize.quality import Quality
 from c3dvis.maximize.schedule import Schedule
 from c3dvis.networks.compute.device import describe_device, deterministic
 from c3dvis.networks.compute.network import Network, load_network
-from c3dvis.networks.registry import describe
+from c3dvis.networks.registry import describe, sized
 from c3dvis.results import RenderResult
 from c3dvis.spec import ALGORITHM_VERSION, RenderSpec
 from c3dvis.spec.clip_digest import clip_digest
@@ -42,7 +43,7 @@ def render(
         spec: what to render.
         on_progress: called with a `Progress` at the start and every few steps. It may raise `Cancelled`.
         network: whose filter it is, of `c3dvis.from_keras` for example; by default the spec's, read from its weights
-            file. A spec of the default clip size takes the size of a network from `from_keras`.
+            file. A spec without a size takes the network's own.
         start_clip: (T, H, W, 3) uint8 of the spec's size: the search changes this clip, as far as the spec's
             `start_strength` allows. The result's spec names it by its content hash.
 
@@ -50,14 +51,14 @@ def render(
         The clip, its measures and its history.
 
     Raises:
-        UnknownNetwork, UnknownLayer, InvalidSpec: the network does not have what the spec asks for.
+        UnknownNetwork, UnknownLayer, InvalidSpec: the network does not have what the spec asks for, or this machine
+            does not have the memory.
         WeightsMissing, WeightsDamaged: the network's weights cannot be read.
         RenderFailed: a value overflowed.
         Cancelled: raised by `on_progress`.
     """
     began = time.perf_counter()
-    if network:
-        spec = network.prepared(spec)
+    spec = network.prepared(spec) if network else sized(spec)
     if start_clip is not None:
         spec = spec.replace(start_clip=clip_digest(start_clip))
     _check_start(spec, start_clip)
@@ -102,6 +103,7 @@ def render_batch(specs: Sequence[RenderSpec], on_progress: Sequence[OnProgress])
         UnknownNetwork, UnknownLayer, InvalidSpec, WeightsMissing, WeightsDamaged: as `render` does.
     """
     began = time.perf_counter()
+    specs = [sized(spec) for spec in specs]
     (network, _), *_ = prepared = [_prepare(spec) for spec in specs]
     items = [
         fast_engine.BatchItem(spec, quality, listener)
@@ -134,7 +136,10 @@ def _check_start(spec: RenderSpec, start_clip: np.ndarray | None) -> None:
 
 
 def _prepare(spec: RenderSpec, network: Network | None = None) -> tuple[Network, Quality]:
-    (network.info if network else describe(spec.network)).check(spec)
+    info = network.info if network else describe(spec.network)
+    info.check(spec)
+    if describe_device()["kind"] == "CPU":  # on a GPU TensorFlow says when its memory runs out
+        check_memory(spec, info)
     network = network or load_network(spec.network)
     return network, Quality(network, spec, network.precision(spec.precision))
 
@@ -146,9 +151,11 @@ def _result(
     began = time.perf_counter()
     metrics = quality.measure(found.clip, Schedule.of(spec, network.info).canvas if spec.engine == "fast" else None)
     seconds = searched + time.perf_counter() - began
+    domain = network.input_domain
     return RenderResult(
         spec=spec,
-        clip=found.clip,
+        clip=domain.picture(found.clip),
+        channels=found.clip if domain.channels > 3 else None,
         metrics=metrics,
         history=found.history,
         fingerprint=network.fingerprint,

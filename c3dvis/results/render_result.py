@@ -23,8 +23,8 @@ class RenderResult:
 
     Arguments:
         spec: of the render.
-        clip: (T, H, W, 3) uint8 RGB, exactly what is shown and downloaded, of the size in `spec`. It is copied; the
-            copy is read-only.
+        clip: (T, H, W, 3) uint8 RGB, exactly what is shown and downloaded, of the size in `spec`; larger where the
+            channels of a network of more than three are shown side by side. It is copied; the copy is read-only.
         metrics: the measures by name; None means "not defined", and a number that is not finite becomes None.
         history: one row per measured step: `step` (int), `seconds` since the start of the render,
             `objective` (float or None), `shown_activation` (float or None: not measured at that step).
@@ -32,6 +32,8 @@ class RenderResult:
         algorithm: version of the algorithm that rendered the clip.
         provenance: of the render: device, seconds, versions, `created` in ISO 8601, UTC.
         texture_motion: the clip taken apart into one still texture and its motion; None until `take_apart` did so.
+        channels: (T, H, W, channels) uint8, what was found, of a network of more than three channels, some of which the
+            clip may not show; else None. The measures are of these. Copied too.
 
     Raises:
         ValueError: the clip, its texture and motion, or a row of the history has another shape or type.
@@ -45,22 +47,32 @@ class RenderResult:
     algorithm: int
     provenance: dict[str, str | float | int]
     texture_motion: TextureMotion | None = None
+    channels: np.ndarray | None = None
 
     def __post_init__(self) -> None:
-        expected = (*self.spec.size, 3)
-        if self.clip.shape != expected or self.clip.dtype != np.uint8:
+        channels = self.channels
+        count = None if channels is None else channels.shape[-1]
+        if not result_file.fits(self.clip.shape, self.spec.size, count) or self.clip.dtype != np.uint8:
             raise ValueError(
-                f"The clip does not fit its spec. Expected shape {expected} and dtype uint8. "
+                f"The clip does not fit its spec. Expected shape {(*self.spec.size, 3)} and dtype uint8. "
                 f"Received: shape {self.clip.shape} and dtype {self.clip.dtype}."
+            )
+        if channels is not None and (
+            channels.shape[:-1] != self.spec.size or channels.shape[-1] < 4 or channels.dtype != np.uint8
+        ):
+            raise ValueError(
+                f"The channels do not fit their spec. Expected shape {self.spec.size} × 4 or more and dtype uint8. "
+                f"Received: shape {channels.shape} and dtype {channels.dtype}."
             )
         if self.texture_motion and (shape := self.texture_motion.displacement.shape) != (*self.spec.size, 2):
             raise ValueError(
                 f"The displacements do not fit their spec. Expected shape {(*self.spec.size, 2)}. "
                 f"Received: shape {shape}."
             )
-        clip = np.array(self.clip, order="C")
-        clip.setflags(write=False)
-        object.__setattr__(self, "clip", clip)
+        for name in ("clip", "channels") if self.channels is not None else ("clip",):
+            copy = np.array(getattr(self, name), order="C")
+            copy.setflags(write=False)
+            object.__setattr__(self, name, copy)
         object.__setattr__(self, "metrics", {name: _plain(value) for name, value in self.metrics.items()})
         object.__setattr__(self, "history", [_row(row) for row in self.history])
         object.__setattr__(self, "provenance", {name: _plain(value) for name, value in self.provenance.items()})
@@ -90,7 +102,7 @@ class RenderResult:
         parts = (found.texture, found.displacement) if (found := self.texture_motion) else None
         return result_file.pack(
             result_file.Contents(
-                self.clip, self.spec.to_json(), history, self.metrics, self.provenance, identity, parts
+                self.clip, self.spec.to_json(), history, self.metrics, self.provenance, identity, parts, self.channels
             )
         )
 
@@ -112,6 +124,7 @@ class RenderResult:
                 algorithm=int(contents.identity["algorithm"]),
                 provenance=contents.provenance,
                 texture_motion=TextureMotion(*contents.texture_motion) if contents.texture_motion else None,
+                channels=contents.channels,
             )
         except (C3dvisError, ArithmeticError, LookupError, TypeError, ValueError) as error:
             raise ResultDamaged(f"The stored result does not fit together: {error}") from error

@@ -12,6 +12,8 @@ Layout:
     /texture_motion    only if the clip was taken apart, in files of format version 2:
         texture        (H + 2 margin, W + 2 margin, 3) uint8 RGB, gzip
         displacement   (T, H, W, 2) float16 in pixels, down and right, gzip
+    /channels          only of a network of more than three channels, in files of format version 3:
+                       (T, H, W, channels) uint8, gzip; the clip is what is shown of it, and may be larger
 
 The seal is checked before the HDF5 library reads the file, since that library is not safe on damaged files. The seal
 does not show who made a file, and a malicious file can have a valid seal. So files with external links, unknown HDF5
@@ -29,11 +31,11 @@ from c3dvis.errors import InvalidSpec, ResultDamaged
 from c3dvis.spec import RenderSpec
 
 FORMAT = "c3dvis render result"
-FORMAT_VERSION, TEXTURE_MOTION_VERSION = 1, 2
-"""Of files without and with texture and motion. Releases that know only version 1 can read the files without."""
+FORMAT_VERSION, TEXTURE_MOTION_VERSION, CHANNELS_VERSION = 1, 2, 3
+"""Of files with a clip alone, with texture and motion, and with channels. An older release can read those it knows."""
 
 HISTORY_COLUMNS = ("step", "seconds", "objective", "shown_activation")
-MAX_BYTES = 64 * 2**20
+MAX_BYTES = 256 * 2**20
 
 _USER_BLOCK = 512
 _TITLE = b"c3dvis render result: an HDF5 file. Open it with h5py, h5dump or HDFView.\n"
@@ -42,6 +44,9 @@ _HISTORY = np.dtype(list(zip(HISTORY_COLUMNS, ("<i8", "<f8", "<f8", "<f8"), stri
 _MAX_HISTORY = 1_000_000
 _MEMBERS = ("clip", "spec", "history", "metrics", "provenance")
 _TEXTURE_MOTION, _PARTS = "texture_motion", ("texture", "displacement")
+_CHANNELS = "channels"
+_EXTRA = {FORMAT_VERSION: (), TEXTURE_MOTION_VERSION: (_TEXTURE_MOTION,), CHANNELS_VERSION: (_CHANNELS,)}
+"""Members of a file of each version, beside `_MEMBERS`."""
 _GROUPS = ("metrics", "provenance", _TEXTURE_MOTION)
 _FILTERS = {h5py.h5z.FILTER_DEFLATE, h5py.h5z.FILTER_SHUFFLE}
 _README = (
@@ -57,6 +62,9 @@ _TEXTURE_MOTION_README = (
 )
 
 
+_CHANNELS_README = " channels: a value for each channel of the network, of which clip is the picture."
+
+
 class Contents(NamedTuple):
     """The contents of a file. `unpack` checks their types and shapes, not their meaning."""
 
@@ -67,6 +75,18 @@ class Contents(NamedTuple):
     provenance: dict[str, Any]
     identity: dict[str, Any]
     texture_motion: tuple[np.ndarray, np.ndarray] | None = None
+    channels: np.ndarray | None = None
+
+
+def fits(shape: tuple[int, ...], size: tuple[int, int, int], channels: int | None) -> bool:
+    """Whether a clip's shape is that of a size; of more than three channels, these may be in rows side by side."""
+    if channels is None:
+        return shape == (*size, 3)
+    if len(shape) != 4 or shape[0] != size[0] or shape[3] != 3:
+        return False
+    (rows, more_rows), (columns, more_columns) = (divmod(shape[axis], size[axis]) for axis in (1, 2))
+    is_whole = not more_rows and not more_columns
+    return is_whole and ((rows, columns) == (1, 1) or channels <= rows * columns <= 2 * channels)
 
 
 def pack(contents: Contents) -> bytes:
@@ -75,8 +95,12 @@ def pack(contents: Contents) -> bytes:
     file = io.BytesIO()
     with h5py.File(file, "w", userblock_size=_USER_BLOCK) as h5:
         parts = contents.texture_motion
-        version = TEXTURE_MOTION_VERSION if parts else FORMAT_VERSION
-        readme = _README + (_TEXTURE_MOTION_README if parts else "")
+        version, more = FORMAT_VERSION, ""
+        if parts:
+            version, more = TEXTURE_MOTION_VERSION, _TEXTURE_MOTION_README
+        if contents.channels is not None:
+            version, more = CHANNELS_VERSION, _CHANNELS_README
+        readme = _README + more
         h5.attrs.update({"format": FORMAT, "format_version": version, "readme": readme, **contents.identity})
         frames = h5.create_dataset("clip", data=clip, chunks=(1, *clip.shape[1:]), compression="gzip", shuffle=True)
         frames.attrs["axes"] = "frame, row, column, RGB"
@@ -92,6 +116,8 @@ def pack(contents: Contents) -> bytes:
             group = h5.create_group(_TEXTURE_MOTION)
             for name, values in zip(_PARTS, parts, strict=True):
                 group.create_dataset(name, data=values, compression="gzip", shuffle=True)
+        if contents.channels is not None:
+            h5.create_dataset(_CHANNELS, data=contents.channels, compression="gzip", shuffle=True)
     body = file.getvalue()[_USER_BLOCK:]
     return _user_block(body) + body
 
@@ -139,16 +165,23 @@ def check_seal(data: bytes) -> None:
 
 
 def _read(h5: h5py.File) -> Contents:
-    version = h5.attrs["format_version"]
-    if h5.attrs["format"] != FORMAT or version not in (FORMAT_VERSION, TEXTURE_MOTION_VERSION):
+    version: Any = h5.attrs["format_version"]
+    if h5.attrs["format"] != FORMAT or version not in _EXTRA:
         raise ResultDamaged(
             f"The stored result has a format that this version of c3dvis does not read: expected {FORMAT!r} "
-            f"version {FORMAT_VERSION} or {TEXTURE_MOTION_VERSION}. Received: {h5.attrs['format']!r} version {version}."
+            f"version {', '.join(map(str, _EXTRA))}. Received: {h5.attrs['format']!r} version {version}."
         )
-    _check_members(h5, (*_MEMBERS, _TEXTURE_MOTION) if version == TEXTURE_MOTION_VERSION else _MEMBERS)
+    _check_members(h5, (*_MEMBERS, *_EXTRA[version]))
     spec_json = _text(h5["spec"])
     spec = RenderSpec.from_json(spec_json)
-    clip = _dataset(h5, "clip", (*spec.size, 3), np.dtype(np.uint8))
+    channels, clip_shape = None, (*spec.size, 3)
+    if _CHANNELS in h5:
+        count = h5[_CHANNELS].shape[-1]  # pyright: ignore[reportAttributeAccessIssue]
+        channels = _dataset(h5, _CHANNELS, (*spec.size, count), np.dtype(np.uint8))
+        clip_shape = h5["clip"].shape  # pyright: ignore[reportAttributeAccessIssue]
+        if not fits(clip_shape, spec.size, count):
+            raise ResultDamaged(f"The stored clip {clip_shape} does not fit its channels {channels.shape}.")
+    clip = _dataset(h5, "clip", clip_shape, np.dtype(np.uint8))
     if hashlib.sha256(clip.tobytes()).hexdigest() != h5["clip"].attrs["sha256"]:
         raise ResultDamaged("The stored clip does not match the checksum that was stored with it.")
     length = len(h5["history"])  # pyright: ignore[reportArgumentType]
@@ -164,6 +197,7 @@ def _read(h5: h5py.File) -> Contents:
         provenance=_attributes(h5["provenance"]),
         identity=identity,
         texture_motion=_read_texture_motion(h5[_TEXTURE_MOTION], spec.size) if _TEXTURE_MOTION in h5 else None,
+        channels=channels,
     )
 
 

@@ -73,7 +73,8 @@ def result_key(spec: RenderSpec) -> str:
         UnknownNetwork: no network has that name.
         WeightsMissing: the key depends on a weights file that is not on this machine.
     """
-    return spec.key(installed_weights.fingerprint(describe(spec.network)))
+    info = describe(spec.network)
+    return info.sized(spec).key(installed_weights.fingerprint(info))
 
 
 class ResultStore:

@@ -2,6 +2,9 @@
 
 from typing import Any
 
+NETWORK_SIZES: dict[str, tuple[int, int, int]] = {"i3d-kinetics400": (16, 112, 112), "c3d-sports1m": (16, 112, 112)}
+"""Frames, height and width of the clips of the networks that come with the program."""
+
 ENGINE_DEFAULTS: dict[str, dict[str, Any]] = {
     "fast": {
         "iterations": 144,

@@ -11,7 +11,7 @@ from dataclasses import dataclass, fields, replace
 from typing import Any
 
 from c3dvis.errors import InvalidSpec
-from c3dvis.spec.defaults_and_presets import ENGINE_DEFAULTS
+from c3dvis.spec.defaults_and_presets import ENGINE_DEFAULTS, NETWORK_SIZES
 from c3dvis.spec.field_titles import TARGETS
 from c3dvis.spec.fields import FIELDS
 from c3dvis.spec.values import checked, field_text, invalid, parse_field, shortened
@@ -19,12 +19,13 @@ from c3dvis.spec.values import checked, field_text, invalid, parse_field, shorte
 ALGORITHM_VERSION = 7
 """Part of every cache key. Raise it whenever the same spec gives other bytes than before."""
 
-MAX_VOXELS = 64 * 256 * 256
+SIZES = ("frames", "height", "width")
 
 START_STRENGTH = 0.5
 """Default of `start_strength`."""
 
 _BY_ENGINE: Any = None  # stands for "this engine's own default" until __post_init__ fills it in
+_BY_NETWORK: Any = None  # stands for "the network's own" until __post_init__ or `sized` fills it in
 
 
 @dataclass(frozen=True)
@@ -41,7 +42,8 @@ class RenderSpec:
         objective: `filter` (mean over all positions), `neuron` (one position), `class` (a class score before
             softmax, mean over positions), `layer` (mean square of the whole layer: DeepDream).
         position: (t, h, w) in the layer's output, for `neuron`; None is the centre.
-        frames, height, width: size of the clip in frames and pixels.
+        frames, height, width: size of the clip in frames and pixels. Left out, it is the network's own; that of a
+            network that was added is known once `registry.sized` has looked it up, which every render does.
         engine: `fast` (ours) or `keras-vis` (the original library).
         iterations: optimiser steps; 0 shows the start.
         seed: of every random choice.
@@ -75,9 +77,9 @@ class RenderSpec:
     filter: int | tuple[tuple[int, float], ...] = 40
     objective: str = "filter"
     position: tuple[int, int, int] | None = None
-    frames: int = 16
-    height: int = 112
-    width: int = 112
+    frames: int = _BY_NETWORK
+    height: int = _BY_NETWORK
+    width: int = _BY_NETWORK
     engine: str = "fast"
     iterations: int = _BY_ENGINE
     seed: int = 0
@@ -102,23 +104,19 @@ class RenderSpec:
     def __post_init__(self) -> None:
         if self.engine not in ENGINE_DEFAULTS:
             raise invalid("engine", f"one of {', '.join(ENGINE_DEFAULTS)}", self.engine)
-        defaults = ENGINE_DEFAULTS[self.engine]
+        sizes = zip(SIZES, NETWORK_SIZES.get(str(self.network), ()), strict=False)
+        defaults = {**ENGINE_DEFAULTS[self.engine], **dict(sizes)}
         for name in (f.name for f in fields(self)):
             value = getattr(self, name)
             if value is None and name in defaults:
                 value = defaults[name]
-            object.__setattr__(self, name, checked(name, value))
+            if value is not None or name not in SIZES:
+                object.__setattr__(self, name, checked(name, value))
         if not self.start_clip:  # two specs of one render must be equal
             object.__setattr__(self, "start_strength", START_STRENGTH)
         self._check_together()
 
     def _check_together(self) -> None:
-        voxels = self.frames * self.height * self.width
-        if voxels > MAX_VOXELS:
-            raise InvalidSpec(
-                f"The clip is too large: frames × height × width may be at most {MAX_VOXELS:,}, received "
-                f"{self.frames} × {self.height} × {self.width} = {voxels:,}. Make one of them smaller."
-            )
         if self.position is not None and self.objective != "neuron":
             raise invalid("position", "none, unless objective is 'neuron'", self.position)
         if self.variant >= self.variants:
@@ -174,6 +172,16 @@ class RenderSpec:
         return self.frames, self.height, self.width
 
     @property
+    def is_sized(self) -> bool:
+        """Whether the size is known: it was given, or is that of a network that comes with the program."""
+        return None not in self.size
+
+    def sized(self, size: tuple[int, int, int]) -> "RenderSpec":
+        """The spec with a network's own size (frames, height, width) in place of what was left out."""
+        missing = {name: own for name, own in zip(SIZES, size, strict=True) if getattr(self, name) is None}
+        return replace(self, **missing) if missing else self
+
+    @property
     def target(self) -> str:
         """What is maximised, without layer and network: `filter 6`, `class 3`, `whole layer`.
 
@@ -188,7 +196,8 @@ class RenderSpec:
     def replace(self, **changes: Any) -> "RenderSpec":
         """A copy with some fields changed.
 
-        Changing the engine takes the new engine's defaults for every field that stood at the old engine's.
+        Changing the engine takes the new engine's defaults for every field that stood at the old engine's; so does
+        another network with its size.
 
         Raises:
             InvalidSpec: as the constructor does; also for a name that is no field.
@@ -199,6 +208,10 @@ class RenderSpec:
         if changes.get("engine", self.engine) != self.engine:
             old = ENGINE_DEFAULTS[self.engine]
             kept = {name: None for name, value in old.items() if getattr(self, name) == value}
+            changes = {**kept, **changes}
+        if changes.get("network", self.network) != self.network:
+            own = NETWORK_SIZES.get(self.network, ())
+            kept = {name: None for name, size in zip(SIZES, own, strict=False) if getattr(self, name) == size}
             changes = {**kept, **changes}
         return replace(self, **changes)
 
@@ -241,6 +254,7 @@ class RenderSpec:
     def to_query(self) -> dict[str, str]:
         """The spec as address parameters; what equals its default is left out."""
         default = vars(RenderSpec(engine=self.engine)) | {"engine": RenderSpec.engine}
+        default |= {name: getattr(RenderSpec(network=self.network), name) for name in SIZES}
         values = {name: getattr(self, name) for name in FIELDS}
         return {name: field_text(name, value) for name, value in values.items() if value != default[name]}
 
@@ -272,7 +286,13 @@ class RenderSpec:
                 drop(next(cures, present[0]), error)
 
     def key(self, fingerprint: str) -> str:
-        """Address of the result: SHA-256 over spec, network fingerprint and algorithm version, 64 hex digits."""
+        """Address of the result: SHA-256 over spec, network fingerprint and algorithm version, 64 hex digits.
+
+        Raises:
+            InvalidSpec: the size of the clip is not known yet.
+        """
+        if not self.is_sized:
+            raise InvalidSpec(f"The size of {self.network}'s clips is not known yet: see `registry.sized`.")
         text = json.dumps([self.to_json(), fingerprint, ALGORITHM_VERSION], separators=(",", ":"))
         return hashlib.sha256(text.encode()).hexdigest()
 

@@ -8,6 +8,7 @@ import tensorflow as tf
 from hypothesis import given
 from hypothesis import strategies as st
 
+from c3dvis.maximize.volume.natural_volume import NaturalVolume
 from c3dvis.maximize.volume.parametrization import (
     BRIGHTNESS,
     START_DEVIATION,
@@ -86,8 +87,23 @@ def test_the_start_of_a_held_contrast_is_faint():
     assert 1 < 255 * sampled(volume, tf.constant(volume.start(0)[np.newaxis])).std() < 12
 
 
+@pytest.mark.parametrize("make", [FourierVolume, NaturalVolume])
+def test_more_than_three_channels_are_planes_of_their_own(make: Any) -> None:
+    volume = make((4, 32, 32), *([WAVE] if make is FourierVolume else []), contrast=42, channels=5)
+    sample = 255 * sampled(volume, strong(volume))
+    assert sample.shape == (4, 32, 32, 5)
+    assert sample.std() == pytest.approx(42, rel=0.1)
+    apart = np.corrcoef(sample.reshape(-1, 5).T) - np.eye(5)
+    assert np.abs(apart).max() < 0.35
+    coloured = FourierVolume((4, 32, 32), WAVE, 42)
+    alike = np.corrcoef(255 * sampled(coloured, strong(coloured)).reshape(-1, 3).T)
+    assert alike[0, 1] > 0.6
+    flat = volume.to_linear(volume.start(0))
+    np.testing.assert_allclose(volume.to_linear(volume.from_linear(flat)), flat, atol=1e-5)
+
+
 def test_a_grey_volume_is_held_at_its_contrast_too():
-    volume = FourierVolume((4, 32, 32), WAVE, 42, grey=True)
+    volume = FourierVolume((4, 32, 32), WAVE, 42, channels=1)
     sample = 255 * sampled(volume, strong(volume))
     np.testing.assert_array_equal(sample[..., 0], sample[..., 2])
     assert sample.std() == pytest.approx(42, rel=0.1)

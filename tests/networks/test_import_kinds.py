@@ -25,7 +25,7 @@ def imported(paths: list[Path], folder: Path, **others: Any) -> tuple[Network, d
     request = {
         "name": "mine", "architecture": paths[0], "weights": paths[1] if len(paths) > 1 else None,
         "bounds": ((-1.0,), (1.0,)), "order": "RGB", "size": None, "title": "", "licence": "",
-        "shown": (0, 1, 2), "held": "middle", "folder": folder,
+        "shown": (), "held": "middle", "folder": folder,
         **others,
     }  # fmt: skip
     report = process.answer(request, lambda _: None)

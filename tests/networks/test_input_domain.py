@@ -6,9 +6,8 @@ import numpy as np
 import pytest
 import tensorflow as tf
 
-from c3dvis.networks.graph.input_domain import ArrayModule, InputDomain
+from c3dvis.networks.graph.input_domain import WIDEST, InputDomain
 
-TENSORFLOW = ArrayModule(tf.concat, tf.reverse)
 MEAN = np.random.default_rng(0).uniform(90, 120, (9, 7, 3)).astype(np.float32)
 DOMAINS = {
     "one": InputDomain((-1000.0,), (400.0,), "grey"),
@@ -17,33 +16,46 @@ DOMAINS = {
     "BGR": InputDomain((-107.0, -102.0, -95.0), (148.0, 153.0, 160.0), "BGR"),
     "mean image": InputDomain((-107.0, -102.0, -95.0), (148.0, 153.0, 160.0), "BGR", MEAN),
     "five": InputDomain((-1.0,) * 5, (1.0, 2.0, 3.0, 4.0, 5.0), "planes"),
-    "five, others shown": InputDomain((-1.0,) * 5, (1.0, 2.0, 3.0, 4.0, 5.0), "planes", shown=(4, 0, 3)),
+    "five, three shown": InputDomain((-1.0,) * 5, (1.0, 2.0, 3.0, 4.0, 5.0), "planes", shown=(4, 0, 3)),
+    "five, one shown": InputDomain((-1.0,) * 5, (1.0, 2.0, 3.0, 4.0, 5.0), "planes", shown=(4,)),
 }
 
 
 @pytest.mark.parametrize("domain", DOMAINS.values(), ids=DOMAINS)
 def test_numpy_and_tensorflow_give_the_same_bits(domain: InputDomain) -> None:
-    clip = np.random.default_rng(1).integers(0, 256, (4, 12, 10, 3), np.uint8)
+    clip = np.random.default_rng(1).integers(0, 256, (4, 12, 10, domain.planes), np.uint8)
     if domain.channels == 1:
         clip = np.repeat(clip[..., :1], 3, axis=-1)
     unit, bounds = clip.astype(np.float32) / np.float32(255), domain.bounds(12, 10)
     expected = domain.from_unit(unit, *bounds)
-    np.testing.assert_array_equal(domain.from_unit(tf.constant(unit), *bounds, TENSORFLOW), expected)
+    np.testing.assert_array_equal(domain.from_unit(tf.constant(unit), *bounds, tf.reverse), expected)
     assert expected.shape == (4, 12, 10, domain.channels)
-    shown = domain.to_display(expected)
-    kept = min(domain.channels, 3)
-    np.testing.assert_array_equal(shown[..., :kept], clip[..., :kept])
+    back = domain.to_clip(expected)
+    np.testing.assert_array_equal(back[..., : domain.channels], clip[..., : domain.channels])
     if domain.channels != 1:  # the mean of three equal numbers may be rounded otherwise than the number
         np.testing.assert_array_equal(domain.to_network(clip), expected)
 
 
-def test_channels_that_are_not_shown_follow_the_brightness() -> None:
-    domain = DOMAINS["five, others shown"]
-    unit = np.array([0.2, 0.5, 0.8], np.float32)
-    tensor = domain.from_unit(unit, *domain.bounds(1, 1))
-    np.testing.assert_allclose(
-        (tensor + 1) / (np.array(domain.high, np.float32) + 1), [0.5, 0.5, 0.5, 0.8, 0.2], rtol=1e-6
-    )
+def test_the_picture_shows_the_chosen_channels() -> None:
+    clip = np.random.default_rng(2).integers(0, 256, (2, 4, 6, 5), np.uint8)
+    np.testing.assert_array_equal(DOMAINS["five, three shown"].picture(clip), clip[..., [4, 0, 3]])
+    np.testing.assert_array_equal(DOMAINS["five, one shown"].picture(clip), clip[..., [4, 4, 4]])
+    beside = DOMAINS["five"].picture(clip)
+    assert beside.shape == (2, *DOMAINS["five"].picture_size(4, 6), 3) == (2, 4, 30, 3)
+    for channel in range(5):
+        np.testing.assert_array_equal(beside[:, :, 6 * channel : 6 * channel + 6], clip[..., [channel] * 3])
+    colours = clip[..., :3]
+    assert DOMAINS["BGR"].picture(colours) is colours
+
+
+def test_many_channels_are_in_several_rows() -> None:
+    domain = InputDomain((0.0,) * 7, (1.0,) * 7, "planes")
+    side = WIDEST // 7 + 1
+    clip = np.arange(7, dtype=np.uint8) * np.ones((1, side, side, 1), np.uint8)
+    picture = domain.picture(clip)
+    assert picture.shape == (1, *domain.picture_size(side, side), 3) == (1, 3 * side, 3 * side, 3)
+    cells = picture[0, ::side, ::side, 0]
+    np.testing.assert_array_equal(cells, [[0, 1, 2], [3, 4, 5], [6, 0, 0]])  # what is left stays black
 
 
 def test_the_canonical_form() -> None:
@@ -54,10 +66,11 @@ def test_the_canonical_form() -> None:
         assert ("mean_image" in described) == (domain.mean_image is not None)
     assert len({json.dumps(domain.to_dict()) for domain in DOMAINS.values()}) == len(DOMAINS)
     five = DOMAINS["five"].to_dict()
-    outside, twice = five | {"shown": [0, 1, 5]}, five | {"shown": [0, 1, 1]}
+    outside, twice, two = (five | {"shown": shown} for shown in ([0, 1, 5], [0, 1, 1], [0, 1]))
+    of_three = DOMAINS["RGB"].to_dict() | {"shown": [0, 1, 2]}
     bounds = ({"low": [], "high": []}, {"low": [1.0], "high": [0.0]}, {"low": [0.0], "high": [1.0]})
-    for wrong in (*bounds, outside, twice):
-        with pytest.raises(ValueError, match=r"expected (a|three|channels)"):
+    for wrong in (*bounds, outside, twice, two, of_three):
+        with pytest.raises(ValueError, match=r"expected (a|three|no)"):
             InputDomain.from_dict(wrong)
 
 
@@ -78,10 +91,11 @@ def test_a_clip_of_the_networks_own_channels_is_taken_as_it_is(domain: InputDoma
 @pytest.mark.parametrize(
     ("clip", "said"),
     [
-        (np.zeros((2, 4, 4, 4), np.uint8), r"\(T, H, W, 3\) or \(T, H, W, 5\)"),
-        (np.zeros((2, 4, 4, 3), np.int32), "received .* int32"),
+        (np.zeros((2, 4, 4, 4), np.uint8), r"is \(T, H, W, 5\), of uint8"),
+        (np.zeros((2, 4, 4, 3), np.uint8), r"is \(T, H, W, 5\), of uint8"),
+        (np.zeros((2, 4, 4, 5), np.int32), "received .* int32"),
         (np.zeros((4, 4, 3), np.uint8), "received"),
-        (np.full((2, 4, 4, 3), 1.5), "received values from 1.5 to 1.5"),
+        (np.full((2, 4, 4, 5), 1.5), "received values from 1.5 to 1.5"),
         (np.full((2, 4, 4, 5), np.nan), "received values from nan"),
     ],
 )

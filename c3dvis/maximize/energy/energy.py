@@ -104,7 +104,7 @@ class EnergyTerms:
         Args:
             energy: weights and target, as tensors.
             response: of the layer to the volumes, with the parts that `reads_means` and `reads_values` name.
-            volumes: (count, T, H, W, 3), 0 is black and 1 white.
+            volumes: (count, T, H, W, planes), 0 is black and 1 white.
         """
         before, after, values = response
         count = volumes.shape[0]

@@ -1,6 +1,6 @@
 """Regularisers: penalties on strong colours and on total variation of a volume in space and in time.
 
-Every function takes volumes (N, T, H, W, 3) and returns one value per volume, (N,) float32. Lp reads them in units
+Every function takes volumes (N, T, H, W, planes) and returns one value per volume, (N,) float32. Lp reads them in units
 where 0 is middle grey and ±0.5 are black and white; total variation does not depend on where 0 lies.
 """
 

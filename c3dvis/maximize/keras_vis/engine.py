@@ -67,7 +67,7 @@ def maximize_with_keras_vis(
             found = library.deprocess_input(start, (low, high))
     if not np.isfinite(found).all():
         raise _overflowed(spec)
-    clip = network.input_domain.to_display(found)
+    clip = network.input_domain.to_clip(found)
     callback.report(spec.iterations, clip, measured=True)
     return EngineResult(clip, callback.history, "float32")
 
@@ -158,7 +158,7 @@ class _ProgressCallback:
                 response = self.network.respond_to_input(wrt_value[0], self.spec.layer)
                 self.objective = float(response[..., self.spec.filters[0][0]].mean())
             shown = load().deprocess_input(wrt_value[0], input_range(domain))
-            self.report(i, domain.to_display(shown), measured=i % MEASURE_EVERY == 0)
+            self.report(i, domain.to_clip(shown), measured=i % MEASURE_EVERY == 0)
 
     def on_end(self) -> None:
         """Called by the library after its last step."""

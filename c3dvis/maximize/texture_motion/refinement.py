@@ -21,7 +21,6 @@ from cachetools import LRUCache, cached
 
 from c3dvis.maximize.energy.layer_response import layer_response
 from c3dvis.maximize.energy.objectives import filter_weights, position_weights, weighted_response
-from c3dvis.maximize.loop import TENSORFLOW
 from c3dvis.maximize.optimizers import Adam
 from c3dvis.networks.compute.network import Network
 from c3dvis.results.texture_motion import positions
@@ -85,7 +84,7 @@ def _compiled_step(network: Network, layer: str, size: tuple[int, int, int], pre
         places = places + tf.einsum("ta,yb,xc,abcd->tyxd", *bases, control_points)
         rebuilt = _warped(texture, places)
         seen = tf.repeat(tf.reduce_mean(rebuilt, -1, keepdims=True), 3, -1) if domain.channels == 1 else rebuilt
-        clips = tf.cast(domain.from_unit(seen[tf.newaxis], *bounds, TENSORFLOW), precision)
+        clips = tf.cast(domain.from_unit(seen[tf.newaxis], *bounds, tf.reverse), precision)
         response = layer_response(lambda clips: network.forward(clips, layer), clips, positions_)
         kept = weighted_response(response.before, response.after, filters, 0.0)[0] / activation
         distance = tf.reduce_mean(tf.square(frames - rebuilt)) / variance

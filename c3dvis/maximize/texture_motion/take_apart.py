@@ -41,6 +41,7 @@ def take_apart(
 
     Raises:
         RenderFailed: the filter does not respond to the clip, so that there is no response to keep.
+        InvalidSpec: the network has more than three channels.
         WeightsMissing, WeightsDamaged: the network's weights cannot be read.
         Cancelled: raised by `on_progress`.
     """
@@ -52,6 +53,7 @@ def take_apart(
 
     report(0)
     network = network or load_network(spec.network)
+    network.info.check_texture_motion()
     quality = Quality(network, spec, network.precision(spec.precision))
     activation = quality.shown_activation(result.clip)
     if activation <= 0:

@@ -20,11 +20,11 @@ class NaturalVolume(FourierVolume):
 
     Args:
         size: (frames, height, width).
-        contrast, grey: as in `FourierVolume`.
+        contrast, channels: as in `FourierVolume`.
     """
 
-    def __init__(self, size: Size, contrast: float = 0.0, grey: bool = False) -> None:
-        super().__init__(size, 0, contrast, grey)
+    def __init__(self, size: Size, contrast: float = 0.0, channels: int = 3) -> None:
+        super().__init__(size, 0, contrast, channels)
         each = [frequencies(length, count) for length, count in zip(self.size, self.counts, strict=True)]
         # (count, count): 1 where cosine and sine are of one frequency
         self._alike = [np.isclose(axis[:, np.newaxis], axis).astype(np.float32) for axis in each]

@@ -19,6 +19,8 @@ PreparedViews = tuple[np.ndarray, ...]
 # (distill.pub/2017/feature-visualization, "Preconditioning and parameterization").
 _COLOUR = np.array([[0.26, 0.09, 0.02], [0.27, 0.00, -0.05], [0.27, -0.09, 0.03]], np.float32)
 COLOUR_CORRELATION = _COLOUR / np.linalg.norm(_COLOUR, axis=0).max()
+# Standard deviation of a plane that is no colour, which is about that of a colour.
+PLANE_DEVIATION = np.float32(np.sqrt(np.square(COLOUR_CORRELATION).sum() / 3))
 
 # Share of the frequencies along each spatial axis that have parameters. The rest is the finest grain, which pictures of
 # filters do not need and which video encoding removes.
@@ -59,7 +61,7 @@ class Parametrization(Protocol):
         ...
 
     def sample(self, parameters: tf.Tensor, view: Sequence[tf.Tensor]) -> tf.Tensor:
-        """Volumes (N, T, H, W, 3) RGB through a prepared view, of parameters (N, *shape); 0 is black and 1 white."""
+        """Volumes (N, T, H, W, planes) through a prepared view, of parameters (N, *shape); 0 is black and 1 white."""
         ...
 
     def constrain(self, parameters: tf.Tensor) -> tf.Tensor:
@@ -67,7 +69,7 @@ class Parametrization(Protocol):
         ...
 
     def to_linear(self, parameters: np.ndarray) -> np.ndarray:
-        """The volume (*size, 3) that is linear in the parameters (*shape), so that volumes may be added."""
+        """The volume (*size, planes) that is linear in the parameters (*shape), so that volumes may be added."""
         ...
 
     def from_linear(self, volume: np.ndarray) -> np.ndarray:
@@ -91,15 +93,18 @@ class FourierVolume:
         longest_wave: in frames or pixels. Amplitudes fall with frequency from this wavelength on; longer waves are as
             strong as this one. Otherwise slow washes of colour would outweigh shapes.
         contrast: standard deviation of the values, of 255; 0 leaves it free, bounded by a sigmoid.
-        grey: the network has one input channel, so the colours are averaged.
+        channels: of the network's input. Of one, the colours are averaged; of more than three, each is a plane of its
+            own, and none is correlated with another.
     """
 
-    def __init__(self, size: Size, longest_wave: float, contrast: float = 0.0, grey: bool = False) -> None:
+    def __init__(self, size: Size, longest_wave: float, contrast: float = 0.0, channels: int = 3) -> None:
         self.size = size
-        self._contrast, self._grey = contrast, grey
+        self._contrast, self._grey = contrast, channels == 1
+        mixing = COLOUR_CORRELATION if channels <= 3 else PLANE_DEVIATION * np.eye(channels, dtype=np.float32)
+        self._mixing = 4 * mixing
         frames, height, width = size
         self.counts = (frames, _odd(height * BANDWIDTH, height), _odd(width * BANDWIDTH, width))
-        self.shape = (*self.counts, 3)
+        self.shape = (*self.counts, max(3, channels))
         scale = self.frequency_scale(longest_wave)
         self._scale = (scale / np.sqrt(np.square(scale).sum()))[..., np.newaxis].astype(np.float32)
 
@@ -114,10 +119,10 @@ class FourierVolume:
         )
 
     def sample(self, parameters: tf.Tensor, view: Sequence[tf.Tensor]) -> tf.Tensor:
-        waves = tf.transpose(self.coefficients(parameters), (1, 2, 3, 4, 0))  # (t, h, w, 3, N) coefficients
-        for basis in view:  # the new axis goes last: (h, w, 3, N, T), …, (3, N, T, H, W)
+        waves = tf.transpose(self.coefficients(parameters), (1, 2, 3, 4, 0))  # (t, h, w, planes, N) coefficients
+        for basis in view:  # the new axis goes last: (h, w, planes, N, T), …, (planes, N, T, H, W)
             waves = _transform_first_axis(waves, basis)
-        values = _transform_first_axis(waves, tf.constant(4 * COLOUR_CORRELATION))
+        values = _transform_first_axis(waves, tf.constant(self._mixing))
         if self._grey:
             values = tf.repeat(tf.reduce_mean(values, -1, keepdims=True), 3, -1)
         return _held(values, self._contrast / 127.5) if self._contrast else tf.sigmoid(values)
@@ -142,7 +147,7 @@ class FourierVolume:
 
     @staticmethod
     def _along_axes(volume: np.ndarray, matrices: list[np.ndarray]) -> np.ndarray:
-        for matrix in matrices:  # (T, H, W, 3) … (3, T, H, W)
+        for matrix in matrices:  # (T, H, W, planes) … (planes, T, H, W)
             volume = np.tensordot(volume, matrix, axes=(0, 1))
         return np.moveaxis(volume, 0, -1)
 
@@ -169,8 +174,8 @@ class PixelVolume:
 
     def __init__(self, size: Size, domain: InputDomain) -> None:
         self.size = size
-        self.shape = (*size, 3)
-        self._low, high = domain.shown_bounds
+        self.shape = (*size, domain.planes)
+        self._low, high = domain.plane_bounds
         self._range = high - self._low
 
     def start(self, seed: int) -> np.ndarray:
@@ -196,7 +201,7 @@ class PixelVolume:
 
 
 def _held(values: tf.Tensor, deviation: float) -> tf.Tensor:
-    """Volumes (N, T, H, W, 3) in [0, 1] of unbounded values, each with this standard deviation on the scale of ±1.
+    """Volumes (N, T, H, W, planes) in [0, 1] of unbounded values, each with this standard deviation on the scale of ±1.
 
     The values are standardised, scaled, and softly limited. The mean of the values shifts the volume's brightness, by
     at most `BRIGHTNESS`.

@@ -4,7 +4,6 @@ import hashlib
 import json
 import re
 from collections.abc import Sequence
-from dataclasses import fields
 from typing import Any
 
 import numpy as np
@@ -16,14 +15,13 @@ from c3dvis.networks.compute.forward import Response
 from c3dvis.networks.compute.layer_calls import LayerCall, layer_calls, layers_of
 from c3dvis.networks.compute.network import Network
 from c3dvis.networks.graph.base_operation import Triple
-from c3dvis.networks.graph.input_domain import GREY, PLANES, InputDomain
+from c3dvis.networks.graph.input_domain import GREY, PLANES, SIDE_BY_SIDE, InputDomain, check_shown
 from c3dvis.networks.graph.traced import Traced, TracedArchitecture
 from c3dvis.networks.network_info import NetworkInfo
 from c3dvis.networks.wiring import Wiring
 from c3dvis.spec import RenderSpec
 
 _USUAL_SIZE = (16, 112, 112)
-_SIZE_OF_SPECS = tuple(each.default for each in fields(RenderSpec) if each.name in ("frames", "height", "width"))
 
 Bound = float | Sequence[float]
 
@@ -35,6 +33,7 @@ def from_keras(
     size: Triple | None = None,
     order: str = "RGB",
     name: str | None = None,
+    shown: tuple[int, ...] = SIDE_BY_SIDE,
 ) -> "KerasNetwork":
     """A network of a model in memory: of Keras 3 or tf_keras, also subclassed, also with layers of your own.
 
@@ -51,6 +50,8 @@ def from_keras(
             open.
         order: of three channels, `RGB` or `BGR`.
         name: of the network, in titles; by default the model's.
+        shown: of more than three channels: three that are shown red, green and blue, or one in grey; by default all are
+            shown side by side.
 
     Raises:
         InvalidSpec: the model takes another input, Keras cannot compute it at that size, or the range is impossible.
@@ -74,7 +75,11 @@ def from_keras(
             f"The range is the model's input for black and for white, each a finite number or {channels} of them, the "
             f"lower first; received {range!r}."
         )
-    domain = InputDomain(low, high, {1: GREY, 3: order}.get(channels, PLANES))
+    try:
+        check_shown(shown, channels)
+    except ValueError as error:
+        raise InvalidSpec(f"The channels to show cannot be used: {error}.") from None
+    domain = InputDomain(low, high, {1: GREY, 3: order}.get(channels, PLANES), shown=shown)
     frames, height, width = (mine or usual for mine, usual in zip(shape[1:4], _USUAL_SIZE, strict=True))
     title = name or getattr(model, "name", None) or type(model).__name__
     return KerasNetwork(model, re.sub(r"[^\w.-]+", "-", title), domain, size or (frames, height, width))
@@ -130,8 +135,7 @@ class KerasNetwork(Network):
     def prepared(self, spec: RenderSpec) -> RenderSpec:
         if not self.info.code:  # that of an archive is its own
             self.fingerprint = self._fingerprint()
-        own = dict(zip(("frames", "height", "width"), self.info.default_size, strict=True))
-        return super().prepared(spec.replace(**own) if spec.size == _SIZE_OF_SPECS else spec)
+        return super().prepared(spec)
 
     def precision(self, asked: str) -> str:
         del asked  # Keras computes in the model's own

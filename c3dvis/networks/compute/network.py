@@ -34,7 +34,7 @@ class Network:
 
     Attributes:
         layers: names that can be targeted, in order.
-        input_domain: `to_network(clip)` and `to_display(tensor)`.
+        input_domain: `to_network(clip)` and `to_clip(tensor)`.
         fingerprint: identifies architecture, input domain and weights.
     """
 
@@ -59,7 +59,7 @@ class Network:
 
     def prepared(self, spec: RenderSpec) -> RenderSpec:
         """A spec for this network, and the network for a render of it: called before each render."""
-        return spec.replace(network=self.name)
+        return self.info.sized(spec.replace(network=self.name))
 
     def forward(self, clips: tf.Tensor, layer: str) -> Response:
         """Response of a layer, and its backward pass; to be called while a graph is traced.
@@ -112,7 +112,8 @@ class Network:
         """Response (t, h, w, filters) float32 of a layer to a clip, after the activation function.
 
         Args:
-            clip: (T, H, W, 3) RGB or (T, H, W, channels); uint8, or floating point from 0 to 1.
+            clip: (T, H, W, 3) RGB, or (T, H, W, channels) as `RenderResult.channels` has them; uint8, or floating point
+                from 0 to 1.
             layer: a name from `layers`.
 
         Raises:

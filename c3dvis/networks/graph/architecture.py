@@ -14,8 +14,8 @@ from c3dvis.errors import InvalidSpec, UnknownLayer
 from c3dvis.networks.graph.base_operation import Operation, ReceptiveField, Shape, Triple
 from c3dvis.networks.graph.operations import Constant, Conv, Join, Rearrange
 
-_LARGEST_SIZE = 512
-"""Frames, rows or columns up to which `smallest_size` searches."""
+_LARGEST_SIZE = (512, 1024, 1024)
+"""Frames, rows and columns up to which `smallest_size` searches."""
 
 
 @dataclass(frozen=True)
@@ -145,14 +145,15 @@ class Architecture:
         needed = [op.name for op in self.ancestry(layer)]
 
         def is_enough(axis: int, size: int) -> bool:
-            clip = [_LARGEST_SIZE] * 3
-            clip[axis] = size
-            shapes = self.shapes(*clip)
+            frames, height, width = (size if n == axis else most for n, most in enumerate(_LARGEST_SIZE))
+            shapes = self.shapes(frames, height, width)
             return all(len(shapes[name]) < 4 or shapes[name][axis] >= 1 for name in needed)
 
-        sizes = range(1, _LARGEST_SIZE + 1)
         # a network that reshapes takes few sizes, or one: it is not searched for
-        t, h, w = (next((size for size in sizes if is_enough(axis, size)), 1) for axis in range(3))
+        t, h, w = (
+            next((size for size in range(1, most + 1) if is_enough(axis, size)), 1)
+            for axis, most in enumerate(_LARGEST_SIZE)
+        )
         return t, h, w
 
     def parameters(self, frames: int, height: int, width: int) -> dict[str, int]:

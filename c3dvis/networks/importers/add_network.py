@@ -13,6 +13,7 @@ from typing import Any, Literal
 from c3dvis.errors import InvalidSpec, WeightsDamaged
 from c3dvis.files import write_whole
 from c3dvis.networks import registry, user_networks
+from c3dvis.networks.graph.input_domain import SIDE_BY_SIDE
 from c3dvis.networks.network_info import NetworkInfo
 from c3dvis.networks.weights import child_process, class_labels
 from c3dvis.networks.weights.work_folder import work_folder
@@ -33,7 +34,7 @@ def add(
     title: str = "",
     licence: str = "",
     labels: Path | None = None,
-    shown: tuple[int, ...] = (0, 1, 2),
+    shown: tuple[int, ...] = SIDE_BY_SIDE,
     held: Literal["middle", "zeros"] = "middle",
 ) -> NetworkInfo:
     """Add a network, or replace the one of that name.
@@ -48,7 +49,8 @@ def add(
         title: one line for people.
         licence: of the weights, for people.
         labels: a file with the names of its classes, one a line, in the order of its outputs.
-        shown: the three channels shown red, green and blue, of a network of more than three.
+        shown: of a network of more than three channels: three that are shown red, green and blue, or one in grey, or
+            `SIDE_BY_SIDE`.
         held: what inputs beside the clip hold, where the model has several: the middle of the bounds, or zeros.
 
     Raises:
@@ -73,6 +75,7 @@ def add_code(
     title: str = "",
     licence: str = "",
     labels: Path | None = None,
+    shown: tuple[int, ...] = SIDE_BY_SIDE,
 ) -> NetworkInfo:
     """Add a network that a user's own code builds, or replace the one of that name. This runs the code.
 
@@ -80,7 +83,7 @@ def add_code(
         code: a Python file that imports installed packages only. It is copied.
         function: of that file; takes nothing and returns a Keras model.
         weights: that the model's `load_weights` reads, or None.
-        name, bounds, order, size, title, licence, labels: as of `add`.
+        name, bounds, order, size, title, licence, labels, shown: as of `add`.
 
     Raises:
         InvalidSpec: a name, a size, bounds or labels that cannot be used; or a model that `from_keras` does not take.
@@ -91,7 +94,7 @@ def add_code(
             raise InvalidSpec(f"There is no file {path}.")
     request = {
         "code": code, "function": function, "weights": weights, "bounds": bounds, "order": order, "size": size,
-        "title": title, "licence": licence,
+        "title": title, "licence": licence, "shown": shown,
     }  # fmt: skip
     return _add(name, _CODE_PROCESS, request, code, labels)
 

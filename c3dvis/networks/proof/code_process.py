@@ -17,8 +17,8 @@ def answer(request: Mapping[str, Any], send: Callable[[dict[str, Any]], None]) -
     """Write the archive and the description of a network to a folder.
 
     Args:
-        request: name, code, function, weights, bounds, order, size, title and licence as of `add_network.add_code`, and
-            the folder to write to.
+        request: name, code, function, weights, bounds, order, size, title, licence and shown as of
+            `add_network.add_code`, and the folder to write to.
         send: takes progress messages; there are none.
 
     Raises:
@@ -29,7 +29,8 @@ def answer(request: Mapping[str, Any], send: Callable[[dict[str, Any]], None]) -
     archive = folder / f"{name}.zip"
     own_code.write(archive, code, request["weights"])
     model = own_code.build(archive, request["function"], name)
-    network = from_keras(model, request["bounds"], size=request["size"], order=request["order"], name=name)
+    options = {key: request[key] for key in ("size", "order", "shown")}
+    network = from_keras(model, request["bounds"], name=name, **options)
     info = replace(
         network.info,
         title=request["title"] or f"{name}, built by {code.name}",

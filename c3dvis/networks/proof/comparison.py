@@ -46,7 +46,7 @@ class Reference(Protocol):
 
 
 def prove(network: Network, reference: Reference, addresses: Mapping[str, Address], is_float16: bool = False) -> Proof:
-    """Compare every layer that can be targeted, on two random clips of the network's default size.
+    """Compare every layer that can be targeted, on two random clips of the size that the network was trained with.
 
     Args:
         network: as imported.
@@ -95,8 +95,8 @@ def difference(ours: np.ndarray, theirs: np.ndarray) -> float:
 def random_clips(network: Network) -> list[np.ndarray]:
     """Two network inputs (T, H, W, channels) float32 in its range: noise at every position, and in blocks."""
     generator = np.random.default_rng(0)
-    low, high = network.input_domain.bounds(*network.info.default_size[1:])
-    shape = (*network.info.default_size, network.architecture.channels)
+    low, high = network.input_domain.bounds(*network.info.trained_size[1:])
+    shape = (*network.info.trained_size, network.architecture.channels)
     noise = generator.random(shape, np.float32)
     blocks = generator.random(shape, np.float32)
     for axis, size in enumerate(shape[:3]):

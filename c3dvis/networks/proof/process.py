@@ -16,7 +16,7 @@ from c3dvis.errors import InvalidSpec, WeightsDamaged
 from c3dvis.files import sha256_of
 from c3dvis.networks import user_networks
 from c3dvis.networks.graph.architecture import Architecture
-from c3dvis.networks.graph.input_domain import GREY, PLANES, InputDomain
+from c3dvis.networks.graph.input_domain import GREY, PLANES, InputDomain, check_shown
 from c3dvis.networks.graph.operations import Weighted
 from c3dvis.networks.importers import model_file
 from c3dvis.networks.importers.imported import Imported
@@ -26,6 +26,7 @@ from c3dvis.networks.weights.formats import c3dvis_hdf5
 from c3dvis.networks.weights.proof import Proof
 from c3dvis.spec import RenderSpec
 
+_USUAL_SIZE = (16, 112, 112)
 _MEMORY = 6 << 30
 """Bytes of address space that the frameworks may take to compute two clips, beyond what they map when they start."""
 
@@ -86,7 +87,8 @@ def _described(request: Mapping[str, Any], imported: Imported) -> NetworkInfo:
         source=f"added on this machine from {architecture.name}",
         architecture=Architecture(name, tuple(imported.operations), imported.channels),
         domain=_domain(imported.channels, request["bounds"], request["order"], request["shown"]),
-        default_size=_size(imported, request["size"]),
+        default_size=_size(request["size"], imported.size),
+        trained_size=_size(imported.size, request["size"]),
         weights_file=f"{name}.h5",
         weights_sha256=None,
     )
@@ -94,7 +96,8 @@ def _described(request: Mapping[str, Any], imported: Imported) -> NetworkInfo:
         info = user_networks.from_dict(name, json.loads(json.dumps(user_networks.to_dict(info))))
     except ValueError as error:
         raise WeightsDamaged(f"{architecture} describes a network that cannot be used: {error}.") from None
-    info.output_shape(info.layers[0], *info.default_size)
+    for size in (info.default_size, info.trained_size):
+        info.output_shape(info.layers[0], *size)
     frames, height, width = info.default_size
     RenderSpec(network=name, layer=info.layers[0], frames=frames, height=height, width=width)  # checks the size
     return info
@@ -102,7 +105,7 @@ def _described(request: Mapping[str, Any], imported: Imported) -> NetworkInfo:
 
 def _weights(imported: Imported, info: NetworkInfo, file: Path) -> dict[str, tuple[np.ndarray, np.ndarray]]:
     """(kernel, bias) of every operation that has them, checked against the shapes of the network."""
-    shapes = info.architecture.shapes(*info.default_size)
+    shapes = info.architecture.shapes(*info.trained_size)
     weights = {}
     for op in info.architecture.operations:
         if not isinstance(op, Weighted):
@@ -152,18 +155,20 @@ def _domain(
             f"The range of an input of {channels} channels is two numbers, the lower first, or one pair for each "
             f"channel, all finite; received {bounds[0]} and {bounds[1]}."
         )
-    if shown != (0, 1, 2) and (channels < 4 or len(set(shown)) != 3 or not all(0 <= n < channels for n in shown)):
-        raise InvalidSpec(
-            f"Three channels of a network of more than three can be chosen to be shown, from 0 to {channels - 1} here; "
-            f"received {', '.join(map(str, shown))} for a network of {channels}."
-        )
+    try:
+        check_shown(shown, channels)
+    except ValueError as error:
+        raise InvalidSpec(f"The channels to show cannot be used: {error}.") from None
     orders = {1: GREY, 3: order}
     return InputDomain(low, high, orders.get(channels, PLANES), shown=shown)
 
 
-def _size(imported: Imported, asked: tuple[int, int, int] | None) -> tuple[int, int, int]:
-    usual = (16, 112, 112)
-    return asked or tuple(own or usual[axis] for axis, own in enumerate(imported.size))  # type: ignore[return-value]
+def _size(*choices: tuple[int | None, int | None, int | None] | None) -> tuple[int, int, int]:
+    """The first choice along each axis that is not open, or the usual size."""
+    stated = [choice for choice in choices if choice is not None]
+    sizes = [next((size for size in along if size is not None), None) for along in zip(*stated, strict=True)]
+    frames, height, width = (size or usual for size, usual in zip(sizes, _USUAL_SIZE, strict=True))
+    return frames, height, width
 
 
 def _load_frameworks() -> None:

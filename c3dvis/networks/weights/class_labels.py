@@ -93,7 +93,7 @@ def check_labels(info: NetworkInfo, file: Path) -> tuple[str, ...]:
 
 def num_classes(info: NetworkInfo) -> int:
     """Number of outputs of a network's last layer, where class scores are read."""
-    return info.architecture.shapes(*info.default_size)[info.layers[-1]][-1]
+    return info.architecture.shapes(*info.trained_size)[info.layers[-1]][-1]
 
 
 def labels_path(info: NetworkInfo) -> Path:

@@ -48,8 +48,8 @@ def read(info: NetworkInfo) -> Weights:
     with refuse_unreadable(info.weights_path):
         _, is_described = provenance.digest(info.weights_path)
     if not is_described:  # a user put it here, or it was damaged since: the sandbox reads it first
-        inspect_in_sandbox(info.weights_path, info.architecture, info.default_size)
-    return open_weights(info.weights_path, info.architecture, info.default_size)
+        inspect_in_sandbox(info.weights_path, info.architecture, info.trained_size)
+    return open_weights(info.weights_path, info.architecture, info.trained_size)
 
 
 def proof(info: NetworkInfo) -> Proof:

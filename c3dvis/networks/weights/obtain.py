@@ -54,7 +54,7 @@ def obtain(
     address = url or (published.url if published else "")
 
     def make(file: Path, target: Path) -> None:
-        convert_in_sandbox(file, target, info.architecture, info.default_size, origin={"url": address})
+        convert_in_sandbox(file, target, info.architecture, info.trained_size, origin={"url": address})
 
     return fetch_address(address, info.weights_path, make, on_progress, sha256, settings)
 
@@ -87,7 +87,7 @@ def install(
         else:
             origin = {"name": name} if name else None
             convert_in_sandbox(
-                file, finished, info.architecture, info.default_size, "float32", trust, on_progress, origin
+                file, finished, info.architecture, info.trained_size, "float32", trust, on_progress, origin
             )
         move_into_place(finished)
     return info.weights_path
@@ -99,7 +99,7 @@ def inspect(info: NetworkInfo, file: Path) -> WeightsReport:
     Raises:
         WeightsDamaged: it does not hold the network's weights.
     """
-    return inspect_in_sandbox(file, info.architecture, info.default_size)
+    return inspect_in_sandbox(file, info.architecture, info.trained_size)
 
 
 def check(info: NetworkInfo) -> Path:

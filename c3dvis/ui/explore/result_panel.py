@@ -115,9 +115,9 @@ def _draw_player(
     else:
         clip_key = f"empty.{active}"
         placeholder = "The picture forms here in a moment." if active else "There is no picture of this yet."
+    shape = (spec.frames, *registry.describe(spec.network).domain.picture_size(spec.height, spec.width))
     message = player_message(
-        clip, clip_key=clip_key, label=full_title(spec), shape=spec.size, live=active, placeholder=placeholder,
-        mark=mark,
+        clip, clip_key=clip_key, label=full_title(spec), shape=shape, live=active, placeholder=placeholder, mark=mark,
     )  # fmt: skip
     volume_player(message, key="player")
 

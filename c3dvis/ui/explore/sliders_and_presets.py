@@ -14,6 +14,7 @@ import streamlit as st
 from c3dvis.errors import InvalidSpec
 from c3dvis.spec import FIELDS, MOTION_PRESETS, PRESETS, RenderSpec
 from c3dvis.spec.field_titles import SLIDER_TITLES
+from c3dvis.spec.text import size_text
 
 Presets = Mapping[str, Mapping[str, Any]]
 
@@ -100,11 +101,12 @@ def _weight_slider(name: str, title: str, effect: str) -> None:
         st.select_slider(title, options, value, key=f"c.{name}", format_func=lambda weight: f"{weight:g}")
 
 
-def draw_engine_and_size(on_engine: Callable[[], None]) -> None:
+def draw_engine_and_size(on_engine: Callable[[], None], held: tuple[int, int, int] | None) -> None:
     """Draw steps and seed, and in an expander the engine, the size of the clip and the less common settings.
 
     Args:
         on_engine: called when another engine is chosen.
+        held: the one size that the layer can have; its controls are disabled while the clip has that size.
     """
     with st.container(horizontal=True, gap="small"):
         _number_input("iterations", "Steps", width=126)
@@ -114,8 +116,11 @@ def draw_engine_and_size(on_engine: Callable[[], None]) -> None:
             "Engine", FIELDS["engine"].choices, key="c.engine", on_change=on_engine, required=True,
             help=FIELDS["engine"].help,
         )  # fmt: skip
+        is_held = held == tuple(st.session_state[f"c.{name}"] for name in ("frames", "height", "width"))
         for name, label in (("frames", "Frames"), ("height", "Height, pixels"), ("width", "Width, pixels")):
-            _number_input(name, label)
+            _number_input(name, label, disabled=is_held)
+        if held and is_held:
+            st.caption(f"This layer has weights for clips of {size_text(held)} alone.")
         if st.session_state["c.engine"] == "keras-vis":
             return
         _number_input("variants", "Variants: clips that differ")
@@ -129,11 +134,11 @@ def draw_engine_and_size(on_engine: Callable[[], None]) -> None:
             st.selectbox(name.capitalize(), choices, index, key=f"c.{name}", help=FIELDS[name].help)
 
 
-def _number_input(name: str, label: str, width: int | Literal["stretch"] = "stretch") -> None:
+def _number_input(name: str, label: str, width: int | Literal["stretch"] = "stretch", disabled: bool = False) -> None:
     field = FIELDS[name]
     kind = int if field.kind == "int" else float
     st.number_input(
         label, kind(field.minimum), kind(field.maximum), kind(st.session_state[f"c.{name}"]),
         step=kind(field.step), key=f"c.{name}",
-        help=field.help, width=width, format=None if kind is int else "%g",
+        help=field.help, width=width, format=None if kind is int else "%g", disabled=disabled,
     )  # fmt: skip

@@ -122,7 +122,8 @@ def draw_controls() -> None:
     _draw_target(st.session_state[_LAST_VALID])
     draw_presets(lambda: st.session_state[_LAST_VALID], load_spec)
     draw_weights(st.session_state["c.engine"])
-    draw_engine_and_size(_on_engine)
+    held = registry.describe(st.session_state["c.network"]).held_size(st.session_state["c.layer"])
+    draw_engine_and_size(_on_engine, held)
 
 
 def _clip_size() -> tuple[int, int, int]:
@@ -238,6 +239,8 @@ def _on_layer() -> None:
         session["c.objective"] = "filter"
         if _clip_size() == info.usable_size(info.layers[-1]):  # the size that a class needs is slow elsewhere
             session["c.frames"], session["c.height"], session["c.width"] = info.default_size
+    if held := info.held_size(session["c.layer"]):
+        session["c.frames"], session["c.height"], session["c.width"] = held
 
 
 def _on_network() -> None:

@@ -20,12 +20,12 @@ def draw_texture_motion(resources: ServerResources, state: ExploreState, result:
     Args:
         resources: of the server.
         state: of the page.
-        result: in focus; nothing is drawn for a dead filter.
+        result: in focus; nothing is drawn for a dead filter, or for a network of more than three channels.
 
     Returns:
         Whether the view was drawn, and takes the player's place.
     """
-    if result.metrics.get("dead"):
+    if result.metrics.get("dead") or result.channels is not None:
         return False
 
     def choose(view: str | None) -> None:

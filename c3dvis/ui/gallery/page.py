@@ -82,7 +82,7 @@ def _draw_sidebar(state: GalleryState) -> None:
         choice("Sort by", "g.sort", state.sort, SORT_TITLES, lambda sort: state.set_order(sort, state.show))
         choice("Show", "g.show", state.show, SHOW_TITLES, lambda show: state.set_order(state.sort, show))
     layer_strip(info, base.size, base.layer, key="g.strip", on_chosen=set_layer_of_strip)
-    changed = differences(RenderSpec(network=base.network, layer=base.layer, filter=base.filter), base)
+    changed = differences(registry.sized(RenderSpec(network=base.network, layer=base.layer, filter=base.filter)), base)
     if changed:
         draw_caption(f"Rendered with: {', '.join(changed)}")
         st.button("Use the default settings", key="g.defaults", on_click=state.use_default_settings)

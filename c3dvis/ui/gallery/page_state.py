@@ -72,7 +72,7 @@ class GalleryState(PageState):
 
     def use_default_settings(self) -> None:
         """Set all render settings to their defaults."""
-        self.base = RenderSpec(network=self.base.network, layer=self.base.layer, filter=0)
+        self.base = registry.sized(RenderSpec(network=self.base.network, layer=self.base.layer, filter=0))
         self.page = 1
 
 

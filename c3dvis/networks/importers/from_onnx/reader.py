@@ -17,7 +17,15 @@ from c3dvis.errors import WeightsDamaged
 from c3dvis.networks.graph import operations as ops
 from c3dvis.networks.graph.base_operation import Operation
 from c3dvis.networks.importers import folding
-from c3dvis.networks.importers.from_onnx import constants, elementwise, normalisations, shapes, windows
+from c3dvis.networks.importers.from_onnx import (
+    constants,
+    elementwise,
+    normalisations,
+    selections,
+    shapes,
+    sizes,
+    windows,
+)
 from c3dvis.networks.importers.from_onnx.builder import Builder
 from c3dvis.networks.importers.from_onnx.file import OnnxFile
 from c3dvis.networks.importers.from_onnx.names import node_names
@@ -34,6 +42,8 @@ _TRANSLATIONS: dict[str, Callable[[Node], Any]] = {
     **elementwise.TRANSLATIONS,
     **normalisations.TRANSLATIONS,
     **shapes.TRANSLATIONS,
+    **selections.TRANSLATIONS,
+    **sizes.TRANSLATIONS,
 }
 _LAYOUTS = ("cthw", "thwc", "tchw")
 """Orders of the clip's axes in the input, after the batch axis; most have the channels first."""

@@ -1,7 +1,7 @@
-"""How much memory a render needs, and whether this machine has it. NumPy and TensorFlow are not needed to tell.
+"""How much memory a render needs, and whether this machine has it. TensorFlow is not needed to tell.
 
-The needs were fitted to measured peaks of the process (`bench/render_memory.py`), and are rather too large than too
-small.
+The needs were fitted to measured peaks of the process (`bench/render_memory.py`): they are 1.4 to 1.8 times the peak
+of a large clip.
 """
 
 import math
@@ -15,11 +15,11 @@ from c3dvis.spec import RenderSpec
 
 PER_OUTPUT = 12
 """Bytes for each number that an operation gives: it is kept for the backward pass, beside its gradient."""
-PER_VOXEL = 260
+PER_VOXEL = 150
 """Bytes for each voxel and plane: parameters, the optimiser's memory, and the volume on its way through the bases."""
-MEASURES = 160
+MEASURES = 90
 """Bytes for each voxel and plane of one clip: changed clips of the measures, and their spectra."""
-FIXED = 400 << 20
+FIXED = 250 << 20
 """Bytes for compiled functions and buffers of every render."""
 
 

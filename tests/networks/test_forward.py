@@ -141,3 +141,22 @@ def test_every_precision_is_near_float32(precision: str) -> None:
     difference = np.abs(tf.cast(coarse, tf.float32) - fine).mean() / np.abs(fine).mean()
     assert difference < 0.02
     assert (difference > 0) == (precision == "bfloat16")
+
+
+@pytest.mark.parametrize(("width", "strides"), [(3, (1, 1, 2)), (4, (2, 1, 3)), (9, (1, 1, 2)), (4, (1, 2, 2))])
+def test_one_channel_is_read_right_whatever_the_strides(width: int, strides: Any) -> None:
+    """TensorFlow's own convolution reads beyond the volume where it strides along the width alone to one column."""
+    generator = np.random.default_rng(0)
+    size = (3, 6, width)
+    kernel = generator.normal(size=(2, 3, 3, 1, 2)).astype(np.float32)
+    op = Conv("conv", ("input",), 2, (2, 3, 3), strides, "valid")
+    info = NetworkInfo(
+        "grey", "", "", "", Architecture("grey", (op,), 1), InputDomain((0.0,), (1.0,), "grey"), size, "", None
+    )
+    network = Network(info, {"conv": (kernel, np.zeros(2, np.float32))})
+    clip = generator.random((*size, 1)).astype(np.float32)
+    windows = np.lib.stride_tricks.sliding_window_view(clip[..., 0], (2, 3, 3))
+    windows = windows[:: strides[0], :: strides[1], :: strides[2]]
+    expected = np.einsum("thwabc,abcf->thwf", windows, kernel[:, :, :, 0])
+    np.testing.assert_allclose(network.responses(clip)["conv"], expected, atol=1e-5)
+    np.testing.assert_allclose(network.respond_to_input(clip, "conv"), expected, atol=1e-5)

@@ -4,6 +4,7 @@ import importlib.util
 import json
 import lzma
 import os
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -282,3 +283,25 @@ def test_the_steps_of_a_search_compute_an_imported_network(tmp_path: Path) -> No
     network = network_of(reader.read(exported("r3d_18_dynamo", tmp_path)))
     for layer in ("stem.0", "layer2.0.downsample.0", "add_3"):
         assert_same(network, layer, (4, 20, 20), 1e-3)
+
+
+@pytest.mark.parametrize(
+    ("factor", "is_float16", "is_refused"),
+    [(1.0005, False, False), (1.003, False, True), (1.003, True, False), (1.02, True, True)],
+)
+def test_half_precision_has_a_tolerance_of_its_own(
+    factor: float, is_float16: bool, is_refused: bool, tmp_path: Path
+) -> None:
+    """A thousandth, or a hundredth where the file holds float16."""
+    graph = Graph()
+    graph.conv("input", 3, 4)
+    path = graph.save(tmp_path / "model.onnx")
+    imported = reader.read(path, (6, 8, 7))
+    kernel, bias = imported.weights["conv_0"]()
+    changed = replace(imported, weights={"conv_0": lambda: (kernel * np.float32(factor), bias * np.float32(factor))})
+    network = network_of(changed, (6, 8, 7))
+    if is_refused:
+        with pytest.raises(WeightsDamaged, match="expected at most 0.01" if is_float16 else "expected at most 0.001"):
+            prove(network, OnnxReference(path), imported.addresses, is_float16)
+    else:
+        assert prove(network, OnnxReference(path), imported.addresses, is_float16).is_proved

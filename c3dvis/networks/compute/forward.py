@@ -19,7 +19,7 @@ from c3dvis.networks.compute import input_gradient
 from c3dvis.networks.compute.device_weights import DeviceWeights
 from c3dvis.networks.compute.input_gradient import SubPixelGradient
 from c3dvis.networks.compute.raw_ops import create_op
-from c3dvis.networks.compute.tensor_functions import grouped_convolution, padded, tensor_function
+from c3dvis.networks.compute.tensor_functions import grouped_convolution, padded, read_rightly, tensor_function
 from c3dvis.networks.graph import operations as ops
 from c3dvis.networks.graph.architecture import Architecture
 from c3dvis.networks.graph.base_operation import RELU, Operation
@@ -225,7 +225,7 @@ class _Tape:
         shape: Any = value.shape
         kernel, bias = self._weights.kernel_and_bias(group)
         attributes: dict[str, Any] = {"strides": (1, *op.strides, 1), "padding": op.padding.upper()}
-        result = create_op("Conv3D", [value, kernel], kernel.dtype, **attributes)
+        result = create_op("Conv3D", read_rightly(op, value, kernel), kernel.dtype, **attributes)
 
         def backward(grad: tf.Tensor) -> list[tf.Tensor]:
             if input_gradient.is_faster(op, shape[-1]):

@@ -7,7 +7,12 @@ from typing import Any
 import numpy as np
 import tensorflow as tf
 
-from c3dvis.networks.compute.tensor_functions import activation_function, grouped_convolution, tensor_function
+from c3dvis.networks.compute.tensor_functions import (
+    activation_function,
+    grouped_convolution,
+    steps_along_the_width_alone,
+    tensor_function,
+)
 from c3dvis.networks.graph import operations as ops
 from c3dvis.networks.graph.base_operation import NO_MARGINS, Activation, Operation
 
@@ -25,7 +30,8 @@ def keras_layer(op: Operation, layers: Any, **options: Any) -> Any:
         return layers.Lambda(function, **options)
     match op:
         case ops.Conv():
-            kind = layers.Conv3D if op.groups == 1 else _grouped(op, layers)
+            is_plain = op.groups == 1 and not steps_along_the_width_alone(op)
+            kind = layers.Conv3D if is_plain else _grouped(op, layers)
             return kind(
                 op.filters, op.kernel, op.strides, op.padding, dilation_rate=op.dilation, groups=op.groups,
                 kernel_initializer="zeros", **options,

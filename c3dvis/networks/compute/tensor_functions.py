@@ -79,8 +79,26 @@ def grouped_convolution(op: ops.Conv, value: Tensor, kernel: Tensor) -> Tensor:
             for n, each in enumerate(groups)
         ]
         part = value[..., first * channels : (first + count) * channels]
-        parts.append(tf.nn.convolution(part, tf.concat(rows, -1), op.strides, _upper(op), "NDHWC", op.dilation))
+        part, taps = read_rightly(op, part, tf.concat(rows, -1))
+        parts.append(tf.nn.convolution(part, taps, op.strides, _upper(op), "NDHWC", op.dilation))
     return tf.concat(parts, -1)
+
+
+def steps_along_the_width_alone(op: ops.Conv) -> bool:
+    """Whether TensorFlow may read a volume of one channel wrongly for a convolution (see `read_rightly`)."""
+    return op.strides[1] == 1 < op.strides[2]
+
+
+def read_rightly(op: ops.Conv, value: Tensor, kernel: Tensor) -> tuple[Tensor, Tensor]:
+    """A volume and a kernel as TensorFlow's convolution needs them.
+
+    TensorFlow 2.21 reads beyond a volume of one channel on a CPU if the convolution strides along the width and not
+    along the height, and gives one column. A second channel of zeros avoids that.
+    """
+    if value.shape[-1] != 1 or not steps_along_the_width_alone(op):
+        return value, kernel
+    # a pad would be merged into the convolution by TensorFlow's graph optimiser, which knows those of positions alone
+    return tf.concat([value, tf.zeros_like(value)], -1), tf.concat([kernel, tf.zeros_like(kernel)], 3)
 
 
 _CHANNELS_TOGETHER = 64

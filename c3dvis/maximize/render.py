@@ -61,7 +61,7 @@ def render(
     spec = network.prepared(spec) if network else sized(spec)
     if start_clip is not None:
         spec = spec.replace(start_clip=clip_digest(start_clip))
-    _check_start(spec, start_clip)
+    _check_start(spec, start_clip, (network.info if network else describe(spec.network)).domain.channels)
     network, quality = _prepare(spec, network)
     if spec.engine == "keras-vis":
         from c3dvis.maximize.keras_vis.engine import maximize_with_keras_vis
@@ -120,13 +120,18 @@ def render_batch(specs: Sequence[RenderSpec], on_progress: Sequence[OnProgress])
     return ended
 
 
-def _check_start(spec: RenderSpec, start_clip: np.ndarray | None) -> None:
+def _check_start(spec: RenderSpec, start_clip: np.ndarray | None, channels: int) -> None:
     if not spec.start_clip:
         return
     if start_clip is None:
         raise InvalidSpec(
             f"The render starts from a clip: expected the frames whose content hash is {spec.start_clip[:12]}…, "
             "received none. Give them as start_clip."
+        )
+    if channels > 3:
+        raise InvalidSpec(
+            "A start clip has red, green and blue: expected a network of up to three channels, received one of "
+            f"{channels}."
         )
     if start_clip.shape[:3] != spec.size:
         raise InvalidSpec(

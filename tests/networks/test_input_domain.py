@@ -58,6 +58,13 @@ def test_many_channels_are_in_several_rows() -> None:
     np.testing.assert_array_equal(cells, [[0, 1, 2], [3, 4, 5], [6, 0, 0]])  # what is left stays black
 
 
+def test_colours_go_to_the_shown_channels_and_their_mean_to_the_others() -> None:
+    domain = DOMAINS["five, three shown"]
+    tensor = domain.to_network(np.array([0.2, 0.5, 0.8], np.float32).reshape(1, 1, 1, 3))
+    unit = (tensor[0, 0, 0] + 1) / (np.array(domain.high, np.float32) + 1)
+    np.testing.assert_allclose(unit, [0.5, 0.5, 0.5, 0.8, 0.2], rtol=1e-6)
+
+
 def test_the_canonical_form() -> None:
     for domain in DOMAINS.values():
         described = json.loads(json.dumps(domain.to_dict()))
@@ -91,8 +98,7 @@ def test_a_clip_of_the_networks_own_channels_is_taken_as_it_is(domain: InputDoma
 @pytest.mark.parametrize(
     ("clip", "said"),
     [
-        (np.zeros((2, 4, 4, 4), np.uint8), r"is \(T, H, W, 5\), of uint8"),
-        (np.zeros((2, 4, 4, 3), np.uint8), r"is \(T, H, W, 5\), of uint8"),
+        (np.zeros((2, 4, 4, 4), np.uint8), r"is \(T, H, W, 3\) or \(T, H, W, 5\), of uint8"),
         (np.zeros((2, 4, 4, 5), np.int32), "received .* int32"),
         (np.zeros((4, 4, 3), np.uint8), "received"),
         (np.full((2, 4, 4, 5), 1.5), "received values from 1.5 to 1.5"),

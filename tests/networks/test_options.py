@@ -57,12 +57,12 @@ def test_every_form_of_a_mean_file_bounds_each_pixel(form: str, cube: np.ndarray
     tensor = domain.to_network(clip)
     expected = clip[..., ::-1].astype(np.float32) - cut.transpose(1, 2, 3, 0)  # BGR, the mean of each pixel subtracted
     np.testing.assert_allclose(tensor, expected, atol=1e-3)
-    np.testing.assert_array_equal(domain.to_display(tensor), clip)  # added back, and RGB
+    np.testing.assert_array_equal(domain.to_clip(tensor), clip)  # added back, and RGB
     low, high = domain.bounds(112, 112)
     np.testing.assert_allclose(low[..., ::-1], -cut[:, 0].transpose(1, 2, 0), atol=1e-4)
     np.testing.assert_allclose(high - low, 255, atol=1e-4)
     tiny = np.random.default_rng(0).integers(0, 256, (4, 20, 30, 3), np.uint8)  # a clip of another size
-    np.testing.assert_array_equal(domain.to_display(domain.to_network(tiny)), tiny)
+    np.testing.assert_array_equal(domain.to_clip(domain.to_network(tiny)), tiny)
 
 
 def test_channel_means_alone_are_the_same_everywhere(tmp_path: Path) -> None:

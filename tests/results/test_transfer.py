@@ -80,7 +80,7 @@ def test_what_is_no_result_is_refused_and_the_rest_stored(
         (f"{old.key}.h5", old.to_bytes()),
         (f"{make_result(3).key}.h5", bytes(altered)),
         (misnamed, good.to_bytes()),
-        (bomb, bytes(65 * 2**20)),
+        (bomb, bytes(257 * 2**20)),
         (f"{good.key}.h5", good.to_bytes()),
         compression=zipfile.ZIP_DEFLATED,
     )

@@ -86,14 +86,15 @@ class InputDomain:
         """Network input (T, H, W, channels) float32 of a clip.
 
         Args:
-            clip: (T, H, W, 3) in red, green and blue, for a network of up to three channels; or (T, H, W, channels)
-                with a value for each of them. uint8 from 0 to 255, or floating point from 0 to 1.
+            clip: (T, H, W, channels) with a value for each of them; or (T, H, W, 3) in red, green and blue. Of more
+                than three channels, the three that are shown take these (else the first three), the others their mean.
+                uint8 from 0 to 255, or floating point from 0 to 1.
 
         Raises:
             ValueError: another shape or dtype, or values beyond 0 and 1.
         """
         is_float = np.issubdtype(clip.dtype, np.floating)
-        taken = (self.planes, self.channels)
+        taken = (3, self.channels)
         if clip.ndim != 4 or clip.shape[-1] not in taken or not (clip.dtype == np.uint8 or is_float):
             shapes = " or ".join(dict.fromkeys(f"(T, H, W, {count})" for count in taken))
             raise ValueError(
@@ -110,6 +111,10 @@ class InputDomain:
             return unit * (bounds[1] - bounds[0]) + bounds[0]
         if self.channels == 1:
             unit = unit.mean(axis=-1, keepdims=True, dtype=np.float32)
+        elif self.channels > 3:
+            colours = unit
+            unit = np.repeat(colours.mean(axis=-1, keepdims=True, dtype=np.float32), self.channels, axis=-1)
+            unit[..., list(self.shown if len(self.shown) == 3 else (0, 1, 2))] = colours
         return self.from_unit(unit, *bounds)
 
     def to_clip(self, tensor: np.ndarray) -> np.ndarray:

@@ -187,7 +187,10 @@ class _BatchSearch:
             if item.on_progress:
                 clip = shown_clip(parametrization, self._network.input_domain, start[np.newaxis])
                 seconds = time.perf_counter() - self._began
-                self._call(item, Progress(0, item.steps, seconds, None, None, self._whole(clip)))
+                self._call(
+                    item,
+                    Progress(0, item.steps, seconds, None, None, self._network.input_domain.picture(self._whole(clip))),
+                )
 
     def _sketch(self) -> np.ndarray:
         """Optimise the small canvas. Returns the parameters (count, *shape) at full size that its copies make."""

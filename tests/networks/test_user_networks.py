@@ -412,7 +412,8 @@ def test_a_filter_of_it_is_rendered(
     add("mine", save(randomised(build(keras, channels)), tmp_path / "m.keras"), None, RANGE)
     frames, height, width = SIZE
     spec = c3dvis.RenderSpec(
-        network="mine", layer=layer, filter=1, frames=frames, height=height, width=width, iterations=24 if channels <= 3 else 96,
+        network="mine", layer=layer, filter=1, frames=frames, height=height, width=width,
+        iterations=24 if channels <= 3 else 96,
         parametrization=parametrization, precision="float32",
     )  # fmt: skip
     result = c3dvis.render(spec)

@@ -52,7 +52,11 @@ class Looking:
     def __init__(self, questions: Questions) -> None:
         self._questions, self.state = questions, questions.state
         domain, clip = self.state.info.domain, questions.clip
-        self.clip = clip if clip.shape[-1] == 3 and domain.channels == 3 else domain.to_display(domain.to_network(clip))
+        self.clip = (
+            clip
+            if clip.shape[-1] == 3 and domain.channels == 3
+            else domain.picture(domain.to_clip(domain.to_network(clip)))
+        )
         self.probe_job = questions.ask("probe")
 
     @property

@@ -44,7 +44,7 @@ from c3dvis.settings import weights_dir
 from c3dvis.spec import ALGORITHM_VERSION, RenderSpec
 
 FAULTS = ("damaged", "disk", "clock", "killed")
-SIZE = {"frames": 4, "height": 16, "width": 16}
+SIZE: dict[str, Any] = {"frames": 4, "height": 16, "width": 16}
 YEAR = 365 * 86400.0
 
 

@@ -1,7 +1,7 @@
 """Who a sign-in shows, and what visitors may do."""
 
 import re
-from typing import get_args
+from typing import Any, get_args
 
 import pytest
 from hypothesis import given
@@ -124,7 +124,7 @@ _SCALARS = st.none() | st.booleans() | st.floats() | st.integers() | st.text(max
     value=_SCALARS | st.lists(_SCALARS, max_size=3) | st.dictionaries(st.text(max_size=5), _SCALARS, max_size=2),
 )
 def test_no_value_of_a_claim_shows_anybody_else(name: str, value: object) -> None:
-    claims = dict(right_claims(NOW)) | {name: value}
+    claims: dict[str, Any] = dict(right_claims(NOW)) | {name: value}
     try:
         address = verified_address(claims, AUTH, NOW)
     except NotAllowed:

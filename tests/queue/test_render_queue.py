@@ -48,7 +48,7 @@ def test_one_search_finds_all_variants_of_a_spec(queue: RenderQueue, store: Resu
     assert second.snapshot().step == 0  # no worker has begun it
     clips = [result.clip for variant in (0, 1) if (result := store.get(spec.replace(variant=variant)))]
     assert len(clips) == 2
-    assert not np.array_equal(*clips)
+    assert not np.array_equal(clips[0], clips[1])
     assert second.result() is not None
 
 

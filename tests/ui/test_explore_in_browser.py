@@ -5,6 +5,7 @@ import os
 import re
 from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 from urllib.parse import urlencode
 
 import h5py
@@ -226,7 +227,10 @@ def test_a_failed_render_shows_its_sentence_and_no_traceback(browser: Browser, t
 
 
 def test_missing_weights_are_fetched_on_request_and_a_failure_is_said(browser: Browser, tmp_path: Path) -> None:
-    nowhere = {"PIP_INDEX_URL": "http://127.0.0.1:9/simple", "PIP_CONFIG_FILE": os.devnull}  # no server listens there
+    nowhere: dict[str, Any] = {
+        "PIP_INDEX_URL": "http://127.0.0.1:9/simple",
+        "PIP_CONFIG_FILE": os.devnull,
+    }  # no server listens there
     with dashboard(tmp_path, tmp_path / "weights", **nowhere) as bare, visiting(browser, bare.url) as visit:
         visit.open(query_text(SMALL))
         expect(visit.page.get_by_role("button", name="Render now")).to_be_disabled()

@@ -87,7 +87,7 @@ def _ranks(inputs: Sequence[Value]) -> str:
 
 def _axis_of(function: Any) -> int:
     config = function.get("config") if isinstance(function, dict) else None
-    axis = config.get("axis", -1) if isinstance(config, dict) else -1
+    axis: Any = config.get("axis", -1) if isinstance(config, dict) else -1
     return int(axis[0] if isinstance(axis, list) and len(axis) == 1 else axis)
 
 

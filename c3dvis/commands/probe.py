@@ -1,7 +1,6 @@
 """`c3dvis probe FILE`: what a network makes of a real clip. For a folder of clips: `probe_folder`."""
 
 import argparse
-import csv
 import io
 from pathlib import Path
 from typing import Any
@@ -19,6 +18,7 @@ from c3dvis.networks.network_info import NetworkInfo
 from c3dvis.networks.weights import obtain
 from c3dvis.probe import ProbeRequest, ProbeResult, Target
 from c3dvis.probe.request import answer
+from c3dvis.probe.tables import responses_csv
 from c3dvis.probe.values import class_layer
 
 _ENDINGS = (".csv", ".h5")
@@ -82,7 +82,7 @@ def run(arguments: argparse.Namespace, console: Console) -> int:
         result: ProbeResult = answer(ProbeRequest(info.name, read.clip, top=arguments.top), bar.update)
     for path in outputs:
         data = (
-            _responses_csv(result)
+            responses_csv(result)
             if path.suffix.lower() == ".csv"
             else _feature_maps(info, arguments.path, read, result)
         )
@@ -134,17 +134,6 @@ def _values(result: ProbeResult, read: ClipWindow, outputs: list[Path]) -> dict[
         },
         "files": [str(path) for path in outputs],
     }
-
-
-def _responses_csv(result: ProbeResult) -> bytes:
-    """A line for each filter of each layer."""
-    text = io.StringIO()
-    writer = csv.writer(text, lineterminator="\n")
-    writer.writerow(("network", "layer", "filter", "mean", "standardised"))
-    for layer, scores in result.standardised.items():
-        for number, score in enumerate(scores):
-            writer.writerow((result.network, layer, number, f"{result.means[layer][number]:.6g}", f"{score:.6g}"))
-    return text.getvalue().encode()
 
 
 def _feature_maps(info: NetworkInfo, path: Path, read: ClipWindow, result: ProbeResult) -> bytes:

@@ -1,6 +1,5 @@
 """The exported site: whole, valid, and at home in a folder, with JavaScript and without."""
 
-import json
 import re
 from dataclasses import replace
 from html.parser import HTMLParser
@@ -93,7 +92,7 @@ def test_every_filter_has_an_address_with_all_its_files(folder: Path, results: l
     assert len(pages(folder)) == 1 + 2 + len(results) + 1
     for result in results:
         stem = folder / result.spec.layer.replace("/", ".") / str(result.spec.filter)
-        assert json.loads(stem.with_suffix(".json").read_text()) == result.spec.to_dict()
+        assert RenderSpec.from_json(stem.with_suffix(".json").read_text()) == result.spec
         assert RenderResult.from_bytes(stem.with_suffix(".h5").read_bytes()).key == result.key
         with Image.open(stem.with_suffix(".webp")) as moving:
             moving.seek(5)

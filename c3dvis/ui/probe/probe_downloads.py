@@ -1,6 +1,5 @@
 """Downloads of the Probe page: the overlay as a video, responses, feature maps, and a figure."""
 
-import csv
 import io
 from collections.abc import Mapping
 from functools import partial
@@ -13,7 +12,7 @@ import c3dvis
 from c3dvis import media
 from c3dvis.media import figure
 from c3dvis.media.overlay import key_texts, with_key
-from c3dvis.probe import ProbeResult
+from c3dvis.probe.tables import responses_csv
 from c3dvis.results.figure import FigureContent, clip_panels
 from c3dvis.ui.probe.answers import value_of
 from c3dvis.ui.probe.looking import Heat, Looking
@@ -44,7 +43,7 @@ def draw_downloads(state: ProbeState, looking: Looking) -> None:
             "The clip with the heat map, and its key", heat is not None,
         )  # fmt: skip
         button(
-            "Responses, CSV", ".csv", "text/csv", found and partial(responses_table, found),
+            "Responses, CSV", ".csv", "text/csv", found and partial(responses_csv, found),
             "Mean and standardised response of every filter of every layer", found is not None,
         )  # fmt: skip
         button(
@@ -61,17 +60,6 @@ def overlay_video(shown: np.ndarray, heat: Heat, title: str) -> bytes:
     """An MP4 of an overlay (T, H, W, 3) with the key of its colours."""
     keyed = with_key(shown, heat.strongest, signed=heat.signed)
     return media.encode(keyed, "mp4", fps=_FPS, metadata={"title": title})
-
-
-def responses_table(found: ProbeResult) -> bytes:
-    """A CSV with a row for each filter of each layer."""
-    text = io.StringIO()
-    writer = csv.writer(text)
-    writer.writerow(("layer", "filter", "mean_response", "standardised_on_noise"))
-    for layer, means in found.means.items():
-        scores = found.standardised[layer]
-        writer.writerows((layer, i, f"{means[i]:.8g}", f"{scores[i]:.8g}") for i in range(len(means)))
-    return text.getvalue().encode()
 
 
 def maps_file(maps: Mapping[str, np.ndarray], clip: np.ndarray, network: str) -> bytes:

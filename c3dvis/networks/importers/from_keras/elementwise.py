@@ -86,9 +86,11 @@ def _ranks(inputs: Sequence[Value]) -> str:
 
 
 def _axis_of(function: Any) -> int:
-    config = function.get("config") if isinstance(function, dict) else None
+    config: Any = function.get("config") if isinstance(function, dict) else None
     axis: Any = config.get("axis", -1) if isinstance(config, dict) else -1
-    return int(axis[0] if isinstance(axis, list) and len(axis) == 1 else axis)
+    if isinstance(axis, list) and len(axis) == 1:
+        (axis,) = axis
+    return int(axis)  # pyright: ignore[reportArgumentType]
 
 
 def _axis_of_constant(constant: np.ndarray, value: Value, name: str) -> str | None:

@@ -135,7 +135,7 @@ def test_what_is_shown_can_be_taken_along() -> None:
         assert archive.testzip() is None
         assert len(archive.namelist()) == 9
         (recipe,) = [name for name in archive.namelist() if "_filter-2_" in name and name.endswith(".json")]
-        assert json.loads(archive.read(recipe)) == results[2].spec.to_dict()
+        assert RenderSpec.from_json(archive.read(recipe).decode()) == results[2].spec
     sheet = np.asarray(Image.open(io.BytesIO(contact_sheet(results))))
     np.testing.assert_array_equal(sheet[6:38, 6 + 38 : 6 + 38 + 32], results[1].clip[4])
     with pytest.raises(ValueError, match="0 clips"):

@@ -12,6 +12,9 @@ import os
 import resource
 import subprocess
 import sys
+from pathlib import Path
+
+sys.path.insert(0, str(Path(__file__).resolve().parent.parent))
 
 CASES = (
     ("i3d-kinetics400", "Conv3d_1a_7x7", (16, 112, 112)),

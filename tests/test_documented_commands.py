@@ -35,10 +35,12 @@ PROGRAMS = ("python", "python3", "c3dvis", "dask", "docker", "make", "kubectl", 
 SMALL: dict[str, str] = {
     "bench/faults.py": "--faults damaged,disk,clock --results 30 --damage 10",
     "bench/gpu/export_step.py": "--layer Conv3d_2c_3x3 --size 8x32x32 --batches 1,2 --precision float32",
+    "bench/load.py": "--sessions 2 --minutes 0.2 --pause 1 2",
     "bench/motion.py": "--layers Conv3d_1a_7x7 --filters 3",
     "bench/memory.py": "--renders 1 --iterations 1",
     "bench/pages.py": "--pages status --widths 1400 --times 1",
     "bench/scaling.py": "--workers 1 --per-worker 2 --seconds 0.02 --real-workers '' --results 30",
+    "bench/render_memory.py": "--case 1",
     "bench/steps.py": "--layers conv2 --sizes 4x16x16 --precisions float32 --counts 1,2",
     "bench/wiring.py": "--layers Conv3d_2b_1x1 --filters 3 --iterations 2 --draws 2",
     "bench/versus_keras_vis.py": "--layers Conv3d_1a_7x7 --filters 3 --iterations 2 -o bench-out",
@@ -110,7 +112,12 @@ def test_a_command_is_one_that_there_is(line: str, monkeypatch: pytest.MonkeyPat
     elif program == "docker":
         known = set(re.findall(r"^ARG (\w+)", (ROOT / "Dockerfile").read_text(), re.M))
         assert {name for word in words for name in re.findall(r"^(\w+)=", word)} <= known
-        assert words[0] in ("build", "run")
+        if words[0] == "compose":
+            assert words[1] == "-f"
+            services = yaml.safe_load((ROOT / words[2]).read_text())["services"]
+            assert words[3:] == ["up", "-d", "--build"] or (words[3] == "exec" and words[4] in services)
+        else:
+            assert words[0] in ("build", "run")
     elif program == "kubectl":
         pods = yaml.safe_load_all((ROOT / "docs" / "scaling" / "kubernetes.yaml").read_text())
         assert words[:2] == ["scale", "deployment"]

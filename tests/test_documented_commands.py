@@ -78,9 +78,7 @@ def documented() -> list[str]:
 
 
 COMMANDS = documented()
-CLI = [re.sub(r"^python -m c3dvis", "c3dvis", line) for line in COMMANDS if re.match(r"c3dvis|python -m c3dvis", line)]
-
-OTHERS = [line for line in COMMANDS if not re.match(r"c3dvis|python -m c3dvis", line)]
+CLI = [re.sub(r"^python -m c3dvis", "c3dvis", line) for line in COMMANDS if re.match(r"(python -m )?c3dvis ", line)]
 
 
 def script_of(line: str) -> str | None:
@@ -98,7 +96,7 @@ def test_there_are_commands_to_try() -> None:
 
 
 @pytest.mark.parametrize(
-    "line", [line for line in COMMANDS if line not in CLI and not re.match("python -m c3dvis", line)]
+    "line", [line for line in COMMANDS if line not in CLI and not re.match("python -m c3dvis ", line)]
 )
 def test_a_command_is_one_that_there_is(line: str, monkeypatch: pytest.MonkeyPatch) -> None:
     program, *words = shlex.split(line)
@@ -125,6 +123,8 @@ def test_a_command_is_one_that_there_is(line: str, monkeypatch: pytest.MonkeyPat
     elif words[:3] == ["-m", "pip", "install"]:  # what they install: test_packaging.py
         files = [word for flag, word in pairwise(words) if flag in ("-r", "-c")]
         assert all((ROOT / name).is_file() for name in files)
+    elif words[:2] == ["-m", "c3dvis.clips.sample"]:  # what it draws: tests/clips/test_sample.py
+        assert words[2:] == ["FILE.mp4"]
     elif words[:3] == ["-m", "streamlit", "run"]:
         assert (ROOT / words[3]).is_file()  # run in test_packaging.py
     else:
@@ -207,6 +207,7 @@ TINY = "--frames 8 --height 32 --width 32 --iterations 1"
 SMALLEST_OF_A_CLASS = "--frames 9 --height 193 --width 193 --iterations 1"
 ENDS = {
     "c3dvis weights fetch c3d-sports1m": 6,  # nobody is there to accept the terms
+    "c3dvis doctor --public": 1,  # here nothing is public
 }
 """Exit codes, where 0 alone is not meant."""
 NOT_RUN = (

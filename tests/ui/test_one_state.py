@@ -6,7 +6,7 @@ The oracle is the page that a new visitor gets at the same address: everything o
 import json
 import os
 import re
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from html import unescape
 from pathlib import Path
 from typing import Any
@@ -47,6 +47,8 @@ LINKS: list[tuple[str, str]] = [
 PAGES = ("Explore", "Gallery", "Compare", "Network", "Status", "Method")
 NOT_PRESSED = re.compile("render|fetch|check|take apart|accept|cancel")
 """Keys of controls that start work; a page that is at work is walked through in Chromium."""
+OF_THE_VISITOR = re.compile(r"\.figure\.")
+"""Keys of controls that say how a file is made, and not what the page shows: they are not in the address."""
 
 
 @pytest.fixture(scope="module")
@@ -173,20 +175,20 @@ def difference(one: dict[str, Any], other: dict[str, Any]) -> dict[str, Any]:
 
 
 def widgets(page: AppTest) -> list[Any]:
-    """The controls that have a value."""
-    return [
+    """The controls that have a value, but those of the visitor."""
+    found: list[Any] = [
         *page.selectbox, *page.number_input, *page.slider, *page.select_slider, *page.segmented_control, *page.toggle,
         *page.text_input,
     ]  # fmt: skip
+    return [widget for widget in found if not OF_THE_VISITOR.search(str(widget.key))]
 
 
 def controls(page: AppTest) -> dict[str, Callable[[st.DataObject], object]]:
     """What can be pressed or set, by key: a function that does so with a value drawn from those it allows."""
     acts: dict[str, Callable[[st.DataObject], object]] = {}
-    for button in page.button:
-        if not button.disabled:
-            acts[str(button.key)] = lambda data, button=button: button.click()
-    choices: list[Any] = [*page.selectbox, *page.select_slider, *page.segmented_control]
+    for button in enabled(page.button):
+        acts[str(button.key)] = lambda data, button=button: button.click()
+    choices = enabled([*page.selectbox, *page.select_slider, *page.segmented_control])
     for choice in choices:
         if choice.options:
             options = st.sampled_from(list(choice.options))
@@ -194,18 +196,22 @@ def controls(page: AppTest) -> dict[str, Callable[[st.DataObject], object]]:
             acts[str(choice.key)] = lambda data, choice=choice, options=options, kind=kind: choice.set_value(
                 kind(data.draw(options))
             )
-    numbers: list[Any] = [*page.number_input, *page.slider]
-    for number in numbers:
+    for number in enabled([*page.number_input, *page.slider]):
         values = st.integers(int(number.min), min(int(number.max), 40))
         acts[str(number.key)] = lambda data, number=number, values=values: number.set_value(
             type(number.value)(data.draw(values))
         )
-    for toggle in page.toggle:
+    for toggle in enabled(page.toggle):
         acts[str(toggle.key)] = lambda data, toggle=toggle: toggle.set_value(not toggle.value)
-    for text in page.text_input:
+    for text in enabled(page.text_input):
         values = st.sampled_from(["0, 7", "1, 2, 3", "many", "", "5"])
         acts[str(text.key)] = lambda data, text=text, values=values: text.set_value(data.draw(values))
-    return {key: act for key, act in acts.items() if not NOT_PRESSED.search(key)}
+    return {key: act for key, act in acts.items() if not NOT_PRESSED.search(key) and not OF_THE_VISITOR.search(key)}
+
+
+def enabled(widgets: Iterable[Any]) -> list[Any]:
+    """Those of the widgets that a visitor can press or set."""
+    return [widget for widget in widgets if not widget.disabled]
 
 
 def links(page: AppTest) -> list[Address]:

@@ -2,7 +2,7 @@
 
 Keras does not load the description here, because loading could execute code that it contains or names: a Lambda, a
 registered class, a function. This module reads the list of layers and the connections between them, in the forms of
-Keras 2 and of Keras 3; `layer.py` translates each layer, `from_keras/operator.py` each function. What follows a layer
+Keras 2 and of Keras 3; `layer.py` translates each layer, `operator.py` each function. What follows a layer
 that is not known is left out.
 """
 
@@ -12,11 +12,13 @@ from typing import Any
 
 from c3dvis.errors import WeightsDamaged
 from c3dvis.networks.graph.base_operation import Operation
-from c3dvis.networks.graph.operations import Constant, Conv, Rearrange
+from c3dvis.networks.graph.operations import Conv, Rearrange
 from c3dvis.networks.importers.from_keras import layer as layers_of_keras
 from c3dvis.networks.importers.from_keras import operator
 from c3dvis.networks.importers.from_keras.address import Entry, Held, KerasAddress, Path
+from c3dvis.networks.importers.from_keras.inputs import NUM_LAYOUTS, Shape, clip_input, held_input, input_shape
 from c3dvis.networks.importers.from_keras.node import Call, Ref, calls, ends
+from c3dvis.networks.importers.from_keras.resolved import MISSING, AllMissing, Output, resolved, settings_of, values_in
 from c3dvis.networks.importers.from_keras.tree import (
     is_distributed,
     is_function,
@@ -32,9 +34,6 @@ from c3dvis.networks.importers.imported import Pair
 ReadArrays = Callable[[KerasLayer], Arrays]
 """From a layer to its arrays."""
 
-_LAYOUTS = {4: ("thwc", "cthw", "tchw"), 3: ("thw",)}
-"""Orders of the clip's axes in the input behind the batch; most have the channels last."""
-_USUAL = {"t": 16, "h": 112, "w": 112}
 _MAX_CALLS = 10_000
 _UNREADABLE = (KeyError, TypeError, ValueError, IndexError, AttributeError)
 
@@ -117,7 +116,7 @@ def _in_natural_layout(
 ) -> KerasModel:
     """The model for that order of the clip's axes in which its convolutions read it."""
     found, refused = [], []
-    for number in range(max(map(len, _LAYOUTS.values()))):
+    for number in range(NUM_LAYOUTS):
         model = KerasModel(tree(config))
         try:
             reader = _Reader(model, is_keras_2, number, size, held)
@@ -134,14 +133,6 @@ def _in_natural_layout(
     return found[0]
 
 
-class _Missing:
-    """An output that depends on a layer that is not known."""
-
-
-_MISSING = _Missing()
-_Output = Value | _Missing
-
-
 class _Reader:
     def __init__(
         self, model: KerasModel, is_keras_2: bool, layout: int, size: tuple[int, int, int] | None,
@@ -152,14 +143,14 @@ class _Reader:
         self._names: set[str] = {"input"}
         self._num_calls = 0
 
-    def outermost(self, config: Mapping[str, Any]) -> list[_Output]:
+    def outermost(self, config: Mapping[str, Any]) -> list[Output]:
         """Read the whole model; its outputs."""
         return self._run(config, None, (), self._model.layers)
 
     def _run(
-        self, model: Mapping[str, Any], inputs: Sequence[_Output] | None, path: Path,
+        self, model: Mapping[str, Any], inputs: Sequence[Output] | None, path: Path,
         layers: KerasLayer,
-    ) -> list[_Output]:  # fmt: skip
+    ) -> list[Output]:  # fmt: skip
         """Add the operations of a model that is called, and return its outputs; no inputs: it is the outermost."""
         config = model["config"]
         described = config if isinstance(config, list) else config["layers"]
@@ -168,12 +159,12 @@ class _Reader:
         return self._functional(config, described, inputs, path, layers)
 
     def _sequential(
-        self, config: Any, described: list[Any], inputs: Sequence[_Output] | None, path: Path,
+        self, config: Any, described: list[Any], inputs: Sequence[Output] | None, path: Path,
         layers: KerasLayer,
-    ) -> list[_Output]:  # fmt: skip
+    ) -> list[Output]:  # fmt: skip
         if inputs is None:
             built_shape = config.get("build_input_shape") if isinstance(config, dict) else None
-            inputs = self._inputs({"clip": _shape(described[0]["config"], built_shape)})
+            inputs = self._inputs({"clip": input_shape(described[0]["config"], built_shape)})
         values = list(inputs)
         for layer, found in zip(described, layers.layers, strict=True):
             if layer["class_name"] != "InputLayer":
@@ -181,25 +172,25 @@ class _Reader:
         return values
 
     def _functional(
-        self, config: Any, described: list[Any], inputs: Sequence[_Output] | None, path: Path,
+        self, config: Any, described: list[Any], inputs: Sequence[Output] | None, path: Path,
         layers: KerasLayer,
-    ) -> list[_Output]:  # fmt: skip
+    ) -> list[Output]:  # fmt: skip
         starts = ends(config["input_layers"])
         by_name = {name_of(layer): layer for layer in described}
         if inputs is None:
-            inputs = self._inputs({start.layer: _shape(by_name[start.layer]["config"]) for start in starts})
+            inputs = self._inputs({start.layer: input_shape(by_name[start.layer]["config"]) for start in starts})
         if len(starts) != len(inputs):
             raise WeightsDamaged(f"A model within the model is called with {len(inputs)} inputs; it has {len(starts)}.")
-        values: dict[tuple[str, int], list[_Output]] = {
+        values: dict[tuple[str, int], list[Output]] = {
             (start.layer, 0): [value] for start, value in zip(starts, inputs, strict=True)
         }
         trees = dict(zip(by_name, layers.layers, strict=True))
         first = {name: self._first_call(layer) for name, layer in by_name.items()}
 
-        def value(ref: Ref) -> _Output:
+        def value(ref: Ref) -> Output:
             return values[ref.layer, ref.call - first[ref.layer]][ref.output]
 
-        def end(ref: Ref) -> _Output:
+        def end(ref: Ref) -> Output:
             is_model_of_keras_3 = not self._is_keras_2 and by_name[ref.layer]["class_name"] == "Functional"
             return value(replace(ref, call=ref.call - is_model_of_keras_3))  # which counts its making here alone
 
@@ -218,7 +209,7 @@ class _Reader:
             if not ready:
                 raise WeightsDamaged(f"The layer {next(iter(waiting))[0][:60]} reads a layer that does not exist.")
             for name, number in ready:
-                call = _resolved(waiting.pop((name, number)), value)
+                call = resolved(waiting.pop((name, number)), value)
                 values[name, number] = self._called(by_name[name], call, (*path, (name, number)), trees[name])
         return [end(ref) for ref in ends(config["output_layers"])]
 
@@ -229,73 +220,36 @@ class _Reader:
         inner = layer["config"]["layers"] if isinstance(layer["config"], Mapping) else layer["config"]
         return int(bool(inner) and inner[0]["class_name"] == "InputLayer")
 
-    def _inputs(self, shapes: Mapping[str, tuple[int | None, ...]]) -> list[_Output]:
-        """The outermost model's inputs, given their shapes behind the batch: the clip, and constants for others.
-
-        The clip is the first one that has the axes of a volume, or else of frames without channels.
-        """
-        ranked = sorted(_LAYOUTS, reverse=True)
-        clip = next((name for rank in ranked for name, shape in shapes.items() if len(shape) == rank), None)
-        if clip is None:
-            raise _wrong_input(next(iter(shapes.values()), ()))
-        sizes = shapes[clip]
-        layouts = _LAYOUTS[len(sizes)]
-        if self._layout >= len(layouts):
-            raise _wrong_input(sizes)
-        order = layouts[self._layout]
-        own = dict(zip(order, sizes, strict=True))
-        channels = own.get("c", 1)
-        if not isinstance(channels, int) or not 1 <= channels <= 64:
-            raise _wrong_input(sizes)
-        asked = dict(zip("thw", self._size, strict=True)) if self._size else {}
-        known = {axis: asked.get(axis) or own[axis] or _USUAL[axis] for axis in "thw"} | {"c": channels}
-        self._model.size, self._model.channels = (own["t"], own["h"], own["w"]), channels
+    def _inputs(self, shapes: Mapping[str, Shape]) -> list[Output]:
+        """The outermost model's inputs, given their shapes behind the batch: the clip, and constants for others."""
+        clip = clip_input(shapes, self._layout, self._size)
+        self._model.size, self._model.channels = clip.own_size, clip.sizes["c"]
         held: list[Held | None] = []
-        values: list[_Output] = []
+        values: list[Output] = []
         for name, shape in shapes.items():
-            if name == clip:
+            if name == clip.name:
                 held.append(None)
-                values.append(Value("input", (known["t"], known["h"], known["w"], channels), order))
+                values.append(clip.value)
             else:
-                value, constant = self._held_input(name, shape, order, known)
+                steps = Steps(self._unique(name, ((name, 0),)))
+                value, constant = held_input(steps, name, shape, clip, self._held)
+                self._keep(steps, self._model.layers)
                 held.append(constant)
                 values.append(value)
-        self._model.entry = Entry(order, tuple(held))
+        self._model.entry = Entry(clip.order, tuple(held))
         return values
 
-    def _held_input(
-        self, name: str, shape: tuple[int | None, ...], order: str, known: Mapping[str, int]
-    ) -> tuple[Value, Held]:
-        """A constant in place of an input; a size that the model leaves open is that of the clip."""
-        if not 1 <= len(shape) <= 4:
-            raise WeightsDamaged(f"The input {name[:60]} has {len(shape)} axes; expected one to four.")
-        axes = order if len(shape) == len(order) else "thwc"[:3][4 - len(shape) :] + "c"
-        sizes = {axis: size or known[axis] for axis, size in zip(axes, shape, strict=True)}
-        numbers = self._held
-        if len(numbers) > 1 and (len(numbers) != sizes.get("c") or axes[-1] != "c"):
-            numbers = (sum(numbers) / len(numbers),)
-        whole = tuple(sizes.get(axis, 1) for axis in "thwc") if len(shape) > 1 else (sizes["c"],)
-        if axes == order:  # a size that is left open follows the clip's
-            fixed = dict(zip(axes, shape, strict=True))
-            whole = tuple(fixed.get(axis, 1) or 0 for axis in "thwc")
-        steps = Steps(self._unique(name, ((name, 0),)))
-        value = steps.add(
-            Constant(steps.name, ("input",), whole, numbers), Value("input", tuple(known[a] for a in "thwc"), axes)
-        )
-        self._keep(steps, self._model.layers)
-        return value, Held(name, tuple(sizes[axis] for axis in axes), numbers)
-
-    def _called(self, layer: Mapping[str, Any], call: Call, path: Path, found: KerasLayer) -> list[_Output]:
+    def _called(self, layer: Mapping[str, Any], call: Call, path: Path, found: KerasLayer) -> list[Output]:
         """Add a call of a layer and return its outputs."""
         self._num_calls += 1
         if self._num_calls > _MAX_CALLS:
             raise WeightsDamaged(f"The model calls its layers more than {_MAX_CALLS:,} times.")
-        values = _values_in([*call.arguments, *call.named.values()])
-        if _MISSING in values:
-            return _AllMissing()
+        values = values_in([*call.arguments, *call.named.values()])
+        if MISSING in values:
+            return AllMissing()
         try:
             if is_model(layer):
-                if settings := _settings(call):
+                if settings := settings_of(call):
                     raise WeightsDamaged(f"The model {found.name[:60]} is called with {', '.join(settings)[:60]}.")
                 return self._run(layer, values, path, found)
             known = [each for each in values if isinstance(each, Value)]
@@ -309,11 +263,11 @@ class _Reader:
             self._model.unknown.append(
                 f"The layer {found.name[:60]} has settings that cannot be read ({type(error).__name__}: {error})."
             )
-        return _AllMissing()
+        return AllMissing()
 
     def _distributed(
         self, layer: Mapping[str, Any], values: Sequence[Value], path: Path, found: KerasLayer
-    ) -> list[_Output]:
+    ) -> list[Output]:
         """Add a call of a TimeDistributed layer: what is in it sees the first axis as a part of the batch."""
         inner, inner_found = layer["config"]["layer"], found.layers[0]
         steps = Steps(self._unique(found.name, path))
@@ -324,7 +278,7 @@ class _Reader:
             value = steps.with_channels(value, value.order[-1])
         frame = replace(value, order=value.order[1:], outer=value.outer + value.order[0])
 
-        def whole(made: _Output) -> _Output:
+        def whole(made: Output) -> Output:
             if not isinstance(made, Value):
                 return made
             return replace(made, order=made.outer[-1] + made.order, outer=made.outer[:-1])
@@ -347,7 +301,7 @@ class _Reader:
         if is_function(layer):
             function = operator.function_name(kind, config)
             return operator.translate(steps, function, config, call.arguments, call.named)
-        if settings := _settings(call):
+        if settings := settings_of(call):
             raise WeightsDamaged(f"The layer {steps.name[:60]} is called with {', '.join(settings)[:60]}.")
         return layers_of_keras.translate(steps, kind, config, values, self._is_keras_2)
 
@@ -373,55 +327,3 @@ class _Reader:
         if not name or len(found) > 200 or not found.isprintable() or {".", "..", ""} & set(found.split("/")):
             raise WeightsDamaged(f"The layer {name[:60]!r} has a name that cannot be used.")
         return found
-
-
-def _shape(config: Mapping[str, Any], built_shape: Any = None) -> tuple[int | None, ...]:
-    """The shape of an input behind the batch, from a layer's settings, or that with which the model was built."""
-    return tuple((config.get("batch_shape") or config.get("batch_input_shape") or built_shape or ())[1:])
-
-
-def _wrong_input(shape: Sequence[Any]) -> WeightsDamaged:
-    return WeightsDamaged(
-        f"The model takes an input of shape {[None, *shape]}: expected (batch, frames, height, width, channels), or "
-        "with the channels first, from 1 to 64 of them."
-    )
-
-
-class _AllMissing(list[_Output]):
-    """The outputs of a layer that is not known, however many it has."""
-
-    def __init__(self) -> None:
-        super().__init__([_MISSING])
-
-    def __getitem__(self, index: Any) -> Any:
-        return _MISSING
-
-
-def _resolved(call: Call, value: Callable[[Ref], _Output]) -> Call:
-    """A call with values in place of references."""
-
-    def resolve(argument: Any) -> Any:
-        if isinstance(argument, Ref):
-            return value(argument)
-        if isinstance(argument, list | tuple):
-            return [resolve(each) for each in argument]
-        if isinstance(argument, Mapping):
-            return {name: resolve(each) for name, each in argument.items()}
-        return argument
-
-    return Call([resolve(each) for each in call.arguments], {name: resolve(each) for name, each in call.named.items()})
-
-
-def _values_in(argument: Any) -> list[_Output]:
-    """The values among the arguments of a resolved call, in order."""
-    if isinstance(argument, Value | _Missing):
-        return [argument]
-    if isinstance(argument, Mapping):
-        argument = list(argument.values())
-    return [value for each in argument for value in _values_in(each)] if isinstance(argument, list) else []
-
-
-def _settings(call: Call) -> list[str]:
-    """The names of a resolved call's arguments that are no values and have an effect, such as `training`."""
-    constants = {name: value for name, value in call.named.items() if not _values_in(value)}
-    return [name for name, value in constants.items() if name != "name" and value is not None and value is not False]

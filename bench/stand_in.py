@@ -186,9 +186,11 @@ def render_specs(specs: Any, reporters: Any, start_clip: bytes | None = None) ->
 
 def _is_held(specs: Any) -> bool:
     hold = os.environ["STAND_IN_HOLD"]
-    if not hold or not Path(hold).is_file():
-        return False
-    return not {str(spec.filters[0][0]) for spec in specs} <= set(Path(hold).read_text().split(","))
+    try:
+        free = Path(hold).read_text().split(",") if hold else None
+    except FileNotFoundError:  # the renders may go on
+        free = None
+    return free is not None and not {str(spec.filters[0][0]) for spec in specs} <= set(free)
 
 
 @functools.cache

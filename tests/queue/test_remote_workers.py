@@ -113,6 +113,7 @@ def test_two_people_asking_for_one_spec_make_one_render_and_a_page_goes_before_t
             hold.unlink()
             for job in (*background, *asked):
                 assert job.wait(PATIENCE), queue.status()
+                assert job.state == "done", job.snapshot()
             lines = [line for line in log.read_text().splitlines() if '"end"' in line]
             order = [next(job for job in (*background, *asked) if job.key in line) for line in lines]
             assert len(order) == 7

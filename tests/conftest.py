@@ -8,6 +8,7 @@ import pytest
 from playwright.sync_api import Browser, expect, sync_playwright
 
 from c3dvis.networks.weights.fetch.package import fetch
+from c3dvis.queue.outbox import Outbox
 from tests.browser import FLAGS, find
 from tests.processes import PATIENCE_MS
 
@@ -33,6 +34,12 @@ def _own_cache(tmp_path_factory: pytest.TempPathFactory) -> Iterator[None]:
         del os.environ["C3DVIS_CACHE_DIR"]
     else:
         os.environ["C3DVIS_CACHE_DIR"] = before
+
+
+@pytest.fixture(autouse=True)
+def _empty_outbox(_own_cache: None) -> None:
+    """No test finds a finished render that an earlier one has left for an asker who went."""
+    Outbox().clear()
 
 
 @pytest.fixture(scope="session")

@@ -92,8 +92,7 @@ def test_the_choices_can_be_read_in_the_dark(browser: Browser, server: Server) -
         visit.open(query_text(SPEC))
         visit.press("Figure")
         labels = visit.page.locator("[data-testid=stPopoverBody] [data-testid=stWidgetLabel] p")
-        expect(labels.first).to_be_visible()
+        expect(labels).to_have_count(6)  # they arrive one after the other
         colours = labels.evaluate_all("(all) => all.map((each) => getComputedStyle(each).color)")
-        assert len(colours) == 6
         for colour in colours:
             assert min(int(part) for part in colour.strip("rgb()").split(",")) > 200, colour

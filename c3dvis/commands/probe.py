@@ -1,12 +1,8 @@
 """`c3dvis probe FILE`: what a network makes of a real clip. For a folder of clips: `probe_folder`."""
 
 import argparse
-import io
 from pathlib import Path
 from typing import Any
-
-import h5py
-import numpy as np
 
 from c3dvis.clips import ClipWindow, Window, read_window
 from c3dvis.commands import probe_folder
@@ -18,7 +14,7 @@ from c3dvis.networks.network_info import NetworkInfo
 from c3dvis.networks.weights import obtain
 from c3dvis.probe import ProbeRequest, ProbeResult, Target
 from c3dvis.probe.request import answer
-from c3dvis.probe.tables import responses_csv
+from c3dvis.probe.tables import feature_maps_hdf5, responses_csv
 from c3dvis.probe.values import class_layer
 
 _ENDINGS = (".csv", ".h5")
@@ -137,18 +133,11 @@ def _values(result: ProbeResult, read: ClipWindow, outputs: list[Path]) -> dict[
 
 
 def _feature_maps(info: NetworkInfo, path: Path, read: ClipWindow, result: ProbeResult) -> bytes:
-    """HDF5: the clip, and of each layer a group with `filters` (n,), `maps` (n, t, h, w) and `standardised` (n,)."""
-    buffer = io.BytesIO()
-    with h5py.File(buffer, "w") as file:
-        file.attrs.update(network=info.name, source=path.name, seconds=np.array(read.seconds))
-        file.create_dataset("clip", data=read.clip, compression="gzip")
-        for layer, filters in result.layers.items():
-            maps = [
-                answer(ProbeRequest(info.name, read.clip, "feature_map", Target(layer, each.filter)))
-                for each in filters
-            ]
-            group = file.require_group(f"layers/{layer}")  # a branch of a block lies in its group
-            group.create_dataset("filters", data=[each.filter for each in filters])
-            group.create_dataset("standardised", data=[each.standardised for each in filters])
-            group.create_dataset("maps", data=np.stack(maps), compression="gzip")
-    return buffer.getvalue()
+    maps = {
+        layer: [
+            (each, answer(ProbeRequest(info.name, read.clip, "feature_map", Target(layer, each.filter))))
+            for each in filters
+        ]
+        for layer, filters in result.layers.items()
+    }
+    return feature_maps_hdf5(info.name, path.name, read.clip, maps, read.seconds)

@@ -1,10 +1,7 @@
 """Downloads of the Probe page: the overlay as a video, responses, feature maps, and a figure."""
 
-import io
-from collections.abc import Mapping
 from functools import partial
 
-import h5py
 import numpy as np
 import streamlit as st
 
@@ -12,7 +9,7 @@ import c3dvis
 from c3dvis import media
 from c3dvis.media import figure
 from c3dvis.media.overlay import key_texts, with_key
-from c3dvis.probe.tables import responses_csv
+from c3dvis.probe.tables import feature_maps_hdf5, responses_csv
 from c3dvis.results.figure import FigureContent, clip_panels
 from c3dvis.ui.probe.answers import value_of
 from c3dvis.ui.probe.looking import Heat, Looking
@@ -25,11 +22,11 @@ def draw_downloads(state: ProbeState, looking: Looking) -> None:
     """Draw the downloads of what is there; each file is made when its button is pressed."""
     heat, found = looking.heat, looking.found
     stem = _stem(state, looking)
-    maps = {
-        f"{one.layer}/{one.filter}": values
+    maps = [
+        (one, values)
         for one, job in zip(looking.strongest_filters, looking.map_jobs, strict=True)
         if (values := value_of(job)) is not None
-    }
+    ]
     with st.container(horizontal=True, gap="small", key="probe downloads"):
 
         def button(label: str, ending: str, mime: str, data: object, what: str, ready: bool) -> None:
@@ -47,7 +44,8 @@ def draw_downloads(state: ProbeState, looking: Looking) -> None:
             "Mean and standardised response of every filter of every layer", found is not None,
         )  # fmt: skip
         button(
-            "Feature maps, HDF5", ".h5", "application/x-hdf5", partial(maps_file, maps, looking.clip, state.network),
+            "Feature maps, HDF5", ".h5", "application/x-hdf5",
+            partial(feature_maps_hdf5, state.network, source_of(looking), looking.clip, {state.layer: maps}),
             "Of the layer's filters that respond most, with the clip", bool(maps),
         )  # fmt: skip
         button(
@@ -62,17 +60,6 @@ def overlay_video(shown: np.ndarray, heat: Heat, title: str) -> bytes:
     return media.encode(keyed, "mp4", fps=_FPS, metadata={"title": title})
 
 
-def maps_file(maps: Mapping[str, np.ndarray], clip: np.ndarray, network: str) -> bytes:
-    """An HDF5 file with the clip, and the feature map (t, h, w) of each filter at `feature_maps/<layer>/<filter>`."""
-    file = io.BytesIO()
-    with h5py.File(file, "w") as h5:
-        h5.attrs.update(network=network, c3dvis=c3dvis.__version__)
-        h5.create_dataset("clip", data=clip, compression="gzip", compression_opts=4)
-        for name, values in maps.items():
-            h5.create_dataset(f"feature_maps/{name}", data=values, compression="gzip", compression_opts=4)
-    return file.getvalue()
-
-
 def overlay_figure(looking: Looking, stem: str) -> bytes:
     """A PDF with frames and slices of the clip, and below them of the overlay."""
     clip, heat = looking.clip, looking.heat
@@ -84,12 +71,16 @@ def overlay_figure(looking: Looking, stem: str) -> bytes:
     ]
     low, high = key_texts(heat.strongest, heat.signed)
     window = looking.state.window
-    source = looking.state.file or "the sample clip of c3dvis"
     caption = (
-        f"{looking.title}: dark is {low}, light is {high}. {len(clip)} frames of {source}, from "
+        f"{looking.title}: dark is {low}, light is {high}. {len(clip)} frames of {source_of(looking)}, from "
         f"{window.start_seconds:g} s on, every {window.stride:g}. Made with c3dvis {c3dvis.__version__}."
     )
     return figure.draw_figure(rows, caption, "pdf", 2, {"Title": stem})
+
+
+def source_of(looking: Looking) -> str:
+    """What the clip was read from."""
+    return looking.state.file or "the sample clip of c3dvis"
 
 
 def _stem(state: ProbeState, looking: Looking) -> str:

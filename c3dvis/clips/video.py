@@ -49,7 +49,7 @@ class Video:
         self._container: Any = None
         self._open()
         self._first = self._first_frame()
-        self._origin = self._raw_seconds(self._first, 0.0)
+        self._wrong_times = False  # seen in the file; frames then have the times of their packets
 
     def _open(self) -> None:
         """Open the file at its start."""
@@ -192,7 +192,7 @@ class Video:
         """The frame from which decoding leads to a time, and those after it; None if there is none."""
         base = float(self._stream.time_base or 1)
         for back in _STEPS_BACK:
-            target = time - back + self._origin
+            target = time - back + self._seconds_of(self._first.pts)
             try:
                 self._container.seek(round(target / base), stream=self._stream, backward=True)
             except FFmpegError:  # a format without an index
@@ -201,7 +201,7 @@ class Video:
             first = next(decoded, None)
             if first is not None and first.frame.pts is not None and first.seconds <= time + slack:
                 return first, decoded
-            if target <= self._origin:
+            if time <= back:
                 break
         self._open()  # from its start, which is always right
         decoded = self._decoded()
@@ -209,16 +209,30 @@ class Video:
 
     def _decoded(self) -> "Iterator[_Timed]":
         """Frames from where the file stands; damaged ones are left out, and a file that breaks off ends there."""
-        seconds = 0.0  # of a frame without a time
+        last: _Timed | None = None  # is given with the next one, which shows whether its time is right
         try:
             for frame in self._container.decode(self._stream):
-                seconds = self._raw_seconds(frame, seconds + self._origin) - self._origin
-                if not frame.is_corrupt:
-                    yield _Timed(seconds, frame)
-                seconds += 1 / self.rate
+                following = self._timed(frame, last)
+                if last and following.seconds < last.seconds and not self._wrong_times:
+                    # Some encoders give a frame the time at which it is decoded, not shown.
+                    self._wrong_times = self._first.dts is not None
+                    last = self._timed(last.frame, None)
+                    following = self._timed(frame, last)
+                if last and not last.frame.is_corrupt:
+                    yield last
+                last = following
         except FFmpegError as error:
             if isinstance(error, MemoryError):
                 raise
+        if last and not last.frame.is_corrupt:
+            yield last
+
+    def _timed(self, frame: Any, before: "_Timed | None") -> "_Timed":
+        """A frame and its time; of one without a time, that of the frame before and one step."""
+        first, own = (self._first.dts, frame.dts) if self._wrong_times else (self._first.pts, frame.pts)
+        if own is None:
+            return _Timed(before.seconds + 1 / self.rate if before else 0.0, frame)
+        return _Timed(self._seconds_of(own) - self._seconds_of(first), frame)
 
     def _seconds(self) -> float | None:
         """Duration: what the file says, else the time of its last packet, if it has not too many."""
@@ -234,11 +248,11 @@ class Video:
                     return None
                 if packet.pts is not None:
                     last = max(last or 0.0, float((packet.pts + (packet.duration or 0)) * packet.time_base))
-        return None if last is None else last - self._origin
+        return None if last is None else last - self._seconds_of(self._first.pts)
 
-    @staticmethod
-    def _raw_seconds(frame: Any, otherwise: float) -> float:
-        return otherwise if frame.pts is None else float(frame.pts * frame.time_base)
+    def _seconds_of(self, stamp: int | None) -> float:
+        """A time of the stream in seconds; 0 where there is none."""
+        return float((stamp or 0) * (self._first.time_base or 0))
 
     def _unreadable(self, error: Exception) -> ClipUnreadable:
         reason = getattr(error, "strerror", None) or str(error)

@@ -1,10 +1,14 @@
 """Many visitors of one dashboard on the loopback: how long a run of a page takes, and what memory the server needs.
 
     python bench/load.py --sessions 100 --minutes 5
+    python bench/load.py --cost
 
 Each visitor speaks Streamlit's protocol, opens a stored view, a Gallery page or the Status page, waits 5 to 15 s
 (`--pause`) and opens the next. Prints a table and a JSON object, with the resident memory of the dashboard before the
 first visit and the most that it had. The server has the profile `low`, so that it starts no worker.
+
+`--cost` measures what a run of each page costs instead, with one visitor: CPU seconds of the dashboard's process, which
+depend less on what else the machine does than the time that a run takes.
 """
 
 import argparse
@@ -35,6 +39,7 @@ PAGES = (
     ("gallery", "layer=Mixed_3b"),
     ("status", ""),
 )
+_COST_RUNS = 40
 
 
 @dataclass
@@ -91,6 +96,7 @@ def main() -> None:
     parser.add_argument("--sessions", type=int, default=100)
     parser.add_argument("--minutes", type=float, default=5)
     parser.add_argument("--pause", type=float, nargs=2, default=(5, 15), metavar=("LEAST", "MOST"))
+    parser.add_argument("--cost", action="store_true", help="measure what a run of each page costs")
     args = parser.parse_args()
     with tempfile.TemporaryDirectory() as folder:
         figures = _measure(Path(folder), args)
@@ -113,6 +119,8 @@ def _measure(folder: Path, args: argparse.Namespace) -> dict[str, float]:
     server = psutil.Process(process.pid)
     try:
         wait_until(lambda: _answers(f"{url}/healthz"))
+        if args.cost:
+            return _cost(server, url)
         figures: dict[str, float] = {"dashboard before any visit, MB": _megabytes(server.memory_info().rss)}
         load = Load(url, tuple(args.pause), min(60.0, 20 * args.minutes))
         until = time.monotonic() + 60 * args.minutes
@@ -138,6 +146,29 @@ def _measure(folder: Path, args: argparse.Namespace) -> dict[str, float]:
     finally:
         process.terminate()
         process.wait(60)
+
+
+def _cost(server: psutil.Process, url: str) -> dict[str, float]:
+    """CPU seconds of the server for a run of each page."""
+    client = Client(url)
+    client.open()
+    figures = {}
+    for title in ("explore", "gallery", "status"):
+        places = [place for place in PAGES if place[0] == title.replace("explore", "")]
+        for page, query in places * 3:  # the first runs import and read what all have
+            client.run(query, page)
+        before = _cpu_seconds(server)
+        for number in range(_COST_RUNS):
+            page, query = places[number % len(places)]
+            client.run(query, page)
+        figures[f"{title}, CPU seconds of a run"] = round((_cpu_seconds(server) - before) / _COST_RUNS, 4)
+    client.close()
+    return figures
+
+
+def _cpu_seconds(server: psutil.Process) -> float:
+    times = server.cpu_times()
+    return times.user + times.system
 
 
 def _answers(url: str) -> bool:

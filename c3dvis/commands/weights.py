@@ -108,7 +108,7 @@ def convert_command(arguments: argparse.Namespace, console: Console) -> int:
 
 def _print(report: WeightsReport, info: NetworkInfo, console: Console) -> None:
     values = asdict(report) | {"network": info.name, "sound": not report.doubts}
-    shapes = {row.name: row.output_shape for row in info.table(*info.trained_size)}
+    shapes = info.architecture.shapes(*info.trained_size)
     rows = [(name, str(shape), f"({shapes[name][-1]},)") for name, shape in report.layers.items()]
     origin = report.origin.items()
     lines = [

@@ -1,6 +1,8 @@
 """`NetworkInfo`: the description of a network, without its weights. Imports no TensorFlow and reads no file."""
 
+import json
 from dataclasses import dataclass
+from functools import cached_property
 from pathlib import Path
 
 from c3dvis.errors import InvalidSpec
@@ -55,6 +57,12 @@ class NetworkInfo:
         if self.trained_size == (0, 0, 0):
             object.__setattr__(self, "trained_size", self.default_size)
 
+    @cached_property
+    def computation(self) -> str:
+        """Operations and input domain in canonical JSON: what the network computes, but for its weights."""
+        described = {"input": self.domain.to_dict(), "operations": self.architecture.to_dict()["operations"]}
+        return json.dumps(described, sort_keys=True, separators=(",", ":"))
+
     @property
     def layers(self) -> tuple[str, ...]:
         """Names that can be targeted, in order."""
@@ -106,6 +114,11 @@ class NetworkInfo:
             for usual, needed in zip(self.default_size, least, strict=True)
         )
         return frames, height, width
+
+    def layer_shapes(self, frames: int, height: int, width: int) -> dict[str, tuple[int, ...]]:
+        """Output shape of each layer that can be targeted, for a clip's size; (t, h, w, filters) or (units,)."""
+        shapes = self.architecture.shapes(frames, height, width)
+        return {layer: shapes[layer] for layer in self.layers}
 
     def table(self, frames: int, height: int, width: int) -> list[LayerRow]:
         """The layer table for a clip's size: one row for each operation."""

@@ -8,6 +8,8 @@ import hashlib
 import json
 from collections.abc import Mapping
 from dataclasses import dataclass, fields, replace
+from functools import lru_cache
+from types import MappingProxyType
 from typing import Any
 
 from c3dvis.errors import InvalidSpec
@@ -253,8 +255,7 @@ class RenderSpec:
 
     def to_query(self) -> dict[str, str]:
         """The spec as address parameters; what equals its default is left out."""
-        default = vars(RenderSpec(engine=self.engine)) | {"engine": RenderSpec.engine}
-        default |= {name: getattr(RenderSpec(network=self.network), name) for name in SIZES}
+        default = _left_out(self.engine, self.network)
         values = {name: getattr(self, name) for name in FIELDS}
         return {name: field_text(name, value) for name, value in values.items() if value != default[name]}
 
@@ -302,6 +303,13 @@ _DROP_ORDER = (
     "position", "start_clip", "variant", *(name for name in FIELDS if name in ENGINE_DEFAULTS["fast"]), "variants",
     "objective", "filter", "frames", "height", "width", "engine",
 )  # fmt: skip
+
+
+@lru_cache(maxsize=64)
+def _left_out(engine: str, network: str) -> Mapping[str, Any]:
+    """The values that fields have where a link with this engine and network leaves them out."""
+    sizes = {name: getattr(RenderSpec(network=network), name) for name in SIZES}
+    return MappingProxyType(vars(RenderSpec(engine=engine)) | {"engine": RenderSpec.engine} | sizes)
 
 
 def _is_valid(values: dict[str, Any]) -> bool:

@@ -12,6 +12,7 @@ from prometheus_client.parser import text_string_to_metric_families
 
 from c3dvis.server_settings import Monitoring
 from c3dvis.ui.monitoring import JsonFormatter, _may_see
+from tests.hosting.socket_client import Client
 from tests.processes import PATIENCE
 from tests.ui.conftest import Server
 
@@ -35,6 +36,14 @@ def read(url: str) -> tuple[int, str]:
         return error.code, error.read().decode()
 
 
+def metrics(server: Server) -> tuple[str, dict[tuple[str, ...], float]]:
+    status, text = read(f"{server.url}/metrics")
+    assert status == 200
+    families = text_string_to_metric_families(text)
+    samples = (sample for family in families for sample in family.samples)
+    return text, {(sample.name, *sample.labels.values()): sample.value for sample in samples}
+
+
 def test_health_and_metrics_of_a_server(quiet_server: Server, until) -> None:
     def health() -> dict[str, str]:
         status, text = read(f"{quiet_server.url}/healthz")
@@ -42,19 +51,27 @@ def test_health_and_metrics_of_a_server(quiet_server: Server, until) -> None:
         return json.loads(text)
 
     until(lambda: health() == {"page": "ok", "worker": "asleep", "store": "ok"}, state=health)
-    status, text = read(f"{quiet_server.url}/metrics")
-    assert status == 200
-    samples = {
-        (sample.name, *sample.labels.values()): sample.value
-        for family in text_string_to_metric_families(text)
-        for sample in family.samples
-    }
+    text, samples = metrics(quiet_server)
     assert samples["c3dvis_up", "worker"] == samples["c3dvis_up", "store"] == 1
     assert samples["c3dvis_jobs", "queued"] == samples["c3dvis_workers", "ready"] == 0
     assert samples["c3dvis_renders_finished_total", "failed"] == 0
     assert samples["c3dvis_store_limit_bytes",] > 1e9
     assert 20e6 < samples["process_resident_memory_bytes",] < 250e6, "the dashboard's budget"
     assert len(text.splitlines()) == len(set(text.splitlines())), "nothing is counted twice"
+
+
+def test_a_run_of_a_page_does_not_look_at_every_object_of_the_process(quiet_server: Server) -> None:
+    def full_collections() -> float:
+        return metrics(quiet_server)[1]["python_gc_collections_total", "2"]
+
+    client = Client(quiet_server.url)
+    client.open()
+    client.run(page="status")  # imports and makes what all runs have
+    before, runs = full_collections(), 20
+    for _ in range(runs):
+        assert "Workers" in client.run(page="status")
+    client.close()
+    assert full_collections() - before < runs / 2
 
 
 def test_metrics_answer_the_networks_that_the_settings_name() -> None:

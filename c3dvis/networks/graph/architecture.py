@@ -17,6 +17,8 @@ from c3dvis.networks.graph.operations import Constant, Conv, Join, Rearrange
 _LARGEST_SIZE = (512, 1024, 1024)
 """Frames, rows and columns up to which `smallest_size` searches."""
 
+_KNOWN_SIZES = 64
+
 
 @dataclass(frozen=True)
 class LayerRow:
@@ -100,9 +102,22 @@ class Architecture:
         beyond = (op.name for op in self.ancestry(layer) if not op.is_in_keras_vis)
         return next(beyond, "its input" if self.channels != 3 else None)
 
-    def shapes(self, frames: int, height: int, width: int) -> dict[str, Shape]:
+    def shapes(self, frames: int, height: int, width: int) -> Mapping[str, Shape]:
         """Output shape of every operation, without the batch axis; a clip that is too small gives sizes of 0."""
-        shapes: dict[str, Shape] = {"input": (frames, height, width, self.channels)}
+        size = frames, height, width
+        if (known := self._known_shapes.get(size)) is None:
+            if len(self._known_shapes) >= _KNOWN_SIZES:
+                self._known_shapes.clear()
+            known = self._known_shapes[size] = self._shapes(size)
+        return known
+
+    @cached_property
+    def _known_shapes(self) -> dict[Triple, Mapping[str, Shape]]:
+        """The shapes of the sizes that were asked for: a page asks for the same ones many times a run."""
+        return {}
+
+    def _shapes(self, size: Triple) -> dict[str, Shape]:
+        shapes: dict[str, Shape] = {"input": (*size, self.channels)}
         for op in self.operations:
             shapes[op.name] = op.output_shape([shapes[name] for name in op.inputs])
         return shapes
@@ -146,7 +161,7 @@ class Architecture:
 
         def is_enough(axis: int, size: int) -> bool:
             frames, height, width = (size if n == axis else most for n, most in enumerate(_LARGEST_SIZE))
-            shapes = self.shapes(frames, height, width)
+            shapes = self._shapes((frames, height, width))
             return all(len(shapes[name]) < 4 or shapes[name][axis] >= 1 for name in needed)
 
         # a network that reshapes takes few sizes, or one: it is not searched for
@@ -178,7 +193,11 @@ class Architecture:
 
     def receptive_field(self, layer: str) -> tuple[Triple, Triple]:
         """(size, stride) of one output position's receptive field, in input frames and pixels, rounded up."""
-        return self._receptive_fields()[layer]
+        return self._usual_receptive_fields[layer]
+
+    @cached_property
+    def _usual_receptive_fields(self) -> dict[str, tuple[Triple, Triple]]:
+        return self._receptive_fields()
 
     def to_dict(self) -> dict[str, Any]:
         """The canonical JSON form, without default values."""

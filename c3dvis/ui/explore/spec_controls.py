@@ -95,7 +95,7 @@ def read_spec() -> tuple[RenderSpec, Problem | None]:
         if session.get(f"c.{name}") is None:
             session[f"c.{name}"] = getattr(last_valid, name)
     info = registry.describe(session["c.network"])
-    shape = _output_shapes(info)[session["c.layer"]]
+    shape = info.layer_shapes(*_clip_size())[session["c.layer"]]
     if isinstance(session["c.filter"], int):
         session["c.filter"] = min(session["c.filter"], shape[-1] - 1)
     for axis, size in zip("thw", shape[:3] if len(shape) == 4 else (), strict=False):
@@ -131,11 +131,6 @@ def _clip_size() -> tuple[int, int, int]:
     return frames, height, width
 
 
-def _output_shapes(info: NetworkInfo) -> dict[str, tuple[int, ...]]:
-    """Output shape of every layer for a clip of the chosen size."""
-    return {row.name: row.output_shape for row in info.table(*_clip_size()) if row.targetable}
-
-
 def _draw_target(last_valid: RenderSpec) -> None:
     """Draw the widgets of network, layer, filter and objective."""
     session = st.session_state
@@ -145,7 +140,7 @@ def _draw_target(last_valid: RenderSpec) -> None:
         help="Which trained network to look into. The Network page lists its layers and says where it comes from.",
     )  # fmt: skip
     info = registry.describe(network)
-    shapes = _output_shapes(info)
+    shapes = info.layer_shapes(*_clip_size())
     layer_strip(info, _clip_size(), layer, key="strip", on_chosen=_on_strip)
     st.selectbox(
         "Layer", info.layers, info.layers.index(layer), key="c.layer", on_change=_on_layer,

@@ -1,5 +1,6 @@
 """The status line at the foot of a page: state of the workers, device, queue, store and versions."""
 
+from functools import cache
 from importlib.metadata import PackageNotFoundError, version
 
 import streamlit as st
@@ -25,6 +26,7 @@ REFRESH = 3.0
 _STATE_COLOURS = {"ready": "green", "asleep": "green", "lost": "red"}
 
 
+@cache
 def package_version(package: str) -> str:
     """Version of an installed package, read without importing it."""
     try:

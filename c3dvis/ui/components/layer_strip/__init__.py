@@ -32,7 +32,7 @@ def strip_blocks(info: NetworkInfo, size: tuple[int, int, int]) -> list[dict[str
         Per block the layer that a press selects, its label and shape, the height to draw in CSS pixels, the opacity
         of its colour in percent, and its branches with the layers inside the block.
     """
-    shapes = {row.name: row.output_shape for row in info.table(*size) if row.targetable}
+    shapes = info.layer_shapes(*size)
     inner_layers: dict[str, list[str]] = {}
     for name in shapes:
         block, _, inner = name.partition("/")

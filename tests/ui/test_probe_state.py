@@ -1,8 +1,12 @@
 """The state of the Probe page: its address holds all of it but the file, and a bad link keeps its good parts."""
 
+import numpy as np
 import pytest
 
-from c3dvis.probe import Target
+from c3dvis.probe import FilterResponse, ProbeRequest, ProbeResult, Target
+from c3dvis.queue import ProbeJob
+from c3dvis.ui.probe.answers import Questions
+from c3dvis.ui.probe.looking import SHOWN_FILTERS, Looking
 from c3dvis.ui.probe.page_state import ProbeState, picture_spec, target_query
 
 
@@ -65,3 +69,36 @@ def test_the_own_picture_of_a_target():
     assert class_spec
     assert class_spec.objective == "class"
     assert picture_spec(state, Target("Mixed_4d", 10_000)) is None
+
+
+def test_an_answer_that_comes_while_the_page_is_drawn_waits_for_its_next_run():
+    state = loaded(size="small", layer="Mixed_3c")
+    clip = np.full((16, 112, 112, 3), 17, np.uint8)
+    jobs: list[ProbeJob] = []
+
+    class Resources:
+        def probe(self, request: ProbeRequest) -> ProbeJob:
+            jobs.append(ProbeJob(request, lambda job: None))
+            return jobs[-1]
+
+    def drawn() -> Looking:
+        return Looking(Questions(Resources(), state, clip, shared=True))  # type: ignore[arg-type]
+
+    first = drawn()
+    assert first.waiting == jobs
+    best = tuple(FilterResponse("Mixed_3c", number, 1.0, 1.0, 9.0 - number) for number in range(8))
+    jobs[0].finish(ProbeResult(state.network, (16, 112, 112), (), "", {"Mixed_3c": best}, {}, {}))
+    assert first.found is None
+    assert first.strongest_filters == ()
+    assert first.map_jobs == []
+    assert first.waiting == jobs[:1], "the page is drawn again"
+    second = drawn()
+    assert second.target == Target("Mixed_3c", 0)
+    assert len(second.map_jobs) == SHOWN_FILTERS
+    assert second.waiting == second.map_jobs  # the view asks for the first of them
+    for job in second.waiting:
+        job.finish(np.ones((8, 14, 14), np.float32))
+    assert second.heat is None
+    assert [second.answer(job) for job in second.map_jobs] == [None] * SHOWN_FILTERS
+    assert drawn().waiting == []
+    assert drawn().heat

@@ -54,11 +54,6 @@ class Questions:
         return job
 
 
-def value_of(job: ProbeJob | None) -> Any:
-    """The answer, or None without one."""
-    return job.result() if job and job.is_finished and not job.error else None
-
-
 @lru_cache(maxsize=1)
 def _shared_jobs() -> LRUCache[Any, ProbeJob]:
     return LRUCache(_KEPT)

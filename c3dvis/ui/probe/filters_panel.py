@@ -13,7 +13,6 @@ from c3dvis.probe import FilterResponse, Target
 from c3dvis.spec import RenderSpec
 from c3dvis.ui.components.layer_strip import layer_strip
 from c3dvis.ui.components.wall import Cell, CellPixels, wall
-from c3dvis.ui.probe.answers import value_of
 from c3dvis.ui.probe.looking import SHOWN_FILTERS, Looking
 from c3dvis.ui.probe.page_state import ProbeState, picture_spec, target_query
 from c3dvis.ui.shared import navigation
@@ -63,7 +62,7 @@ def _cells(
     small = media.thumbnail(looking.clip, _SIDE)
     cells = []
     for one, job, key in zip(filters, looking.map_jobs, keys, strict=True):
-        values = value_of(job)
+        values = looking.answer(job)
         picture = thumbnails.get(key) if key else None
         caption = f"{one.standardised:+.1f} σ, mean {one.mean:.3g}, peak {one.peak:.3g}"
         if not picture:

@@ -3,6 +3,7 @@
 import hashlib
 from dataclasses import dataclass
 from functools import cached_property
+from typing import Any
 
 import numpy as np
 
@@ -12,7 +13,7 @@ from c3dvis.networks.classes import full_title
 from c3dvis.probe import Attribution, FilterResponse, ProbeResult, Target
 from c3dvis.queue import ProbeJob
 from c3dvis.spec import RenderSpec
-from c3dvis.ui.probe.answers import Questions, value_of
+from c3dvis.ui.probe.answers import Questions
 from c3dvis.ui.probe.page_state import VIEWS
 
 SHOWN_FILTERS = 6
@@ -42,6 +43,8 @@ class Heat:
 class Looking:
     """The questions that the page's state asks, and their answers.
 
+    What is answered is looked at once: an answer that comes while the page is drawn is drawn by its next run.
+
     Args:
         questions: about the clip.
 
@@ -57,12 +60,21 @@ class Looking:
             if clip.shape[-1] == 3 and domain.channels == 3
             else domain.picture(domain.to_clip(domain.to_network(clip)))
         )
+        self._answered: dict[ProbeJob, bool] = {}
         self.probe_job = questions.ask("probe")
+
+    def is_answered(self, job: ProbeJob) -> bool:
+        """Whether a question was answered, or failed, when it was first looked at."""
+        return self._answered.setdefault(job, job.is_finished)
+
+    def answer(self, job: ProbeJob | None) -> Any:
+        """The answer to a question, or None without one."""
+        return job.result() if job and self.is_answered(job) and not job.error else None
 
     @property
     def found(self) -> ProbeResult | None:
         """Classes and responses."""
-        return value_of(self.probe_job)
+        return self.answer(self.probe_job)
 
     @cached_property
     def target(self) -> Target | None:
@@ -89,10 +101,10 @@ class Looking:
         """The feature maps of the `strongest_filters`."""
         return [self._questions.ask("feature_map", Target(one.layer, one.filter)) for one in self.strongest_filters]
 
-    @property
+    @cached_property
     def heat(self) -> Heat | None:
         """The heat map of the view; None until it is there."""
-        answer = value_of(self.view_job)
+        answer = self.answer(self.view_job)
         if answer is None:
             return None
         name = VIEWS[self.state.view]
@@ -100,7 +112,7 @@ class Looking:
             return Heat(answer.values, answer.method == "integrated_gradients", name)
         return Heat(answer, False, name)
 
-    @property
+    @cached_property
     def shown(self) -> np.ndarray:
         """The clip with the heat map of the view, (T, H, W, 3) uint8; without one the clip alone."""
         heat = self.heat
@@ -119,13 +131,13 @@ class Looking:
     def waiting(self) -> list[ProbeJob]:
         """The questions without an answer, in their order."""
         jobs = [self.probe_job, *([self.view_job] if self.view_job else []), *self.map_jobs]
-        return [job for job in jobs if not job.is_finished]
+        return [job for job in dict.fromkeys(jobs) if not self.is_answered(job)]
 
     @property
     def problem(self) -> str:
         """Why a question has no answer, one sentence; empty if there is no such."""
         for job in (self.probe_job, self.view_job, *self.map_jobs):
-            if job and job.error and not isinstance(job.error, Cancelled):
+            if job and self.is_answered(job) and job.error and not isinstance(job.error, Cancelled):
                 return job.error.message
         return ""
 

@@ -50,7 +50,7 @@ def _draw_clip(resources: ServerResources, state: ProbeState) -> None:
     questions = Questions(resources, state, clip, shared=not file.name)
     progress = st.container(key="probe progress")
     looking = Looking(questions)
-    waiting = looking.waiting  # before anything is drawn: what is answered meanwhile is drawn by the next run
+    waiting = looking.waiting
     if state.error:
         draw_error(state.error)
     if problem := looking.problem:

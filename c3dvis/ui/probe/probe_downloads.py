@@ -11,7 +11,6 @@ from c3dvis.media import figure
 from c3dvis.media.overlay import key_texts, with_key
 from c3dvis.probe.tables import feature_maps_hdf5, responses_csv
 from c3dvis.results.figure import FigureContent, clip_panels
-from c3dvis.ui.probe.answers import value_of
 from c3dvis.ui.probe.looking import Heat, Looking
 from c3dvis.ui.probe.page_state import ProbeState
 
@@ -25,7 +24,7 @@ def draw_downloads(state: ProbeState, looking: Looking) -> None:
     maps = [
         (one, values)
         for one, job in zip(looking.strongest_filters, looking.map_jobs, strict=True)
-        if (values := value_of(job)) is not None
+        if (values := looking.answer(job)) is not None
     ]
     with st.container(horizontal=True, gap="small", key="probe downloads"):
 

@@ -8,8 +8,7 @@ from pathlib import Path
 from c3dvis.commands.console import Console
 from c3dvis.errors import InvalidSpec
 from c3dvis.networks import c3d_options, registry
-from c3dvis.networks.graph.input_domain import SIDE_BY_SIDE
-from c3dvis.networks.importers import add_network
+from c3dvis.networks.importers import add_network, setting_texts
 from c3dvis.networks.weights import class_labels, installed_weights
 
 _LABELS = "names of the classes, one a line, in the order of the network's outputs"
@@ -17,11 +16,11 @@ _LABELS = "names of the classes, one a line, in the order of the network's outpu
 
 def add(arguments: argparse.Namespace, console: Console) -> int:
     """Adds a network of the user."""
-    low, high = (_numbers(text) for text in arguments.range)
-    size = None if arguments.size is None else _three(arguments.size, "A size is frames,height,width")
+    low, high = (setting_texts.numbers(text) for text in arguments.range)
+    size = None if arguments.size is None else setting_texts.size(arguments.size)
     described = (
         (low, high), arguments.order, size, arguments.title, arguments.licence, arguments.labels,
-        _shown(arguments.show_channels),
+        setting_texts.shown_channels(arguments.show_channels),
     )  # fmt: skip
     if arguments.code:
         file, _, function = arguments.code.rpartition(":")
@@ -84,33 +83,6 @@ def configure(arguments: argparse.Namespace, console: Console) -> int:
         f"{info.name}: pool5 padding {chosen.pool5_padding}; mean R, G, B {means} ({kind}).",
     )
     return 0
-
-
-def _shown(text: str) -> tuple[int, ...]:
-    """The channels of `--show-channels`."""
-    if text == "all":
-        return SIDE_BY_SIDE
-    if not re.fullmatch(r"\d{1,6}(,\d{1,6}){0,2}", text):
-        raise InvalidSpec(
-            "The channels to show are all (side by side), three for red, green and blue (0,1,2), or one in grey (3); "
-            f"received {text[:60]!r}."
-        )
-    return tuple(map(int, text.split(",")))
-
-
-def _three(text: str, expected: str) -> tuple[int, int, int]:
-    numbers = _numbers(text)
-    if len(numbers) != 3 or not all(number.is_integer() for number in numbers):
-        raise InvalidSpec(f"{expected}; received {text[:60]}.")
-    first, second, third = map(int, numbers)
-    return first, second, third
-
-
-def _numbers(text: str) -> tuple[float, ...]:
-    try:
-        return tuple(float(part) for part in text.split(","))
-    except ValueError:
-        raise InvalidSpec(f"Expected a number, or several divided by commas; received {text[:60]!r}.") from None
 
 
 def add_arguments(adding: argparse.ArgumentParser, setting: argparse.ArgumentParser) -> None:

@@ -138,7 +138,7 @@ class NetworkInfo:
             raise InvalidSpec(
                 f"The {self.domain.channels} channels of {self.name} do not fit side by side at {spec.width} × "
                 f"{spec.height}: expected a picture of at most {_LARGEST_PICTURE} pixels a side. Take a smaller clip, "
-                "or add the network with --show-channels of fewer."
+                "or add the network with fewer channels shown."
             )
         if spec.objective == "class" and spec.layer != self.layers[-1]:
             raise InvalidSpec(

@@ -90,6 +90,7 @@ def test_a_guest_can_do_nothing_even_with_the_resources_in_hand(public: None, tm
             lambda: resources.start_weights_fetch("c3d-sports1m"),
             lambda: resources.install_weights(info, tmp_path / "file", "file"),
             lambda: resources.check_weights(info),
+            lambda: resources.add_network("mine", tmp_path / "file", None, ((0,), (1,))),
             open_for_uploads,
         ):
             with pytest.raises(NotAllowed, match="Only the operators of this server may "):

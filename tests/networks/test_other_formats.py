@@ -77,5 +77,5 @@ def test_a_description_without_weights_is_told(tmp_path: Path) -> None:
 
     model = keras.Sequential([keras.Input((4, 8, 8, 3)), keras.layers.Conv3D(2, 3)])
     (tmp_path / "model.json").write_text(model.to_json())
-    with pytest.raises(WeightsDamaged, match="describes a model alone: pass its weights with --weights"):
+    with pytest.raises(WeightsDamaged, match="describes a model alone: give the file of its weights too"):
         model_file.read(tmp_path / "model.json", None, tmp_path)

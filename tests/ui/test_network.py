@@ -18,10 +18,11 @@ from c3dvis.ui.shared.plain_text import plain
 from c3dvis.ui.shared.server_resources import server_resources
 from tests.networks.address_server import AddressServer
 from tests.networks.layouts import convolutions
+from tests.networks.onnx_models import Graph
 from tests.networks.test_user_networks import save, unet
 from tests.processes import PATIENCE
 from tests.ui.conftest import dashboard, table_rows
-from tests.visit import visiting
+from tests.visit import DESKTOP, visiting
 
 PAGE = "from c3dvis.ui.network import page\npage.page()"
 
@@ -183,3 +184,40 @@ def test_an_upload_is_read_as_arrays_or_refused_in_a_sentence(browser: Browser, 
         assert "mine.h5" in page.locator("body").inner_text()
     assert not Path("/tmp/never").exists()
     assert registry.NAMES[1] in {path.name for path in empty.iterdir()}
+
+
+def test_a_network_is_added_from_an_uploaded_model_or_refused_in_a_sentence(browser: Browser, tmp_path: Path) -> None:
+    graph = Graph()
+    graph.add("Relu", graph.conv("input", 3, 4))
+    model = graph.save(tmp_path / "small model.onnx")
+    damaged = tmp_path / "cut.onnx"
+    damaged.write_bytes(model.read_bytes()[:500])
+    folder = tmp_path / "weights"
+    folder.mkdir()
+    with dashboard(tmp_path, folder) as server, visiting(browser, server.url, viewport=DESKTOP) as visit:
+        page = visit.page
+        page.goto(f"{server.url}/network")
+
+        def fill(name: str, black: str, file: Path) -> None:
+            page.get_by_label("Name", exact=True).fill(name)
+            page.get_by_label("Input value of black", exact=True).fill(black)
+            page.locator("[data-testid=stPopoverBody] input[type=file]").first.set_input_files(str(file))
+            page.get_by_text(file.name, exact=True).wait_for()
+            visit.press("Read and prove it")
+
+        visit.press("Add a network")
+        fill("c3d-sports1m", "0", damaged)
+        page.get_by_text("There is a network c3d-sports1m already").wait_for()
+        fill("small", "0", damaged)
+        page.get_by_text("cut.onnx is no ONNX model").wait_for()
+        fill("small", "-1,-1,inf", model)
+        page.get_by_text("all finite").wait_for()
+        fill("small", "-1,-1,-2", model)
+        page.get_by_text("Proved").wait_for()
+        page.get_by_text("small, added from small_model.onnx").first.wait_for()
+        assert "network=small" in page.url
+        page.locator("[data-testid=stPopoverBody]").wait_for(state="detached")
+        page.reload()
+        page.get_by_text("Proved").wait_for()
+        assert str(tmp_path) not in page.locator("body").inner_text()
+    assert {path.name for path in folder.iterdir()} == {"small"}

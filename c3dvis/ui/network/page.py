@@ -1,7 +1,7 @@
 """The Network page: the layer table of a network, the provenance of its weights, and how to install them.
 
-Visitors can install weights only for a network without weights. Installed weights can be replaced only on the command
-line, since other visitors render with them.
+Visitors can install weights only for a network without weights, and operators add networks under new names. Installed
+weights can be replaced only on the command line, since other visitors render with them.
 """
 
 import tempfile
@@ -18,6 +18,7 @@ from c3dvis.networks.registry import NetworkInfo
 from c3dvis.networks.weights import installed_weights, provenance
 from c3dvis.networks.weights.published_files import WEIGHTS_AT_URLS
 from c3dvis.spec.text import size_text
+from c3dvis.ui.network.add_form import draw_add_form
 from c3dvis.ui.network.diagram import draw_diagram, layer_link
 from c3dvis.ui.network.page_state import NetworkState
 from c3dvis.ui.shared.control import bound
@@ -55,7 +56,9 @@ def _draw(resources: ServerResources, state: NetworkState) -> None:
         state.network = name
 
     binding = bound("network page", state.network, choose)
-    st.selectbox("Network", names, names.index(state.network), format_func=registry.title, **binding)
+    with st.container(horizontal=True, vertical_alignment="bottom"):
+        st.selectbox("Network", names, names.index(state.network), format_func=registry.title, **binding)
+        draw_add_form(resources, choose)
     info = registry.describe(state.network)
     draw_title(info.title)
     with st.container(key="network"):  # in a narrow window page.css puts the weights above the layers

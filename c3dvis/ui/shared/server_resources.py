@@ -8,6 +8,7 @@ that would be refused.
 import threading
 from collections.abc import Callable, Iterable
 from pathlib import Path
+from typing import Any
 from weakref import WeakKeyDictionary
 
 import numpy as np
@@ -15,7 +16,9 @@ import streamlit as st
 from cachetools import LRUCache
 
 from c3dvis.access.sign_in import current_may, current_visitor, require_current
-from c3dvis.errors import C3dvisError, WeightsMissing
+from c3dvis.errors import C3dvisError, InvalidSpec, WeightsMissing
+from c3dvis.networks import registry
+from c3dvis.networks.importers import add_network
 from c3dvis.networks.registry import NetworkInfo
 from c3dvis.networks.weights import obtain
 from c3dvis.probe.request import ProbeRequest
@@ -191,6 +194,26 @@ class ServerResources:
         """
         require_current("upload")
         obtain.install(info, file, name=name)
+
+    def add_network(self, name: str, *described: Any) -> NetworkInfo:
+        """Add a network from a model that the visitor has uploaded.
+
+        Args:
+            name: of the new network.
+            *described: the further arguments of `add_network.add`.
+
+        Raises:
+            NotAllowed: the visitor may not.
+            InvalidSpec: as `add_network.add`, or there is a network of that name.
+            WeightsDamaged: as `add_network.add`.
+        """
+        require_current("upload")
+        if name in registry.names():
+            raise InvalidSpec(
+                f"There is a network {name} already, which others may render with. Choose another name; only the "
+                "command line replaces a network."
+            )
+        return add_network.add(name, *described)
 
     def check_weights(self, info: NetworkInfo) -> None:
         """Compare every value of a network's weights with its hash, which takes a while.

@@ -90,7 +90,7 @@ def description(path: Path) -> tuple[dict[str, Any], bool]:
             text, version = hdf5.attribute(path, "model_config"), hdf5.attribute(path, "keras_version") or ""
             if text is None:
                 raise WeightsDamaged(
-                    f"{path} holds weights alone: pass the model's .json or .keras with --architecture."
+                    f"{path} holds weights alone: give the model's .json or .keras too, and this file as its weights."
                 )
         elif head.startswith(b"PK"):
             with zipfile.ZipFile(path) as archive:
@@ -125,7 +125,7 @@ def hdf5_file(path: Path, scratch: Path) -> Path:
     with refuse_unreadable(path), path.open("rb") as file:
         head = file.read(2)
     if head[:1] == b"{":
-        raise WeightsDamaged(f"{path} describes a model alone: pass its weights with --weights.")
+        raise WeightsDamaged(f"{path} describes a model alone: give the file of its weights too.")
     if head != b"PK":
         return path
     try:

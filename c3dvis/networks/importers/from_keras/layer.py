@@ -97,4 +97,4 @@ def _translated(steps: Steps, kind: str, config: Mapping[str, Any], inputs: Sequ
 def _way(kind: str) -> str:
     if kind not in _CODE:
         return "."
-    return "; it would be code to run. If you have its code, add the network with --code FILE:FUNCTION."
+    return "; it would be code to run. If you have its code, add the network with `c3dvis networks add --code`."

@@ -96,8 +96,8 @@ def read(
         if not is_model(config):
             raise WeightsDamaged(
                 f"The model is a {str(config['class_name'])[:60]}: expected Sequential or Functional. Models of a "
-                "class of their own run code of their own; save it as a functional model, or add it with --code "
-                "FILE:FUNCTION."
+                "class of their own run code of their own; save it as a functional model, or, if you have its code, "
+                "add it with `c3dvis networks add --code`."
             )
         model = _in_natural_layout(config, is_keras_2, size, held)
     except WeightsDamaged:
@@ -294,7 +294,7 @@ class _Reader:
         if is_own_class(layer):
             raise WeightsDamaged(
                 f"The layer {steps.name[:60]} is of a class of its own ({str(kind)[:60]}), which would be code to run. "
-                "If you have its code, add the network with --code FILE:FUNCTION."
+                "If you have its code, add the network with `c3dvis networks add --code`."
             )
         if not values:
             raise WeightsDamaged(f"The layer {steps.name[:60]} reads no value of the model.")

@@ -44,8 +44,9 @@ REPORT_EVERY = 8
 MEASURE_EVERY = 2
 """Reports between two measurements of the shown activation, which cost a forward pass each."""
 
-EARLY_REPORTS = (1, 2, 4)
-"""Steps at which a search without a small canvas reports too, so that a person sees a first picture soon."""
+EARLY_REPORTS = (1, 2, 4, 12)
+"""Steps at which a search without a small canvas reports too, so that a person sees a first picture soon. About the
+twelfth step shows shapes."""
 
 
 @dataclass(eq=False)

@@ -139,11 +139,11 @@ def interpret(spec: RenderSpec, metrics: Metrics, filters: int) -> list[Interpre
     titles = [name for name in TITLES if name != "motion" or spec.frames > 1]  # one frame cannot move
     found = [each for name in titles if (each := _interpret(name, metrics, filters))]
     if unfinished(spec, metrics):  # a verdict on the filter would be one on the length of the search
-        return [replace(each, tone="plain") for each in found]
+        return [_without_verdict(each) for each in found]
     if _shows_shapes(metrics):
         return found
     # A flat clip is steady and robust too: without shapes that the filter responds to, nothing is good about it.
-    return [replace(each, tone="plain") if each.tone == "good" else each for each in found]
+    return [_without_verdict(each) if each.tone == "good" or each.name == "motion" else each for each in found]
 
 
 def unfinished(spec: RenderSpec, metrics: Metrics) -> tuple[str, str] | None:
@@ -223,6 +223,14 @@ def _interpret(name: str, metrics: Metrics, filters: int) -> Interpretation | No
     twins = "clips with its colours and spectrum, but random phases, get " + number(metrics.get("twin_activation") or 0)
     sentence = sentence.format(twins=twins, Twins=twins[0].upper() + twins[1:])
     return Interpretation(name, _VALUES[name](value), sentence, tone)
+
+
+def _without_verdict(said: Interpretation) -> Interpretation:
+    """What was measured, without a conclusion about the filter, which follows a colon."""
+    sentence = said.sentence
+    if said.name in ("robustness", "motion"):
+        sentence = sentence.partition(":")[0] + "."
+    return replace(said, tone="plain", sentence=sentence)
 
 
 def _shows_shapes(metrics: Metrics) -> bool:

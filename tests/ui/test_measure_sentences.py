@@ -1,5 +1,7 @@
 """The sentences that explain the measures of a result."""
 
+import re
+
 import pytest
 
 from c3dvis.results.interpretation import Interpretation, early_end, interpret, unfinished
@@ -67,9 +69,11 @@ def test_motion_is_distinguished_from_stillness(motion: float, word: str) -> Non
 @pytest.mark.parametrize("gain", [None, 0.9, 1.4])
 def test_a_picture_without_shapes_gets_no_praise_for_anything_else(gain: float | None) -> None:
     said = read(shown_activation=0.0 if gain is None else 2.0, twin_gain=gain, twin_activation=1.5, contrast=55.0,
-                clipped=0.01, selectivity=1, robustness=1.0, coherence=1.0, repetition=0.0)  # fmt: skip
+                clipped=0.01, selectivity=1, robustness=1.0, motion=1.3, coherence=1.0, repetition=0.0)  # fmt: skip
     assert len(said) >= 6
     assert "good" not in {reading.tone for reading in said.values()}
+    assert said["robustness"].sentence == "Kept after shift, scaling, blur or GIF."
+    assert said["motion"].sentence == "Higher than for its best frame held still."
 
 
 @pytest.mark.parametrize(
@@ -87,11 +91,13 @@ def test_a_picture_without_shapes_gets_no_praise_for_anything_else(gain: float |
 def test_an_unfinished_search_is_called_that_and_earns_no_verdict(
     spec: RenderSpec, metrics: dict[str, float], why: str
 ) -> None:
-    measured = PRAISE | metrics
+    measured = PRAISE | {"motion": 1.3} | metrics
     word, sentence = unfinished(spec, measured) or ("", "")
     assert word == why
     assert sentence.endswith(".")
-    assert {reading.tone for reading in interpret(spec, measured, 512)} == {"plain"}
+    said = interpret(spec, measured, 512)
+    assert {reading.tone for reading in said} == {"plain"}
+    assert not [each for each in said if re.search("responds to shapes|needs the movement", each.sentence)]
 
 
 def test_the_caption_of_a_clip_is_its_gain_once_the_search_is_whole() -> None:

@@ -58,3 +58,28 @@ def test_on_a_phone_the_weights_come_before_the_long_table(browser: Browser, ser
           const heads = Object.fromEntries([...document.querySelectorAll("h2")].map((h) => [h.textContent, h]));
           return heads.Weights.getBoundingClientRect().top < heads.Layers.getBoundingClientRect().top;
         }""")
+
+
+def test_a_wide_screen_gets_large_tiles_and_short_lines(browser: Browser, server: Server) -> None:
+    with browser.new_context(viewport={"width": 2560, "height": 1300}) as context:
+        context.set_default_timeout(PATIENCE_MS)
+        page = context.new_page()
+        page.goto(f"{server.url}/gallery?layer=Mixed_3c")
+        expect(page.locator(".wall[data-cells='24']")).to_be_visible()
+        tile = page.locator(".wall li").first.bounding_box()
+        assert tile
+        assert tile["width"] > 220
+        page.goto(f"{server.url}/method")
+        text = page.get_by_text("This page describes what is computed").bounding_box()
+        assert text
+        assert text["width"] < 800
+
+
+def test_the_controls_of_the_filter_stand_in_one_row(browser: Browser, server: Server) -> None:
+    with browser.new_context(viewport={"width": 1400, "height": 900}) as context:
+        context.set_default_timeout(PATIENCE_MS)
+        page = context.new_page()
+        page.goto(server.url)
+        names = ("Previous filter", "Next filter", "Random filter")
+        boxes = [page.get_by_role("button", name=name).bounding_box() for name in names]
+        assert len({box["y"] for box in boxes if box}) == 1

@@ -38,6 +38,12 @@ def width_of(page: Page, selector: str) -> float:
     return box["width"]
 
 
+def bottom_of(page: Page, selector: str) -> float:
+    box = page.locator(selector).bounding_box()
+    assert box
+    return box["y"] + box["height"]
+
+
 def test_the_picture_is_enlarged_smoothly_and_exactly_on_request(visit: Visit) -> None:
     visit.open(query_text(STORED))
     assert rendering(visit.page) == "auto"
@@ -68,9 +74,7 @@ def test_full_screen_fills_the_screen_and_ends(visit: Visit) -> None:
         })""",
         arg=before,
     )
-    bottom = visit.page.locator(".player .controls").bounding_box()
-    assert bottom
-    assert bottom["y"] + bottom["height"] <= DESKTOP["height"]
+    assert bottom_of(visit.page, ".player .controls") <= DESKTOP["height"]
     visit.player.press("f")
     visit.page.wait_for_function("() => document.fullscreenElement === null")
 
@@ -83,6 +87,14 @@ def test_the_volume_fills_the_room_it_has(
         visit.open(query_text(STORED))
         assert width_of(visit.page, ".player .xy canvas") >= least
         assert visit.page.evaluate("document.documentElement.scrollWidth") <= width
+        assert width == 375 or bottom_of(visit.page, ".player .controls") <= height
+
+
+def test_an_embedded_player_fills_its_window(browser: Browser, server: Server) -> None:
+    with visiting(browser, server.url, viewport={"width": 1400, "height": 900}) as visit:
+        visit.open(query_text(STORED) + "&embed=true")
+        assert width_of(visit.page, ".player .xy canvas") >= 600
+        assert bottom_of(visit.page, ".player .controls") <= 900
 
 
 def test_playing_tells_a_screen_reader_nothing_and_a_step_does(visit: Visit) -> None:

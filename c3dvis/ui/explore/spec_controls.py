@@ -175,10 +175,10 @@ def _draw_filter(filters: int) -> None:
     if isinstance(value, str):
         st.text_input("Filters", value, key="c.filter", help=FIELDS["filter"].help)
         return
-    with st.container(horizontal=True, vertical_alignment="bottom", gap="small"):
+    with st.container(horizontal=True, vertical_alignment="bottom", gap="xsmall"):
         noun = "class" if st.session_state["c.objective"] == "class" else "filter"
         st.number_input(
-            noun.capitalize(), 0, filters - 1, value, step=1, key="c.filter", width=128,
+            noun.capitalize(), 0, filters - 1, value, step=1, key="c.filter", width=124,
             help=f"0 to {filters - 1}. "
             + ("A class that the network tells apart." if noun == "class" else "One of the layer's detectors."),
         )  # fmt: skip

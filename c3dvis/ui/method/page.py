@@ -22,4 +22,5 @@ def page() -> None:
         title, _, text = TEXT.read_text(encoding="utf-8").partition("\n")
         draw_title(title.removeprefix("# "))
         state.draw_link_problems()
-        st.markdown(text)
+        with st.container(key="prose"):
+            st.markdown(text)

@@ -9,7 +9,8 @@ const GAP = 8; // CSS pixels between the views
 const MIN_THICKNESS = 32; // CSS pixels below which a slice cannot be read
 const SLICE = 0.27; // thickness of a slice, in widths of the clip, where there is room
 const MAX_THICKNESS = 96; // CSS pixels of a slice: the clip and the controls fit on one screen
-const AROUND = 500; // CSS pixels of the window's height that the rest of the page and the controls take
+const AROUND = { page: 470, embedded: 180 }; // CSS pixels of the window's height for the rest of the page and the controls
+const SLICE_SHARE = 0.1; // of the clip's height, for the slice below it, where the window's height is the limit
 const MIN_HEIGHT = 320; // CSS pixels of the clip, in a window however low
 const TAP = 8; // CSS pixels that a finger may move in a tap
 const ICONS = {
@@ -173,7 +174,8 @@ class Player {
     const fit = Math.min((room - minThickness) / width, (this.tallest() * ratio) / height);
     const scale = this.settings.zoom || whole(fit);
     const left = this.settings.zoom ? Infinity : room - width * scale;
-    const thickness = Math.max(exact ? 1 : 0, whole(Math.min(left, SLICE * width * scale, MAX_THICKNESS * ratio) / frames));
+    const thickest = Math.min(left, SLICE * width * scale, this.thickest((height * scale) / ratio) * ratio);
+    const thickness = Math.max(exact ? 1 : 0, whole(thickest / frames));
     const size = (name, across, down) => {
       const style = this.painters[name].canvas.style;
       style.width = `${across / ratio}px`;
@@ -193,9 +195,20 @@ class Player {
 
   /** Height that the clip may have, CSS pixels. */
   tallest() {
-    if (!this.isFull) return Math.max(MIN_HEIGHT, window.innerHeight - AROUND);
-    const room = this.root.clientHeight - this.find(".controls").offsetHeight - 3 * GAP;
-    return this.settings.slices ? room - GAP - MAX_THICKNESS : room;
+    const room = this.roomInHeight();
+    if (!this.settings.slices) return Math.max(MIN_HEIGHT, room);
+    return this.isFull ? room - GAP - MAX_THICKNESS : Math.max(MIN_HEIGHT, (room - GAP) / (1 + SLICE_SHARE));
+  }
+
+  /** Thickness that a slice may have beside a clip of that height, CSS pixels: the controls stay on the screen. */
+  thickest(tall) {
+    return Math.min(MAX_THICKNESS, Math.max(MIN_THICKNESS, this.roomInHeight() - GAP - tall));
+  }
+
+  /** Height for the clip and the slice below it, CSS pixels. */
+  roomInHeight() {
+    if (this.isFull) return this.root.clientHeight - this.find(".controls").offsetHeight - 3 * GAP;
+    return window.innerHeight - (document.querySelector(".c3d-embedded") ? AROUND.embedded : AROUND.page);
   }
 
   /** Draw all views and update the controls, after a new clip, a key or a drag. */

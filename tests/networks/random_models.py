@@ -153,12 +153,13 @@ class RandomModel:
             groups = self.pick([-1, *(n for n in (1, 2, 3) if channels % n == 0)])
             kinds = [
                 lambda: self.layers.GroupNormalization(groups, scale=self.chance(0.7), center=self.chance(0.7)),
-                lambda: self.layers.PReLU(shared_axes=[1, 2, 3]),
+                lambda: self.layers.PReLU(shared_axes=self.pick([[1, 2, 3], [1], None])),
                 lambda: self.layers.Normalization(mean=self.number(), variance=self.number()),
                 lambda: self.layers.Normalization(),
             ]
             if channels > 1:
-                kinds.append(lambda: self.layers.LayerNormalization(epsilon=self.pick([1e-3, 1e-6])))
+                axes = self.pick([-1, -1, (1, 4), (2, 3, 4), (1, 2, 3, 4)])
+                kinds.append(lambda: self.layers.LayerNormalization(axis=axes, epsilon=self.pick([1e-3, 1e-6])))
             if channels > 1:
                 kinds.append(lambda: self.layers.UnitNormalization(axis=self.pick([-1, (1, 4)])))
             return self.pick(kinds)()(value)
@@ -169,7 +170,11 @@ class RandomModel:
     def activated(self, value: Any) -> Any:
         kinds = [
             lambda: self.layers.Activation(self.function() or "relu", **self.named("act")),
-            lambda: self.layers.ReLU(max_value=self.pick([None, 6.0, 1.5]), negative_slope=self.pick([0.0, 0.1])),
+            lambda: self.layers.ReLU(
+                max_value=self.pick([None, 6.0, 1.5]),
+                negative_slope=self.pick([0.0, 0.1]),
+                threshold=self.pick([0.0, 0.0, 0.2]),
+            ),
             lambda: self.layers.LeakyReLU(self.number() / 3),
             lambda: self.layers.ELU(self.number()),
             lambda: self.layers.Softmax(),
@@ -213,6 +218,7 @@ class RandomModel:
         """A function of a value and constants."""
         number = self.number()
         vector = np.round(self.random.uniform(0.2, 1.5, value.shape[-1]), 3).astype(np.float32)
+        positions = np.round(self.random.uniform(0.2, 1.5, (value.shape[2], 1, value.shape[-1])), 3).astype(np.float32)
         functions = [
             lambda: value * number, lambda: number * value, lambda: value + number, lambda: value - number,
             lambda: number - value, lambda: value / number, lambda: -value, lambda: 1 - value, lambda: value * 2,
@@ -224,7 +230,7 @@ class RandomModel:
         else:
             functions += [
                 lambda: self.keras.ops.maximum(value, number), lambda: self.keras.ops.minimum(number, value),
-                lambda: value * vector, lambda: value + vector,
+                lambda: value * vector, lambda: value + vector, lambda: value * positions,
             ]  # fmt: skip
         return self.pick(functions)()
 

@@ -144,9 +144,25 @@ def sliced(keras: Any) -> Any:
     return keras.Model(clip, layers.Dense(2)(layers.Concatenate(axis=1)([x, x])[:, 1]))
 
 
+def numbers_for_positions(keras: Any) -> Any:
+    """Slopes, scales and statistics for each position along several axes, and a ReLU with a threshold."""
+    layers = keras.layers
+    clip = keras.Input((*SIZE, 3))
+    given = layers.Normalization(axis=(2, 4), mean=_NUMBERS[0, 0, :, 0], variance=_NUMBERS[0, 0, :, 0])
+    x = layers.Conv3D(4, 3, padding="same")(given(clip))
+    x = layers.LayerNormalization(axis=(1, 2, 3, 4))(layers.PReLU()(x))
+    x = layers.LayerNormalization(axis=(2, 4))(layers.PReLU(shared_axes=[1, 4])(x)) + _NUMBERS[..., :1]
+    x = layers.TimeDistributed(layers.PReLU())(layers.Conv3D(3, 2)(layers.ReLU(1.5, 0.2, threshold=0.1)(x)))
+    x = layers.Conv3D(2, 1)(layers.Permute((4, 1, 2, 3))(x))
+    x = layers.PReLU()(layers.Flatten()(layers.ReLU(threshold=0.2)(x)))
+    return keras.Model(clip, layers.Dense(2)(x))
+
+
+_NUMBERS = np.random.default_rng(3).uniform(0.5, 1.5, (1, 1, SIZE[1], 1, 3)).astype(np.float32)
+
 KINDS = [
-    channels_first, flattened_channels_first, permuted, mixed_layouts, of_every_frame, pooled_frames,
-    model_of_every_frame, reshaped, frames_without_channels, resized, normalised, sliced,
+    numbers_for_positions, channels_first, flattened_channels_first, permuted, mixed_layouts, of_every_frame,
+    pooled_frames, model_of_every_frame, reshaped, frames_without_channels, resized, normalised, sliced,
 ]  # fmt: skip
 
 

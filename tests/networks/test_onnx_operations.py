@@ -270,6 +270,7 @@ MAKES: dict[str, Make] = {
     "layer norm, taken apart": layer_norm_taken_apart,
     "relu": one("Relu"), "leaky relu": one("LeakyRelu", alpha=0.3),
     "leaky relu that rises": one("LeakyRelu", alpha=-0.5), "elu": one("Elu", alpha=0.7),
+    "relu with a threshold": one("ThresholdedRelu", alpha=0.3),
     "selu": one("Selu"), "celu": one("Celu", alpha=1.5), "sigmoid": one("Sigmoid"), "tanh": one("Tanh"),
     "softplus": one("Softplus"), "softsign": one("Softsign"), "hard sigmoid": one("HardSigmoid", alpha=0.3, beta=0.4),
     "hard swish": one("HardSwish"), "hard swish, taken apart": hard_swish_taken_apart, "swish": swish, "mish": mish,

@@ -230,6 +230,15 @@ def _leaky_relu(activation: Activation, value: Tensor) -> Tensor:
     return value if activation.high is None else tf.minimum(value, tf.constant(activation.high, value.dtype))
 
 
+def _thresholded_relu(activation: Activation, value: Tensor) -> Tensor:
+    """The value above the threshold, and below it the slope times its distance from there."""
+    threshold, slope = (tf.constant(number, value.dtype) for number in (activation.low, activation.negative_slope))
+    above = value * tf.cast(value > threshold, value.dtype)
+    if activation.high is not None:
+        above = tf.clip_by_value(above, tf.constant(0, value.dtype), tf.constant(activation.high, value.dtype))
+    return above - slope * tf.nn.relu(threshold - value)
+
+
 def _elu(activation: Activation, value: Tensor) -> Tensor:
     alpha = tf.constant(activation.alpha, value.dtype)
     return tf.nn.relu(value) + alpha * (tf.exp(tf.minimum(value, 0)) - 1)
@@ -254,5 +263,6 @@ _ACTIVATIONS: dict[str, Function] = {
     "reciprocal": lambda _, value: 1 / value,
     "log": lambda _, value: tf.math.log(value),
     "erf": lambda _, value: tf.math.erf(value),
+    "thresholded_relu": _thresholded_relu,
 }
 """Those that Keras has not, or not in both of its generations."""

@@ -23,7 +23,7 @@ Shape = tuple[int, ...]
 ACTIVATIONS = (
     "relu", "elu", "selu", "gelu", "sigmoid", "hard_sigmoid", "tanh", "softplus", "softsign", "silu", "swish",
     "softmax", "exponential", "relu6", "leaky_relu", "celu", "hard_silu", "mish", "log_softmax", "gelu_tanh", "clip",
-    "abs", "square", "sqrt", "reciprocal", "log", "erf", "log_sigmoid",
+    "abs", "square", "sqrt", "reciprocal", "log", "erf", "log_sigmoid", "thresholded_relu",
 )  # fmt: skip
 """Known activation functions, by their names in Keras where it has them; `gelu_tanh` is its approximate GELU."""
 
@@ -55,9 +55,10 @@ class Activation:
 
     Args:
         function: one of `ACTIVATIONS`.
-        negative_slope: slope below zero of a `leaky_relu`.
+        negative_slope: slope below zero of a `leaky_relu`, and below its threshold of a `thresholded_relu`.
         alpha: of an `elu` or a `celu`.
-        low, high: bounds of a `clip`; None where there is none. A `leaky_relu` can have the upper one.
+        low, high: bounds of a `clip`; None where there is none. A `leaky_relu` can have the upper one, and a
+            `thresholded_relu`, which is the value itself above its threshold `low`.
     """
 
     function: str

@@ -41,7 +41,7 @@ def activations(function: Any, name: str, is_keras_2: bool) -> list[Step]:
             return [Activation("leaky_relu", 0.2)]
         case "hard_swish" | "hard_silu":
             return [Activation("hard_silu")]
-    if function not in ACTIVATIONS or function in ("clip",):
+    if function not in ACTIVATIONS or function in ("clip", "thresholded_relu"):
         raise _unknown(function, name)
     return [Activation(function)]
 
@@ -55,8 +55,12 @@ def _layer(kind: str, config: Mapping[str, Any], name: str, is_keras_2: bool) ->
             return [Activation("elu", alpha=float(config.get("alpha", 1.0)))]
         case "Softmax":  # `elementwise.py` reads its axis
             return [Activation("softmax")]
-        case "ReLU" if not config.get("threshold"):
+        case "ReLU" | "ThresholdedReLU":
             slope, largest = float(config.get("negative_slope") or 0.0), config.get("max_value")
+            threshold = float(config.get("theta", 1.0) if kind == "ThresholdedReLU" else config.get("threshold") or 0.0)
+            if threshold or kind == "ThresholdedReLU":
+                high = None if largest is None else float(largest)
+                return [Activation("thresholded_relu", slope, low=threshold, high=high)]
             if slope:
                 return [Activation("leaky_relu", slope, high=None if largest is None else float(largest))]
             if largest is None:

@@ -1,12 +1,14 @@
 """Keras layers and functions that compute each position alone: activation functions, arithmetic, joins of branches."""
 
 from collections.abc import Sequence
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
 
 from c3dvis.errors import WeightsDamaged
 from c3dvis.networks.graph import operations as ops
+from c3dvis.networks.importers.from_keras import shapes
 from c3dvis.networks.importers.from_keras.activation import activations
 from c3dvis.networks.importers.from_keras.value import Steps, Value
 
@@ -48,12 +50,17 @@ def activated(steps: Steps, value: Value, function: Any, is_keras_2: bool) -> Va
 def affine(steps: Steps, value: Value, factor: Any, offset: Any, name: str = "") -> Value:
     """factor · x + offset, with one number or one for each channel; arguments as of `activation`."""
     numbers = [np.asarray(each, np.float32) for each in (factor, offset)]
-    for each in numbers:
-        axis = _axis_of_constant(each, value, steps.name)
-        value = steps.with_channels(value, axis) if axis else value
-    pair = tuple(np.broadcast_to(each.reshape(-1), (value.channels,)).copy() for each in numbers)
-    op = ops.Scale(name or steps.name, (value.name,), value.channels)
-    return steps.add(op, value, pair=lambda _: pair)  # type: ignore[arg-type, return-value]
+    axes = "".join({axis: "" for each in numbers for axis in _axes_of_constant(each, value, steps.name)})
+    if len(axes) > 1:
+        shape = [value.size(axis) if axis in axes else 1 for axis in value.order]
+        numbers = [np.broadcast_to(each, shape) if each.size > 1 else each for each in numbers]
+
+    def compute(value: Value, name: str) -> Value:
+        pair = tuple(np.broadcast_to(each.reshape(-1), (value.channels,)).copy() for each in numbers)
+        op = ops.Scale(name, (value.name,), value.channels)
+        return steps.add(op, value, pair=lambda _: pair)  # type: ignore[arg-type, return-value]
+
+    return shapes.as_channels(replace(steps, name=name or steps.name), value, axes, compute)
 
 
 def merge(steps: Steps, kind: type[ops.Merge], inputs: Sequence[Value], is_function: bool = False) -> Value:
@@ -93,14 +100,16 @@ def _axis_of(function: Any) -> int:
     return int(axis)  # pyright: ignore[reportArgumentType]
 
 
-def _axis_of_constant(constant: np.ndarray, value: Value, name: str) -> str | None:
-    """The axis along which a constant has a number for each position; None of one number."""
+def _axes_of_constant(constant: np.ndarray, value: Value, name: str) -> str:
+    """The axes along which a constant has a number for each position; none of one number."""
     if constant.size == 1 and constant.ndim <= len(value.order) + 1:
-        return None
-    long = [number - constant.ndim for number, size in enumerate(constant.shape) if size > 1]
-    if len(long) != 1 or -long[0] > len(value.order) or value.size(value.axis(long[0])) != constant.size:
+        return ""
+    sizes = constant.shape[1:] if constant.ndim == len(value.order) + 1 and constant.shape[0] == 1 else constant.shape
+    own = value.sizes[len(value.sizes) - len(sizes) :]
+    if len(sizes) > len(value.order) or any(size not in (1, whole) for size, whole in zip(sizes, own, strict=True)):
         raise WeightsDamaged(
             f"The layer {name[:60]} computes with a constant of shape {constant.shape}; expected one number, or one "
-            f"for each position along an axis of {'×'.join(map(str, value.sizes))}."
+            f"for each position along axes of {'×'.join(map(str, value.sizes))}."
         )
-    return value.axis(long[0])
+    order = value.order[len(value.order) - len(sizes) :]
+    return "".join(axis for axis, size in zip(order, sizes, strict=True) if size > 1)

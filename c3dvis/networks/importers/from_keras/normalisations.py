@@ -1,4 +1,7 @@
-"""Keras layers that normalise: by statistics that they hold, or by those of the value; and PReLU."""
+"""Keras layers that normalise: by statistics that they hold, or by those of the value; and PReLU.
+
+Where a layer has numbers for each position along several axes, these are joined to one while it is computed.
+"""
 
 from collections.abc import Mapping
 from typing import Any
@@ -9,6 +12,7 @@ from c3dvis.errors import WeightsDamaged
 from c3dvis.networks.graph import operations as ops
 from c3dvis.networks.graph.base_operation import Activation
 from c3dvis.networks.graph.shape_operations import AXES
+from c3dvis.networks.importers.from_keras import shapes
 from c3dvis.networks.importers.from_keras.value import MakePair, Steps, Value
 from c3dvis.networks.importers.from_keras.weights import Arrays
 from c3dvis.networks.importers.imported import Pair
@@ -16,23 +20,30 @@ from c3dvis.networks.importers.imported import Pair
 
 def batch(steps: Steps, value: Value, config: Mapping[str, Any]) -> Value:
     """γ·(x − mean)/√(variance + ε) + β of each channel."""
-    value = _by_channel(steps, value, config.get("axis", -1))
-    op = ops.Scale(steps.name, (value.name,), value.channels)
-    return steps.add(op, value, pair=_statistics(config, value.channels))
+
+    def compute(value: Value, name: str) -> Value:
+        op = ops.Scale(name, (value.name,), value.channels)
+        return steps.add(op, value, pair=_statistics(config, value.channels))
+
+    return shapes.as_channels(steps, value, _axes(value, config), compute)
 
 
 def group_or_layer(steps: Steps, value: Value, kind: str, config: Mapping[str, Any]) -> Value:
     """Groups of channels, or the channels of each position, brought to mean 0 and variance 1."""
-    value = _by_channel(steps, value, config.get("axis", -1))
-    epsilon, channels = float(config.get("epsilon", 1e-3)), value.channels
-    if config.get("rms_scaling") or (kind == "GroupNormalization" and value.outer):
+    axes, epsilon = _axes(value, config), float(config.get("epsilon", 1e-3))
+    is_group = kind == "GroupNormalization"
+    if config.get("rms_scaling") or (is_group and (value.outer or len(axes) > 1)):
         raise WeightsDamaged(f"The layer {steps.name[:60]} is a {kind} with settings that are not known here.")
-    if kind == "LayerNormalization":
-        op: Any = ops.LayerNorm(steps.name, (value.name,), channels, epsilon=epsilon)
-    else:
-        groups = channels if config["groups"] == -1 else int(config["groups"])
-        op = ops.GroupNorm(steps.name, (value.name,), channels, groups, epsilon)
-    return steps.add(op, value, pair=_gamma_and_beta(channels))
+
+    def compute(value: Value, name: str) -> Value:
+        channels = value.channels
+        op: Any = ops.LayerNorm(name, (value.name,), channels, epsilon=epsilon)
+        if is_group:
+            groups = channels if config["groups"] == -1 else int(config["groups"])
+            op = ops.GroupNorm(name, (value.name,), channels, groups, epsilon)
+        return steps.add(op, value, pair=_gamma_and_beta(channels))
+
+    return shapes.as_channels(steps, value, axes, compute)
 
 
 def unit(steps: Steps, value: Value, config: Mapping[str, Any], is_keras_2: bool) -> Value:
@@ -54,35 +65,29 @@ def unit(steps: Steps, value: Value, config: Mapping[str, Any], is_keras_2: bool
 
 def given(steps: Steps, value: Value, config: Mapping[str, Any]) -> Value:
     """(x − mean)/√variance of each channel, or of all: a Normalization."""
-    if config.get("axis", -1) not in (None, []):
-        value = _by_channel(steps, value, config.get("axis", -1))
-    op = ops.Scale(steps.name, (value.name,), value.channels)
-    return steps.add(op, value, pair=_given_statistics(config, value.channels))
+
+    def compute(value: Value, name: str) -> Value:
+        op = ops.Scale(name, (value.name,), value.channels)
+        return steps.add(op, value, pair=_given_statistics(config, value.channels))
+
+    return shapes.as_channels(steps, value, _axes(value, config), compute)
 
 
 def prelu(steps: Steps, value: Value, config: Mapping[str, Any]) -> Value:
-    """Each channel times its slope where it is below zero."""
+    """Each channel, or each position along other axes too, times its slope where it is below zero."""
     shared = {value.axis(number) for number in config.get("shared_axes") or ()}
-    own = {axis for axis in value.order if axis not in shared and value.size(axis) > 1}
-    if len(own) > 1:
-        raise WeightsDamaged(
-            f"The layer {steps.name[:60]} has a slope for each position; expected one for each channel "
-            "(shared_axes=[1, 2, 3])."
-        )
-    value = steps.with_channels(value, next(iter(own), "c"))
-    return steps.add(ops.PRelu(steps.name, (value.name,), value.channels), value, pair=_slopes(value.channels))
+
+    def compute(value: Value, name: str) -> Value:
+        return steps.add(ops.PRelu(name, (value.name,), value.channels), value, pair=_slopes(value.channels))
+
+    return shapes.as_channels(steps, value, "".join(axis for axis in value.order if axis not in shared), compute)
 
 
-def _by_channel(steps: Steps, value: Value, axis: Any) -> Value:
-    """The value with its channels where a normalisation has them.
-
-    Raises:
-        WeightsDamaged: it normalises several axes.
-    """
+def _axes(value: Value, config: Mapping[str, Any]) -> str:
+    """The axes with numbers of their own, of a layer that normalises."""
+    axis = config.get("axis", -1)
     numbers = axis if isinstance(axis, list | tuple) else [axis]
-    if len(numbers) != 1:
-        raise WeightsDamaged(f"The layer {steps.name[:60]} normalises axis {axis}; expected the channels.")
-    return steps.with_channels(value, value.axis(int(numbers[0])))
+    return "".join(value.axis(int(number)) for number in numbers if number is not None)
 
 
 def _statistics(config: Mapping[str, Any], channels: int) -> MakePair:
@@ -90,9 +95,9 @@ def _statistics(config: Mapping[str, Any], channels: int) -> MakePair:
     epsilon = float(config.get("epsilon", 1e-3))
 
     def pair(arrays: Arrays) -> Pair:
-        factor = 1 / np.sqrt(arrays["moving_variance"].astype(np.float64) + epsilon)
-        factor *= arrays.get("gamma", np.ones(channels))
-        offset = arrays.get("beta", np.zeros(channels)) - arrays["moving_mean"] * factor
+        flat = {role: array.astype(np.float64).reshape(-1) for role, array in arrays.items()}
+        factor = flat.get("gamma", np.ones(channels)) / np.sqrt(flat["moving_variance"] + epsilon)
+        offset = flat.get("beta", np.zeros(channels)) - flat["moving_mean"] * factor
         return factor.astype(np.float32), offset.astype(np.float32)
 
     return pair

@@ -1,7 +1,8 @@
 """Keras layers and functions that give a tensor other axes: Reshape, Flatten, Permute, RepeatVector, transposition."""
 
 import math
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
+from dataclasses import replace
 
 from c3dvis.errors import WeightsDamaged
 from c3dvis.networks.graph import operations as ops
@@ -78,6 +79,30 @@ def reshape(steps: Steps, value: Value, target: Sequence[int], open_axes: Sequen
     op = _rearrangement(steps.name, value, order, factors, is_open)
     is_same = not op.moves_axes and all(split in ((0,), (1,)) for split in op.splits)
     return steps.keep(value, order) if is_same else steps.add(op, value, order)
+
+
+def as_channels(steps: Steps, value: Value, axes: str, compute: Callable[[Value, str], Value]) -> Value:
+    """What an operation with numbers for each channel makes of a tensor if some of its axes are the channels.
+
+    Args:
+        steps: of the layer.
+        value: the tensor.
+        axes: some of its axes. Several are joined to one before, the first the slowest, and split after.
+        compute: adds the operation to a value; takes the value, and the name that the operation gets.
+    """
+    long = [axis for axis in value.order if axis in axes and value.size(axis) > 1]
+    if len(long) < 2:
+        return compute(steps.with_channels(value, (*long, *axes, "c")[0]), steps.name)
+    apart = "".join(axis for axis in value.order if axis not in axes)
+    together = "".join(axis for axis in value.order if axis in axes)
+    moved = replace(value, order=apart + together)
+    kept = moved.sizes[: len(apart)]
+    before = replace(steps, name=f"{steps.name}/joined")
+    joined = reshape(before, moved, (*kept, -1), range(len(kept)))
+    result = compute(steps.with_channels(joined, joined.order[-1]), f"{steps.name}/computed")
+    split = reshape(steps, result, moved.sizes, range(len(kept)))
+    places = {axis: split.order[place] for place, axis in enumerate(moved.order)}
+    return replace(split, order="".join(places[axis] for axis in value.order))
 
 
 def _common_factors(sizes: Sequence[int], wanted: Sequence[int]) -> list[tuple[int, int, int]] | None:

@@ -35,6 +35,8 @@ def activation(node: Node) -> View:
     match node.kind:
         case "LeakyRelu":
             return made("leaky_relu", negative_slope=float(node.attribute("alpha", 0.01)))
+        case "ThresholdedRelu":
+            return made("thresholded_relu", low=float(node.attribute("alpha", 1.0)))
         case "Elu" | "Celu":
             return made(node.kind.lower(), alpha=float(node.attribute("alpha", 1.0)))
         case "Selu":
@@ -211,7 +213,20 @@ def _bound(node: Node, name: str, index: int) -> float | None:
 TRANSLATIONS: dict[str, Callable[[Node], View]] = {
     **dict.fromkeys(_WITHOUT_SETTINGS, activation),
     **dict.fromkeys(
-        ("LeakyRelu", "Elu", "Celu", "Selu", "Gelu", "HardSigmoid", "Swish", "Clip", "Softmax", "LogSoftmax", "Neg"),
+        (
+            "LeakyRelu",
+            "ThresholdedRelu",
+            "Elu",
+            "Celu",
+            "Selu",
+            "Gelu",
+            "HardSigmoid",
+            "Swish",
+            "Clip",
+            "Softmax",
+            "LogSoftmax",
+            "Neg",
+        ),
         activation,
     ),
     **dict.fromkeys(_MERGES, arithmetic),

@@ -1,4 +1,4 @@
-"""Adds and removes users' own networks; used by the command line only.
+"""Adds and removes users' own networks, for the command line and, without code, for the Network page.
 
 A process of its own reads the model, writes the network's files and proves them (`proof/process.py`), since the
 libraries that read models are written in C and a damaged file can crash them. No code that the model contains or names

@@ -111,6 +111,7 @@ PLACES = {
     "nothing pinned": Place("compare", "h1", "Compare"),
     "network": Place("network", "td", "Inception-I3D on Kinetics-400"),
     "status": Place("status", "td", "Status"),
+    "method": Place("method", "td", "Method"),
 }
 """Every page, in each state that looks different."""
 

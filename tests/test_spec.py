@@ -103,6 +103,7 @@ def test_changing_the_engine_takes_its_numbers_and_keeps_what_was_chosen():
         ({"frames": True}, "frames"),
         ({"height": 1025}, "height must be a whole number from 1 to 1024; received 1025"),
         ({"seed": -1}, "seed"),
+        ({"seed": 2**32}, "seed must be a whole number from 0 to 4294967295; received 4294967296"),
         ({"filter": -1}, "filter"),
         ({"filter": "40"}, "filter"),
         ({"filter": [(1, 0.0)]}, "filter"),

@@ -1,7 +1,10 @@
 """The Network page: layer table, weights and their provenance, check, fetch, upload."""
 
+import re
 from dataclasses import replace
+from html import unescape
 from pathlib import Path
+from urllib.parse import parse_qsl, urlsplit
 
 import h5py
 import pytest
@@ -13,6 +16,7 @@ from c3dvis.networks.importers.add_network import add
 from c3dvis.networks.nearest_spec import fit
 from c3dvis.networks.weights import installed_weights, obtain
 from c3dvis.networks.weights.published_files import WEIGHTS_AT_URLS
+from c3dvis.spec import RenderSpec
 from c3dvis.ui.components.layer_strip import strip_blocks
 from c3dvis.ui.shared.plain_text import plain
 from c3dvis.ui.shared.server_resources import server_resources
@@ -48,6 +52,16 @@ def test_the_table_is_the_published_one_with_what_each_layer_sees(weights: Path)
     assert ["conv1 (conv)", "(16, 112, 112, 64)", "5,248", "3 × 3 × 3"] in rows
     assert ["fc8 (dense)", "(487,)", "1,995,239", "76 × 246 × 246"] in rows
     assert rows[-1] == ["Total", "", "79,991,015", ""]
+
+
+def test_every_layer_leads_to_its_filters_from_the_diagram_and_from_the_table(weights: Path) -> None:
+    page = AppTest.from_string(PAGE, default_timeout=600).run()
+    parts = [re.findall(r'data-visit href="([^"]+)"', html.proto.body) for html in page.get("html")]
+    diagram, table = [[urlsplit(unescape(link)) for link in links] for links in parts if links]
+    for links in (diagram, table):
+        assert {link.path for link in links} == {"./gallery"}
+        layers = [dict(parse_qsl(link.query)).get("layer", RenderSpec().layer) for link in links]
+        assert set(layers) == set(registry.describe("i3d-kinetics400").layers)
 
 
 def test_a_look_at_the_network_loses_nothing_of_explore(weights: Path) -> None:

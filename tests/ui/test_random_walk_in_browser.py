@@ -1,11 +1,14 @@
-"""A random walk of a visitor through the Gallery and the other pages in a real Chromium, while filters are rendered.
+"""Random walks of a visitor in a real Chromium, through the Gallery, and through Explore and Compare, during renders.
 
-After each act the heading, the wall, the counts, the pager, the buttons and the address have to agree, and Back has to
-show what was shown before the act. A browser keeps the values of controls that it does not draw, which AppTest lacks.
+After each act in the Gallery the heading, the wall, the counts, the pager, the buttons and the address have to agree.
+After each act on Explore and Compare a visitor who opens the same address has to see the same. Back has to show what
+was shown before the act. A browser keeps the values of controls that it does not draw, which AppTest lacks.
 """
 
 import random
-from collections.abc import Iterator
+import re
+import time
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from urllib.parse import urlencode
 
@@ -17,12 +20,15 @@ from bench.stand_in import Cluster
 from c3dvis.networks import registry
 from c3dvis.spec import RenderSpec
 from c3dvis.ui.gallery.page_state import SHOW_TITLES, SORT_TITLES
+from tests.page_checks import wait_until_idle
+from tests.processes import PATIENCE_MS
 from tests.ui.conftest import Server, dashboard, made_result
 from tests.visit import DESKTOP, visiting
 
 BASE = RenderSpec(filter=0, seed=1)
 LAYERS = ("Mixed_3b", "Mixed_3c", "Conv3d_1a_7x7")
-ACTS = 10
+ACTS = 10  # in the Gallery
+PAGE_ACTS = 7  # on Explore and Compare, where each is followed by a load of the page
 
 # Whether the heading, the strip, the wall, the counts, the buttons and the pager agree with the address.
 AGREE = """({filters, usual, shows, sorts}) => {
@@ -52,6 +58,27 @@ AGREE = """({filters, usual, shows, sorts}) => {
 }"""
 WALL = """() => [...document.querySelectorAll('[data-testid=stBidiComponentIsolated]')]
   .flatMap((host) => [...(host.shadowRoot?.querySelectorAll('.wall a') ?? [])]).map((cell) => cell.href)"""
+
+# What follows from the address of Explore or Compare: heading, controls, tab, clip, wall, what can be done.
+VIEW = """() => {
+  const all = (selector, read) => [...document.querySelectorAll(selector)].filter((each) => each.checkVisibility({
+    visibilityProperty: true})).map(read);
+  const roots = [...document.querySelectorAll('[data-testid=stBidiComponentIsolated]')].map((host) => host.shadowRoot);
+  const inside = (selector, read) => roots.flatMap((root) => [...(root?.querySelectorAll(selector) ?? [])]).map(read);
+  return JSON.stringify({
+    heading: all('h1', (head) => head.textContent),
+    captions: all('[data-testid=stMain] [data-testid=stCaptionContainer]', (text) => text.textContent)
+      .filter((text) => !text.includes('Worker') && !/takes about|takes as long/.test(text)),
+    values: all('[data-testid=stSidebar] input', (input) => `${input.getAttribute('aria-label')}: ${input.value}`),
+    chosen: all(':is([aria-checked=true], [aria-selected=true])', (each) => each.textContent),
+    pins: all('[data-testid=stSidebar] [data-testid=stMarkdown]', (text) => text.textContent),
+    buttons: all('[data-testid=stMain] [data-testid^=stBaseButton]', (button) => `${button.textContent} ` +
+      button.disabled),
+    strip: inside('.strip [aria-checked=true]', (layer) => layer.dataset.layer),
+    player: inside('.player', (player) => player.getAttribute('aria-label')),
+    wall: inside('.wall li', (cell) => cell.querySelector('a')?.href ?? ''),
+  });
+}"""
 
 
 @pytest.fixture(scope="module")
@@ -193,4 +220,65 @@ def test_the_parts_of_the_gallery_agree_whatever_is_pressed(browser: Browser, se
             page.go_back()
             walk.expected = before[0]
             page.wait_for_function(f"(links) => JSON.stringify(({WALL})()) === JSON.stringify(links)", arg=before[1])
+            walk.check()
+
+
+class PageWalk:
+    """A visitor of Explore and Compare, beside one who opens each address anew."""
+
+    def __init__(self, page: Page, other: Page, seed: int) -> None:
+        self.page = page
+        self.other = other
+        self.dice = random.Random(seed)
+
+    def act(self) -> None:
+        """Presses something that the page offers, and checks the page."""
+        self.dice.choice(self.offered())()
+        self.check()
+
+    def offered(self) -> list[Callable[[], object]]:
+        """What can be pressed now, and does something."""
+        page = self.page
+        here = "Compare" if "/compare" in page.url else "Explore"
+        menu = page.get_by_role("link", name="Compare" if here == "Explore" else "Explore", exact=True)
+        names = (
+            r"Next filter|Random filter|Undo|Render now|Render this$|Cancel|Pin to compare|Remove \d|Render what|Stop"
+        )
+        buttons = page.get_by_role("button", name=re.compile(names)).all()
+        found = [*buttons, menu.first, *page.get_by_role("tab", selected=False).all()]
+        if here == "Explore":
+            found += [page.get_by_role("radio", name=name, exact=True).first for name in ("natural", "clear", "fast")]
+            found += [page.locator(f'.strip [data-layer="{layer}"]') for layer in LAYERS]
+        else:
+            found += [
+                *page.locator(".wall a").all(),
+                *page.get_by_role("link", name=re.compile("filters of|seeds of")).all(),
+            ]
+        return [each.click for each in found if each.is_visible() and each.is_enabled()]
+
+    def check(self) -> None:
+        """A visitor who opens the address sees the same."""
+        wait_until_idle(self.page)
+        self.other.goto(self.page.url)
+        wait_until_idle(self.other)
+        deadline = time.monotonic() + PATIENCE_MS / 1000
+        while (shown := self.page.evaluate(VIEW)) != (anew := self.other.evaluate(VIEW)):
+            assert time.monotonic() < deadline, f"{self.page.url} shows {shown}, and anew {anew}"
+            self.page.wait_for_timeout(100)  # both refresh while there is a render
+
+
+def test_a_walk_through_explore_and_compare_shows_what_its_address_says(browser: Browser, server: Server) -> None:
+    with visiting(browser, server.url, viewport=DESKTOP) as visit, visiting(browser, server.url) as other:
+        visit.page.goto(f"{server.url}/?layer={LAYERS[0]}&filter=3&seed=1")
+        walk = PageWalk(visit.page, other.page, seed=1)
+        walk.check()
+        seen = [(visit.page.url, visit.page.evaluate(VIEW))]
+        for _ in range(PAGE_ACTS):
+            walk.act()
+            if visit.page.url != seen[-1][0]:
+                seen.append((visit.page.url, visit.page.evaluate(VIEW)))
+        assert len(seen) > 3
+        for address, _ in reversed(seen[:-1]):
+            visit.page.go_back()
+            visit.page.wait_for_url(address)
             walk.check()

@@ -49,6 +49,7 @@ class QueueStatus:
         workers: those connected now.
         queued: number of waiting renders.
         running: number of renders under way.
+        finished: number of renders that workers have finished since the program started.
         problem: a sentence about what is wrong, or None.
     """
 
@@ -56,6 +57,7 @@ class QueueStatus:
     workers: tuple[WorkerStatus, ...]
     queued: int
     running: int
+    finished: int = 0
     problem: str | None = None
 
 

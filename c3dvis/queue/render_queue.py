@@ -73,6 +73,7 @@ class RenderQueue:
         self._counter = itertools.count()
         self._finished: FIFOCache[str, RenderJob] = FIFOCache(_FINISHED_JOBS)
         self._unstored: FIFOCache[str, RenderResult] = FIFOCache(_UNSTORED_RESULTS)
+        self._rendered = 0
         self._measurement_time = MeasurementTime()
         self._closed = False
         self._dispatcher = Dispatcher(
@@ -242,6 +243,7 @@ class RenderQueue:
             workers=workers,
             queued=states.count("queued"),
             running=states.count("running"),
+            finished=self._rendered,
             problem=dispatcher.problem or next((worker.problem for worker in workers if worker.problem), None),
         )
 
@@ -385,6 +387,7 @@ class RenderQueue:
             if self._active.get(job.key) is job:
                 del self._active[job.key]
                 render_events.finished(job)
+                self._rendered += job.state == "done"
                 self._fair_order.forget_all_but({name for other in self._active.values() for name in other.visitors})
             self._finished.pop(job.key, None)
             self._finished[job.key] = job

@@ -4,6 +4,7 @@
 store are. `/metrics` answers the networks of the setting `metrics_from` in Prometheus' text format.
 """
 
+import gc
 import json
 import logging
 import sys
@@ -110,7 +111,10 @@ def _gauge(name: str, text: str, value: float) -> Metric:
 
 @cache
 def start_monitoring() -> None:
-    """Write the log as the settings say, and count the state of the server among the metrics; once per process."""
+    """Write the log as the settings say, and count the state of the server among the metrics; once per process.
+
+    What is loaded by now stays as long as the process, and is left out when garbage is collected.
+    """
     handler = logging.StreamHandler(sys.stderr)
     if server_settings().monitoring.log == "json":
         handler.setFormatter(JsonFormatter())
@@ -120,6 +124,8 @@ def start_monitoring() -> None:
     logger.handlers, logger.propagate = [handler], False
     logger.setLevel(logging.INFO)
     REGISTRY.register(ServerCollector(server_resources))
+    gc.collect()
+    gc.freeze()
 
 
 class JsonFormatter(logging.Formatter):

@@ -64,11 +64,18 @@ class Client:
         self._socket.send(message)
 
     def run(self, query: str = "", page: str = "", message: BackMsg | None = None) -> str:
-        """Runs a page and returns what it draws as one text, as a reader sees it."""
+        """Runs a page and returns what it draws as one text, as a reader sees it.
+
+        Args:
+            query: of the link that is opened, as a press on a link within the dashboard opens it.
+            page: last part of the page's address; empty for the Explore page.
+            message: to send in place of both.
+        """
         if message is None:
             message = BackMsg()
             message.rerun_script.query_string = query
             message.rerun_script.page_name = page
+            message.rerun_script.is_history_navigation = bool(self.session_id)
         self.send(message.SerializeToString())
         return self.receive()
 

@@ -10,10 +10,14 @@ from pathlib import Path
 import pytest
 from prometheus_client.parser import text_string_to_metric_families
 
-from c3dvis.server_settings import Monitoring
+from c3dvis.server_settings import Monitoring, ServerSettings, Workers
 from c3dvis.ui.monitoring import JsonFormatter, _may_see
+from c3dvis.ui.shared import server_history
+from c3dvis.ui.shared.server_history import ServerHistory
+from tests.hosting.conftest import MakeQueue
 from tests.hosting.socket_client import Client
 from tests.processes import PATIENCE
+from tests.queue.conftest import Until
 from tests.ui.conftest import Server
 
 
@@ -85,3 +89,17 @@ def test_a_line_of_the_log_is_json_with_the_key_of_the_render() -> None:
     line = json.loads(JsonFormatter().format(record))
     assert line.items() >= {"message": "Render done", "render": "ab12", "logger": "c3dvis.queue"}.items()
     assert set(line) == {"time", "level", "logger", "message", "render"}
+
+
+def test_the_server_keeps_the_last_samples(
+    make_queue: MakeQueue, until: Until, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(server_history, "INTERVAL", 0.001)
+    monkeypatch.setattr(server_history, "_KEPT", 5)
+    history = ServerHistory(make_queue(ServerSettings(workers=Workers(profile="low"))))
+    first = history.samples()[0]
+    until(lambda: first not in history.samples(), state=history.samples)
+    assert len(history.samples()) == 5
+    history.close()
+    assert first.dashboard_bytes > 20e6
+    assert (first.renders, first.finished, first.worker_bytes) == (0, 0, 0)

@@ -27,6 +27,7 @@ from c3dvis.results import RenderResult, ResultStore, result_key
 from c3dvis.settings import cache_dir
 from c3dvis.spec import RenderSpec
 from c3dvis.ui.shared.requester import current_requester
+from c3dvis.ui.shared.server_history import ServerHistory
 from c3dvis.ui.shared.weights_fetch import WeightsFetch
 
 _DECODED_RESULTS = 16
@@ -38,11 +39,13 @@ class ServerResources:
     Attributes:
         store: the stored results.
         queue: the renders that are queued or running.
+        history: of the last hour.
     """
 
     def __init__(self) -> None:
         self.store = ResultStore(cache_dir())
         self.queue = RenderQueue(self.store)
+        self.history = ServerHistory(self.queue)
         self._fetches: dict[str, WeightsFetch] = {}
         self._decoded: LRUCache[str, RenderResult] = LRUCache(_DECODED_RESULTS)
         self._askers: WeakKeyDictionary[RenderJob, set[str]] = WeakKeyDictionary()
@@ -50,6 +53,7 @@ class ServerResources:
 
     def close(self) -> None:
         """End the worker processes and close the store."""
+        self.history.close()
         self.queue.close()
         self.store.close()
 

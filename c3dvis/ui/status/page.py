@@ -15,6 +15,7 @@ from c3dvis.ui.shared.render_progress import progress_text
 from c3dvis.ui.shared.server_resources import ServerResources, server_resources
 from c3dvis.ui.shared.status_line import REFRESH, STATE_TEXT, package_version
 from c3dvis.ui.shared.table import draw_table
+from c3dvis.ui.status.curves import draw_curves
 
 _PACKAGES = ("streamlit", "distributed", "tensorflow", "keras", "keras-vis", "numpy")
 
@@ -45,6 +46,8 @@ def _details(resources: ServerResources) -> None:
         for worker in queue.workers
     ]
     draw_table(("Address", "Device", "Activity", "Memory"), rows, empty="No worker is connected.")
+    st.markdown("## The last hour")
+    draw_curves(resources.history.samples())
     st.markdown("## Queue")
     snapshots = [(job, job.snapshot()) for job in resources.queue.jobs()]
     rows = [

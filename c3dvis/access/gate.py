@@ -18,6 +18,7 @@ from starlette.types import ASGIApp, Receive, Scope, Send
 
 from c3dvis.access.messages import is_taken
 from c3dvis.access.public_checks import refuse_unsafe_options
+from c3dvis.access.return_path import ReturnPath
 from c3dvis.access.sign_in import auth_section, is_public, may_upload
 from c3dvis.server_settings import server_settings
 
@@ -37,7 +38,11 @@ def gate() -> list[Middleware]:
         return []
     refuse_unsafe_options()
     hosts = [*server_settings().access.hosts, *_LOOPBACK]
-    return [Middleware(TrustedHostMiddleware, allowed_hosts=hosts, www_redirect=False), Middleware(Gate, hosts=hosts)]
+    return [
+        Middleware(TrustedHostMiddleware, allowed_hosts=hosts, www_redirect=False),
+        Middleware(Gate, hosts=hosts),
+        Middleware(ReturnPath),
+    ]
 
 
 class Gate:

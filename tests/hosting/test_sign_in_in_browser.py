@@ -4,6 +4,7 @@ import re
 
 from playwright.sync_api import Browser, expect
 
+from c3dvis.access.return_path import COOKIE
 from tests.hosting.conftest import STORED, PublicServer
 from tests.visit import Visit, visiting
 
@@ -58,6 +59,17 @@ def test_a_member_signs_in_and_out_in_every_tab(browser: Browser, public_server:
         visit.page.goto(f"{public_server.url}/?{QUERY}")
         expect(visit.page.get_by_text("You have signed out.")).to_be_visible()
     assert provider.refused == []
+
+
+def test_a_link_survives_the_sign_in(browser: Browser, public_server: PublicServer) -> None:
+    with visiting(browser, public_server.url) as visit:
+        visit.home = "http://127.0.0.1:"
+        visit.page.goto(f"{public_server.url}/gallery?layer=Mixed_3c&sort=gain")
+        visit.press("Sign in")
+        expect(visit.page.get_by_text("Signed in as ada@lab.example")).to_be_visible()
+        expect(visit.page).to_have_url(re.compile(r"/gallery\?.*layer=Mixed_3c"))
+        expect(visit.page.get_by_role("heading", name="Mixed_3c")).to_be_visible()
+        assert not [each for each in visit.page.context.cookies() if each.get("name") == COOKIE], "it has been used"
 
 
 def test_an_operator_may_fetch_and_upload(browser: Browser, public_server: PublicServer) -> None:

@@ -12,6 +12,7 @@ progress reports.
 - STAND_IN_SECONDS: duration of one render.
 - STAND_IN_LOG: file that gets a line at the start and at the end of each render.
 - STAND_IN_FAILS: filters, separated by commas, whose renders fail.
+- STAND_IN_HANGS: filters whose renders stop half-way without an error, while their worker still answers.
 - STAND_IN_HOLD: a file with filters, separated by commas; while it exists, the renders of all other filters wait after
   their first step.
 - STAND_IN_KIND: kind of device; a `GPU` renders a batch of filters in the time of one.
@@ -23,6 +24,7 @@ import os
 import subprocess
 import sys
 import tempfile
+import threading
 import time
 from pathlib import Path
 from types import TracebackType
@@ -42,6 +44,7 @@ class Cluster:
         log: file that gets one line of JSON per start and end of a render: `event`, `key`, `pid`.
         real: workers that render for real, as `dask worker` starts them.
         fails: filters whose render fails.
+        hangs: filters whose render hangs half-way.
         hold: file; while it exists, only the filters in it, separated by commas, are rendered beyond their first step.
         kind: of device, `GPU` if they are to be given batches.
         environment: more of it for the workers.
@@ -55,6 +58,7 @@ class Cluster:
         log: Path | None = None,
         real: bool = False,
         fails: tuple[int, ...] = (),
+        hangs: tuple[int, ...] = (),
         hold: Path | None = None,
         kind: str = "",
         environment: dict[str, str] | None = None,
@@ -66,6 +70,7 @@ class Cluster:
             "STAND_IN_SECONDS": str(seconds),
             "STAND_IN_LOG": str(log or os.devnull),
             "STAND_IN_FAILS": ",".join(map(str, fails)),
+            "STAND_IN_HANGS": ",".join(map(str, hangs)),
             "STAND_IN_HOLD": str(hold or ""),
             "STAND_IN_KIND": kind,
             **(environment or {}),
@@ -151,8 +156,10 @@ def render_specs(specs: Any, reporters: Any, start_clip: bytes | None = None) ->
     keys = [spec.key(fingerprint) for spec in specs]
     began = time.perf_counter()
     _log("start", keys)
-    if {str(spec.filters[0][0]) for spec in specs} & set(os.environ["STAND_IN_FAILS"].split(",")):
+    filters = {str(spec.filters[0][0]) for spec in specs}
+    if filters & set(os.environ["STAND_IN_FAILS"].split(",")):
         raise RuntimeError("this filter was to fail")
+    hangs = bool(filters & set(os.environ["STAND_IN_HANGS"].split(",")))
     seconds = float(os.environ["STAND_IN_SECONDS"])
     history = []
     for step in range(1, STEPS + 1):
@@ -161,6 +168,8 @@ def render_specs(specs: Any, reporters: Any, start_clip: bytes | None = None) ->
         progress = Progress(step=step, steps=STEPS, seconds=seconds, objective=1.0, shown_activation=1.0)
         for reporter in reporters:
             reporter(progress)
+        if hangs and step == STEPS // 2:
+            threading.Event().wait()
         while _is_held(specs):
             time.sleep(0.02)  # between looks at a file that another process writes
             for reporter in reporters:  # a reporter raises if the render is cancelled

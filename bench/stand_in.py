@@ -193,6 +193,28 @@ def render_specs(specs: Any, reporters: Any, start_clip: bytes | None = None) ->
     return replies
 
 
+def answer(request: Any, on_progress: Any = None) -> Any:
+    """`c3dvis.probe.request.answer` without a network: every filter responds as its number says, everywhere."""
+    from c3dvis.networks.registry import describe
+    from c3dvis.probe import Attribution, FilterResponse, ProbeResult
+
+    info, size = describe(request.network), request.clip.shape[:3]
+    if request.target:
+        shape = info.output_shape(request.target.layer, *size)
+        if request.question == "layer_means":
+            return np.arange(shape[3], dtype=np.float32)
+        if request.question == "feature_map":
+            return np.full(shape[:3], request.target.filter, np.float32)
+        return Attribution(np.ones(size, np.float32), request.target, request.question, 1.0)
+    usable = [layer for layer in info.layers if all(a >= b for a, b in zip(size, info.usable_size(layer), strict=True))]
+    means = {layer: np.arange(info.output_shape(layer, *size)[3], dtype=np.float32) for layer in usable}
+    layers = {
+        layer: tuple(FilterResponse(layer, number, number, number, number) for number in range(request.top))
+        for layer in usable
+    }
+    return ProbeResult(info.name, size, (), "A stand-in sees no classes.", layers, means, means)
+
+
 def _is_held(specs: Any) -> bool:
     hold = os.environ["STAND_IN_HOLD"]
     try:
@@ -217,10 +239,12 @@ def _log(event: str, keys: list[str]) -> None:
 
 def main() -> None:
     """Serve as a worker whose renders sleep."""
+    from c3dvis.probe import request
     from c3dvis.queue import worker_process, worker_tasks
 
     kind = os.environ["STAND_IN_KIND"]
     worker_tasks.render_specs = render_specs
+    request.answer = answer
     worker_tasks._load = lambda: {"device": "a stand-in", "kind": kind, "precision": "bfloat16", "versions": {}}
     worker_process.main()
 

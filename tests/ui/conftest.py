@@ -118,7 +118,7 @@ class Server:
     def __init__(
         self, cache: Path, log: Path, weights: Path, app: Path | str = APP, port: int = 0, **settings: str
     ) -> None:
-        self.log = log
+        self.cache, self.log = cache, log
         environment = os.environ | settings | {
             "C3DVIS_CACHE_DIR": str(cache), "C3DVIS_WEIGHTS_DIR": str(weights), "PYTHONUNBUFFERED": "1",
         }  # fmt: skip
@@ -175,6 +175,13 @@ def dashboard(
         stack.callback(running.close)
         yield running
     assert "Traceback" not in running.log.read_text(errors="replace")
+
+
+@pytest.fixture(scope="session")
+def working(tmp_path_factory: pytest.TempPathFactory, weights: Path) -> Iterator[Server]:
+    """A dashboard with a worker of its own, which loads TensorFlow once for all modules."""
+    with dashboard(tmp_path_factory.mktemp("working"), weights) as running:
+        yield running
 
 
 @pytest.fixture(scope="session")

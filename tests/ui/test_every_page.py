@@ -14,7 +14,7 @@ from tests.ui.conftest import Server, dashboard, made_result
 MOST_SHIFT = 0.05
 
 
-MEASURED = ("explore", "wiring", "embedded", "gallery", "sweep", "network", "status")
+MEASURED = ("explore", "wiring", "embedded", "gallery", "sweep", "probe", "network", "status")
 
 
 @pytest.fixture(scope="module")
@@ -41,7 +41,7 @@ def test_no_rule_of_accessibility_is_broken_in_either_colour_scheme(
             assert page.get_by_role("heading", level=1).all_inner_texts() == [place.title]
 
 
-@pytest.mark.parametrize("name", ["explore", "gallery", "sweep", "network"])
+@pytest.mark.parametrize("name", ["explore", "gallery", "sweep", "probe", "network"])
 def test_the_focus_of_the_keyboard_is_seen_wherever_it_is(browser: Browser, server: Server, name: str) -> None:
     with browser.new_context(viewport={"width": 1400, "height": 1000}, reduced_motion="reduce") as context:
         context.set_default_timeout(PATIENCE_MS)

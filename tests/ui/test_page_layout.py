@@ -15,7 +15,7 @@ SEEDS = [RenderSpec(layer="Mixed_3c", filter=3, seed=seed) for seed in range(6)]
 SWEEP = "compare?of=layer%3DMixed_3c%26filter%3D3&sweep=seed&values=0,1,2,3,4,5"
 ALL = {
     "": ".player[data-frame]", "gallery?layer=Mixed_3c": ".wall[data-cells='24']", SWEEP: ".wall[data-drawn='6']",
-    "network": "td", "status": "td",
+    "probe?size=small&layer=Mixed_3c": ".wall[data-drawn='6']", "network": "td", "status": "td",
 }  # fmt: skip
 
 

@@ -9,12 +9,12 @@ import numpy as np
 import pytest
 from playwright.sync_api import Browser, Locator, expect
 
-from c3dvis.results import RenderResult
+from c3dvis.results import RenderResult, ResultStore
 from c3dvis.results.texture_motion import TextureMotion
 from c3dvis.spec import RenderSpec
 from c3dvis.spec.text import query_text
 from tests.processes import PATIENCE_MS
-from tests.ui.conftest import Server, dashboard, made_result
+from tests.ui.conftest import Server, made_result
 from tests.visit import DESKTOP, READ_CANVAS, Visit, visiting
 
 STORED = RenderSpec(layer="Mixed_3c", filter=12)
@@ -33,10 +33,11 @@ def stored() -> RenderResult:
 
 
 @pytest.fixture(scope="module")
-def server(tmp_path_factory: pytest.TempPathFactory, weights: Path, stored: RenderResult) -> Iterator[Server]:
-    folder = tmp_path_factory.mktemp("dashboard")
-    with dashboard(folder, weights, [stored, made_result(SMALL)]) as running:
-        yield running
+def server(working: Server, stored: RenderResult) -> Server:
+    with ResultStore(working.cache) as store:
+        for result in (stored, made_result(SMALL)):
+            store.put(result)
+    return working
 
 
 @pytest.fixture

@@ -60,7 +60,7 @@ def draw_dream(resources: ServerResources, state: ProbeState, looking: Looking) 
 
 def _draw(resources: ServerResources, state: ProbeState, spec: RenderSpec, start: np.ndarray, was_busy: bool) -> None:
     busy = resources.is_active(spec)
-    if was_busy and not busy:
+    if busy != was_busy:  # a press in this part, or the end of the render, makes it refresh, or not
         st.rerun()
     result = None if busy else resources.result(spec)
     job = resources.job(spec)

@@ -122,7 +122,7 @@ def _draw_own_picture(resources: ServerResources, state: ProbeState, target: Tar
     busy = resources.is_active(spec)
 
     def draw() -> None:
-        if busy and not resources.is_active(spec):
+        if resources.is_active(spec) != busy:  # a press in this part makes it refresh
             st.rerun()
         result = resources.result(spec)
         thumbnail = (

@@ -127,6 +127,65 @@ def test_what_keras_cannot_load_itself_is_not_proved_and_says_why(tmp_path: Path
     assert compared(network, network.layers[-1], model) < 1e-4
 
 
+def test_weights_of_a_class_are_matched_by_its_attributes(tmp_path: Path) -> None:
+    """The weights of a subclassed model, and a description whose layers have the names of its attributes."""
+    import keras
+
+    def block(name: str | None = None) -> Any:
+        return keras.Sequential(
+            [keras.layers.Conv3D(3, 3, padding="same"), keras.layers.BatchNormalization()], name=name
+        )
+
+    class Own(keras.Model):
+        def __init__(self) -> None:
+            super().__init__()
+            self.after, self.before, self.pool = block(), block(), keras.layers.MaxPooling3D()
+            self.last = keras.layers.Conv3D(2, 1)
+
+        def call(self, inputs: Any) -> Any:
+            return self.last(self.pool(self.after(self.before(inputs))))
+
+    clip = keras.Input((*SIZE, 3))
+    own = Own()
+    own(np.zeros((1, *SIZE, 3), np.float32))
+    weights = save(randomised(own), tmp_path / "own.weights.h5")
+    last = keras.layers.Conv3D(2, 1, name="last")
+
+    def described(second: str, final: Any) -> Any:
+        return keras.Model(clip, final(keras.layers.MaxPooling3D(name="pool")(block(second)(block("before")(clip)))))
+
+    network, report = imported([save(described("after", last), tmp_path / "own.json"), weights], tmp_path)
+    assert report["proof"]["is_proved"], report["proof"]["detail"]
+    assert compared(network, "last", own) < 1e-4
+    other = described("another", last)
+    with pytest.raises(
+        WeightsDamaged, match=r"after the attributes of a class \(after, before, last\).* layer another"
+    ):
+        imported([save(other, tmp_path / "other.json"), weights], tmp_path)
+
+
+def test_attributes_that_only_their_order_tells_apart_are_not_proved(tmp_path: Path) -> None:
+    import keras
+
+    class Own(keras.Model):
+        def __init__(self) -> None:
+            super().__init__()
+            self.up1, self.up2, self.begin = (keras.layers.Conv3D(3, 3, padding="same") for _ in range(3))
+
+        def call(self, inputs: Any) -> Any:
+            return self.up2(self.up1(self.begin(inputs)))
+
+    own = Own()
+    own(np.zeros((1, *SIZE, 3), np.float32))
+    weights = save(randomised(own), tmp_path / "own.weights.h5")
+    layers = [keras.layers.Conv3D(3, 3, padding="same", name=name) for name in ("begin", "up1", "up2")]
+    described = save(keras.Sequential([keras.Input((*SIZE, 3)), *layers]), tmp_path / "own.json")
+    network, report = imported([described, weights], tmp_path)
+    assert not report["proof"]["is_proved"]
+    assert "which weights up1 and up2 have is taken from their order" in report["proof"]["detail"]
+    assert compared(network, "up2", own) < 1e-4
+
+
 @pytest.mark.parametrize("library", ["keras", "tf_keras"])
 def test_weights_of_a_model_that_was_built_again_are_matched(library: str, tmp_path: Path) -> None:
     """The description of the first, the weights of the second, whose layers have the names of other layers."""

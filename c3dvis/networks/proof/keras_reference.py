@@ -12,6 +12,8 @@ import numpy as np
 from c3dvis.networks.importers.from_keras import address as keras_address
 from c3dvis.networks.importers.from_keras.address import KerasAddress
 from c3dvis.networks.importers.from_keras.file import description
+from c3dvis.networks.importers.from_keras.tree import tree
+from c3dvis.networks.importers.from_keras.weights import are_of_attributes, attribute_keys
 from c3dvis.networks.importers.imported import Address
 from c3dvis.networks.proof.comparison import CannotRun
 from c3dvis.networks.proof.keras_safety import stripped, unsafe_names
@@ -44,6 +46,8 @@ class KerasReference:
             with warnings.catch_warnings():
                 warnings.simplefilter("ignore")
                 self._model = self._in_float32(self._load(architecture, weights))
+        except CannotRun:
+            raise
         except Exception as error:  # whatever Keras raises, it does not load the model
             raise CannotRun(f"{self.name} does not load the model ({first_line(error)})") from None
 
@@ -82,6 +86,18 @@ class KerasReference:
             packed = file.read(2) == b"PK"
         if packed:  # the weights of another .keras file
             model.set_weights(self._keras.models.load_model(weights, compile=False, safe_mode=True).get_weights())
+        elif hdf5.keras_groups(weights) is None and are_of_attributes(arrays := hdf5.keras_arrays(weights)):
+            _, guessed = attribute_keys(weights, tree(description(architecture)[0]), arrays)
+            if guessed:
+                raise CannotRun(
+                    f"which weights {' and '.join(guessed[:4])} have is taken from their order, which the file does "
+                    "not confirm"
+                )
+            holder = self._keras.Model()  # a model with the attributes after which the file names its weights
+            for layer in model.layers:
+                setattr(holder, layer.name, layer)
+            holder.built = True  # its layers are
+            holder.load_weights(weights)
         else:
             model.load_weights(weights)
         return model

@@ -5,9 +5,13 @@ Keras does not match by names, which depend on how many layers were made before 
     `.keras`, `.weights.h5`   by path: `layers/conv3d_1/vars/0` is the first array of the second Conv3D in its model
     `.h5`                     by order: the n-th layer with weights has the arrays of the n-th group with weights. A
                               nested model is one layer; what is trained comes first in its group.
+
+A `.weights.h5` of a model of a class of its own has the names of its attributes in place of `layers/…`. It fits a
+description of the model whose layers are named after the attributes.
 """
 
-from collections.abc import Sequence
+import re
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -62,11 +66,16 @@ class KerasWeights:
     def __init__(self, file: Path, path: Path, model: KerasLayer) -> None:
         self._file, self._path = file, path
         self._arrays: dict[tuple[int, str], StoredArray] = {}
-        groups = hdf5.keras_groups(path)
-        if groups is None:
-            self._by_path(model, hdf5.keras_arrays(path))
+        in_order = hdf5.keras_groups(path)
+        if in_order is None:
+            arrays = hdf5.keras_arrays(path)
+            if are_of_attributes(arrays):
+                keys, _ = attribute_keys(file, model, arrays)
+                groups = ((group, name) for name in arrays for group in keys if name.startswith(f"{group}/"))
+                arrays = {keys[group] + name.removeprefix(group): arrays[name] for group, name in groups}
+            self._by_path(model, arrays)
         else:
-            self._by_order(model.layers, groups)
+            self._by_order(model.layers, in_order)
 
     @property
     def is_float16(self) -> bool:
@@ -142,6 +151,46 @@ class KerasWeights:
                 found = [a for a in arrays if a.name.partition(":")[0].endswith(f"/{inner.name}/{role}")]
                 if len(found) == 1:
                     self._arrays[id(inner), role] = found[0]
+
+
+def are_of_attributes(arrays: Iterable[str]) -> bool:
+    """Whether the paths of a file's arrays begin with attributes of a model of its own class."""
+    return bool({name.partition("/")[0] for name in arrays} - {"layers", "vars", "_layer_checkpoint_dependencies"})
+
+
+def attribute_keys(file: Path, model: KerasLayer, arrays: Iterable[str]) -> tuple[dict[str, str], list[str]]:
+    """The layers of a description for the groups of a file that has the attributes of a model of its own class.
+
+    Keras goes through the attributes in alphabetical order. One of them is `layers`, a list of all layers: those whose
+    attributes come later are numbered there by their class, in the order in which they were made.
+
+    Args:
+        file: as the user named it, for error messages.
+        model: its layers, which are named after the attributes.
+        arrays: paths of the file's arrays.
+
+    Returns:
+        From each group to the key of its layer, and the names of layers that only their order tells apart.
+
+    Raises:
+        WeightsDamaged: a layer with weights is named after no attribute.
+    """
+    attributes = sorted({name.partition("/")[0] for name in arrays})
+    keys, later = {}, {}
+    for layer in filter(lambda layer: layer.key, model.layers):
+        if layer.name in attributes:
+            keys[layer.name] = layer.key
+        elif _slots(layer) and (layer.name < "layers" or "layers" not in attributes):
+            raise WeightsDamaged(
+                f"{file} names its weights after the attributes of a class ({', '.join(attributes)[:200]}): expected a "
+                f"description whose layers have these names, received the layer {layer.name[:60]}."
+            )
+        elif layer.name > "layers":
+            later.setdefault(re.sub(r"_\d+$", "", layer.key), []).append(layer)
+    for kind, layers in later.items():
+        keys |= {f"{kind}_{number}" if number else kind: layer.key for number, layer in enumerate(layers)}
+    same = [[layer.name for layer in layers if _slots(layer)] for layers in later.values()]
+    return keys, [name for names in same if len(names) > 1 for name in names]
 
 
 def _within(layer: KerasLayer) -> list[KerasLayer]:

@@ -170,7 +170,7 @@ def test_attributes_that_only_their_order_tells_apart_are_not_proved(tmp_path: P
     class Own(keras.Model):
         def __init__(self) -> None:
             super().__init__()
-            self.up1, self.up2, self.begin = (keras.layers.Conv3D(3, 3, padding="same") for _ in range(3))
+            self.begin, self.up1, self.up2 = (keras.layers.Conv3D(3, 3, padding="same") for _ in range(3))
 
         def call(self, inputs: Any) -> Any:
             return self.up2(self.up1(self.begin(inputs)))

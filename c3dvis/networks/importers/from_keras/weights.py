@@ -162,7 +162,7 @@ def attribute_keys(file: Path, model: KerasLayer, arrays: Iterable[str]) -> tupl
     """The layers of a description for the groups of a file that has the attributes of a model of its own class.
 
     Keras goes through the attributes in alphabetical order. One of them is `layers`, a list of all layers: those whose
-    attributes come later are numbered there by their class, in the order in which they were made.
+    attributes come later stand there, numbered within their class in the order in which they were made.
 
     Args:
         file: as the user named it, for error messages.
@@ -175,22 +175,27 @@ def attribute_keys(file: Path, model: KerasLayer, arrays: Iterable[str]) -> tupl
     Raises:
         WeightsDamaged: a layer with weights is named after no attribute.
     """
-    attributes = sorted({name.partition("/")[0] for name in arrays})
-    keys, later = {}, {}
-    for layer in filter(lambda layer: layer.key, model.layers):
-        if layer.name in attributes:
-            keys[layer.name] = layer.key
-        elif _slots(layer) and (layer.name < "layers" or "layers" not in attributes):
-            raise WeightsDamaged(
-                f"{file} names its weights after the attributes of a class ({', '.join(attributes)[:200]}): expected a "
-                f"description whose layers have these names, received the layer {layer.name[:60]}."
-            )
-        elif layer.name > "layers":
+    names = [name.split("/") for name in arrays]
+    attributes = {parts[0] for parts in names} - {"layers", "vars"}
+    numbered: dict[str, set[int]] = {}
+    for parts in names:
+        if parts[0] == "layers" and (found := re.fullmatch(r"(.*?)(?:_(\d+))?", parts[1])):
+            numbered.setdefault(f"layers/{found[1]}", set()).add(int(found[2] or 0))
+    keys = {layer.name: layer.key for layer in model.layers if layer.name in attributes}
+    later: dict[str, list[KerasLayer]] = {}
+    for layer in model.layers:
+        if layer.name not in attributes and _slots(layer):
             later.setdefault(re.sub(r"_\d+$", "", layer.key), []).append(layer)
     for kind, layers in later.items():
-        keys |= {f"{kind}_{number}" if number else kind: layer.key for number, layer in enumerate(layers)}
-    same = [[layer.name for layer in layers if _slots(layer)] for layers in later.values()]
-    return keys, [name for names in same if len(names) > 1 for name in names]
+        numbers = sorted(numbered.get(kind, ()))
+        if len(numbers) != len(layers) or any(layer.name < "layers" for layer in layers):
+            raise WeightsDamaged(
+                f"{file} names its weights after the attributes of a class ({', '.join(sorted(attributes))[:200]}): "
+                f"expected a description whose layers have these names, received the layer {layers[0].name[:60]}."
+            )
+        groups = (f"{kind}_{number}" if number else kind for number in numbers)
+        keys |= {group: layer.key for group, layer in zip(groups, layers, strict=True)}
+    return keys, [layer.name for layers in later.values() if len(layers) > 1 for layer in layers]
 
 
 def _within(layer: KerasLayer) -> list[KerasLayer]:

@@ -15,7 +15,7 @@ run: .venv/run
 test: .venv/dev
 	$(PY) tests/browser.py
 	$(PY) -m c3dvis weights fetch i3d-kinetics400
-	$(PY) -m pytest $(ARGS)
+	$(PY) -m pytest -n 2 --dist loadfile $(ARGS)
 
 lint: .venv/dev
 	$(PY) -m ruff format --check .

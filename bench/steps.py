@@ -10,9 +10,9 @@ plain operations (`c3dvis/networks/compute/forward.py`), which the engine uses.
 
 The step and both passes are compiled and measured in turns in one process; the table shows their medians. The first
 call of the step, in which TensorFlow traces it and generates its kernels, is listed separately. If C3D's weights are
-not installed, the script uses random ones: the arithmetic is the same. `--counts` sets batch sizes. `--render` instead
-makes one whole default render of a layer, optimisation and measures, and prints its seconds and the process's peak
-memory. `-o` also writes JSON.
+not installed, the script uses random ones: the arithmetic is the same. `--network` names another network. `--counts`
+sets batch sizes. `--render` instead makes one whole default render of a layer, optimisation and measures, and prints
+its seconds and the process's peak memory. `-o` also writes JSON.
 """
 
 import argparse
@@ -50,8 +50,10 @@ from c3dvis.spec import RenderSpec
 TURNS = 7
 
 
-def network_of(layer: str) -> Network:
-    """C3D for the names of its layers, else I3D."""
+def network_of(layer: str, name: str | None) -> Network:
+    """The network of a name; without one C3D for the names of its layers, else I3D."""
+    if name:
+        return load_network(name)
     info = describe("c3d-sports1m")
     if layer not in info.layers:
         return load_network("i3d-kinetics400")
@@ -124,9 +126,8 @@ def measure(network: Network, layer: str, size: Size, precision: str, count: int
     }
 
 
-def whole_render(layer: str) -> dict[str, float]:
+def whole_render(network: Network, layer: str) -> dict[str, float]:
     """Seconds of a default render with nothing compiled before, and the process's peak memory in MiB."""
-    network = network_of(layer)
     spec = RenderSpec(network=network.name, layer=layer, filter=3)
     began = time.perf_counter()
     quality = Quality(network, spec, network.precision(spec.precision))
@@ -148,6 +149,7 @@ def main() -> None:
     """Measure, print, write."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--layers", default="conv1,conv2,conv3b,conv4b,conv5b,Conv3d_2c_3x3,Mixed_3c,Mixed_4d,Mixed_5b")
+    parser.add_argument("--network", metavar="NAME", help="of the layers, if it is neither C3D nor I3D")
     parser.add_argument("--sizes", default="16x112x112", help="frames×height×width, several with commas")
     parser.add_argument("--precisions", default="bfloat16,float32")
     parser.add_argument("--counts", default="1", help="batch sizes, several with commas")
@@ -156,7 +158,7 @@ def main() -> None:
     args = parser.parse_args()
     configure()
     if args.render:
-        print(json.dumps(whole_render(args.render), indent=1))
+        print(json.dumps(whole_render(network_of(args.render, args.network), args.render), indent=1))
         return
     rows = []
     print(describe_device()["device"])
@@ -165,7 +167,7 @@ def main() -> None:
         "ratio to own  first s  s a volume"
     )
     for layer in args.layers.split(","):
-        network = network_of(layer)
+        network = network_of(layer, args.network)
         for size_text in args.sizes.split(","):
             frames, height, width = map(int, size_text.split("x"))
             for precision in args.precisions.split(","):

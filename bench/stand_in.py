@@ -14,7 +14,7 @@ progress reports.
 - STAND_IN_FAILS: filters, separated by commas, whose renders fail.
 - STAND_IN_HANGS: filters whose renders stop half-way without an error, while their worker still answers.
 - STAND_IN_HOLD: a file with filters, separated by commas; while it exists, the renders of all other filters wait after
-  their first step.
+  their first step, and questions about clips before they are answered.
 - STAND_IN_KIND: kind of device; a `GPU` renders a batch of filters in the time of one.
 """
 
@@ -198,6 +198,9 @@ def answer(request: Any, on_progress: Any = None) -> Any:
     from c3dvis.networks.registry import describe
     from c3dvis.probe import Attribution, FilterResponse, ProbeResult
 
+    _log("answer", [str(request.target and request.target.filter)])
+    while _is_held(()):
+        time.sleep(0.02)  # between looks at a file that another process writes
     info, size = describe(request.network), request.clip.shape[:3]
     if request.target:
         shape = info.output_shape(request.target.layer, *size)
@@ -221,7 +224,7 @@ def _is_held(specs: Any) -> bool:
         free = Path(hold).read_text().split(",") if hold else None
     except FileNotFoundError:  # the renders may go on
         free = None
-    return free is not None and not {str(spec.filters[0][0]) for spec in specs} <= set(free)
+    return free is not None and not (specs and {str(spec.filters[0][0]) for spec in specs} <= set(free))
 
 
 @functools.cache

@@ -28,6 +28,8 @@ _PUBLIC: dict[str, dict[str, Any]] = {
         "visitor_per_hour": 60,
         "address_per_hour": 300,
         "queue_waiting": 200,
+        "visitor_probes": 32,
+        "visitor_probes_per_hour": 1000,
     },
     "monitoring": {"log": "json"},
 }
@@ -85,6 +87,8 @@ class Limits(_Section):
         visitor_per_hour: renders that one visitor may start within an hour.
         address_per_hour: the same for all visitors from one network address.
         queue_waiting: renders of all visitors that wait or run.
+        visitor_probes: questions of one visitor about clips that wait or are answered; a page asks 8 at once.
+        visitor_probes_per_hour: questions about clips that one visitor may ask within an hour.
     """
 
     render_work: Positive = float("inf")
@@ -92,6 +96,8 @@ class Limits(_Section):
     visitor_per_hour: Count = float("inf")
     address_per_hour: Count = float("inf")
     queue_waiting: Count = float("inf")
+    visitor_probes: Count = float("inf")
+    visitor_probes_per_hour: Count = float("inf")
 
 
 class Workers(_Section):

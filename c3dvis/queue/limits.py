@@ -39,6 +39,7 @@ class Admission:
 
     def __init__(self, limits: Limits) -> None:
         self._limits = limits
+        self._asked: dict[str, deque[float]] = {}  # the same of questions about clips
         self._started: dict[str, deque[float]] = {}  # monotonic seconds of the starts within the last hour
 
     def check(self, spec: RenderSpec, visitor: Requester, active: Collection[RenderJob]) -> None:
@@ -86,16 +87,53 @@ class Admission:
         if len(self._started) > 1000:
             self._started = {name: starts for name, starts in self._started.items() if now - starts[-1] < _HOUR}
 
+    def admit_probe(self, visitor: Requester, unanswered: int) -> None:
+        """Count a question about a clip.
+
+        Args:
+            visitor: who asks it.
+            unanswered: questions of the visitor that wait or are answered.
+
+        Raises:
+            LimitReached: as of `check`.
+        """
+        most = self._limits.visitor_probes
+        if unanswered >= most:
+            raise LimitReached.of(
+                "visitor_probes",
+                f"{unanswered} of your questions about clips wait or are being answered, and this server allows a "
+                f"visitor {most:g} at a time. Wait until they are answered.",
+            )
+        most = self._limits.visitor_probes_per_hour
+        asked = _within_an_hour(self._asked, visitor.name)
+        if len(asked) >= most:
+            raise LimitReached.of(
+                "visitor_probes_per_hour",
+                f"You have asked {len(asked)} questions about clips within an hour, and this server allows {most:g}. "
+                f"The next one is possible in {_again(asked)}.",
+            )
+        self._asked.setdefault(visitor.name, asked).append(time.monotonic())
+
     def _check_hour(self, limit: str, name: str, most: float, who: str) -> None:
-        starts = self._started.get(name, deque())
-        while starts and time.monotonic() - starts[0] >= _HOUR:
-            starts.popleft()
-        if not starts:
-            self._started.pop(name, None)
+        starts = _within_an_hour(self._started, name)
         if len(starts) >= most:
-            again = duration(_HOUR - (time.monotonic() - starts[0])) if starts else "an hour"
             raise LimitReached.of(
                 limit,
                 f"{who} started {len(starts)} renders within an hour, and this server allows {most:g}. The next one "
-                f"is possible in {again}.",
+                f"is possible in {_again(starts)}.",
             )
+
+
+def _within_an_hour(times: dict[str, deque[float]], name: str) -> deque[float]:
+    """The times of a name within the last hour; older ones, and a name without any, are forgotten."""
+    own = times.get(name, deque())
+    while own and time.monotonic() - own[0] >= _HOUR:
+        own.popleft()
+    if not own:
+        times.pop(name, None)
+    return own
+
+
+def _again(times: deque[float]) -> str:
+    """When the oldest of some times is an hour ago."""
+    return duration(_HOUR - (time.monotonic() - times[0])) if times else "an hour"

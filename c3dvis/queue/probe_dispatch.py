@@ -23,7 +23,7 @@ if TYPE_CHECKING:
 
 logger = logging.getLogger(__name__)
 
-_PRIORITY = 10  # above that of renders, 0
+_PRIORITY = 1_000_000  # above that of renders, 0, however many of a visitor's questions go before
 
 SendWeights = Callable[["Client", str, str], Awaitable[None]]
 """Sends a worker, by its address, the weights of a network."""
@@ -40,6 +40,7 @@ class ProbeDispatch:
         self._send_weights = send_weights
         self._waiting: deque[ProbeJob] = deque()
         self._tasks: dict[ProbeJob, asyncio.Task[None]] = {}
+        self._priorities: dict[ProbeJob, int] = {}
         self._keys: dict[str, ProbeJob] = {}
         self._lock = threading.Lock()
         self._closed = False
@@ -60,14 +61,31 @@ class ProbeDispatch:
         """Whether a question waits or is being answered."""
         return bool(self._waiting or self._tasks)
 
+    def unanswered(self, visitor: str) -> int:
+        """How many questions of a visitor wait or are being answered; from any thread."""
+        with self._lock:
+            jobs = {*self._waiting, *self._tasks}
+        return sum(job.visitor == visitor and not job.is_finished for job in jobs)
+
     def start(self, client: "Client") -> None:
-        """Send what waits; called in the event loop."""
+        """Send what waits; called in the event loop.
+
+        Visitors take turns: a worker takes the task of the highest priority, which is the lower, the more questions of
+        the same visitor go before.
+        """
         with self._lock:
             jobs = [job for job in self._waiting if not job.is_finished]
             self._waiting.clear()
-        for job in jobs:
-            task = self._tasks[job] = asyncio.create_task(self._answer(client, job))
-            task.add_done_callback(lambda _, job=job: self._tasks.pop(job, None))
+            for job in jobs:
+                before = [self._priorities[other] for other in self._tasks if other.visitor == job.visitor]
+                self._priorities[job] = min(before, default=_PRIORITY + 1) - 1
+                task = self._tasks[job] = asyncio.create_task(self._answer(client, job))
+                task.add_done_callback(lambda _, job=job: self._ended(job))
+
+    def _ended(self, job: ProbeJob) -> None:
+        with self._lock:
+            self._tasks.pop(job, None)
+            self._priorities.pop(job, None)
 
     def stop(self, job: ProbeJob) -> None:
         """Cancel a question; called in the event loop."""
@@ -125,7 +143,7 @@ class ProbeDispatch:
 
         key = f"c3dvis-probe-{uuid.uuid4().hex}"
         self._keys[key] = job
-        future = client.submit(answer, job.request, fingerprint, key=key, priority=_PRIORITY, pure=False)
+        future = client.submit(answer, job.request, fingerprint, key=key, priority=self._priorities[job], pure=False)
         try:
             return await future
         except asyncio.CancelledError:

@@ -13,11 +13,13 @@ class ProbeJob:
 
     Attributes:
         request: the question.
+        visitor: name of who asks it; empty for the program itself.
         progress: (done, total) of noise clips or gradients, total 0 while it is unknown; None before the first report.
     """
 
-    def __init__(self, request: ProbeRequest, stop: Callable[["ProbeJob"], None]) -> None:
+    def __init__(self, request: ProbeRequest, stop: Callable[["ProbeJob"], None], visitor: str = "") -> None:
         self.request = request
+        self.visitor = visitor
         self.progress: tuple[int, int] | None = None
         self._stop = stop
         self._finished = threading.Event()

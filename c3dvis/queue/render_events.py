@@ -29,9 +29,9 @@ def queued(job: RenderJob) -> None:
 
 
 def refused(error: LimitReached, visitor: str) -> None:
-    """A limit refused a render."""
+    """A limit refused a render, or a question about a clip."""
     _refused.labels(error.limit).inc()
-    logger.info("Render refused: %s", error, extra={"limit": error.limit, "visitor": visitor})
+    logger.info("Refused: %s", error, extra={"limit": error.limit, "visitor": visitor})
 
 
 def started(job: RenderJob) -> None:

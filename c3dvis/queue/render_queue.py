@@ -152,14 +152,26 @@ class RenderQueue:
         self._dispatcher.wake()
         return job
 
-    def probe(self, request: ProbeRequest) -> ProbeJob:
+    def probe(self, request: ProbeRequest, *, visitor: Requester | None = None) -> ProbeJob:
         """Ask a worker about a real clip; it is answered beside the renders, and its answer is not stored.
 
+        Args:
+            request: the question.
+            visitor: who asks it; as of `submit`.
+
         Raises:
+            LimitReached: the visitor may not ask it now.
             QueueClosed: `close` was called.
         """
-        job = ProbeJob(request, self._dispatcher.stop_probe)
-        self._dispatcher.probes.add(job)
+        job = ProbeJob(request, self._dispatcher.stop_probe, visitor.name if visitor else "")
+        with self._lock:
+            if visitor:
+                try:
+                    self._admission.admit_probe(visitor, self._dispatcher.probes.unanswered(visitor.name))
+                except LimitReached as error:
+                    render_events.refused(error, visitor.name)
+                    raise
+            self._dispatcher.probes.add(job)
         self._dispatcher.wake()
         return job
 

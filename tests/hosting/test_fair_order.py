@@ -1,14 +1,18 @@
 """Visitors take turns: a model of the order, and the real queue with a visitor who queues all that is allowed."""
 
+import json
 from collections import Counter
 from pathlib import Path
 
+import numpy as np
 import pytest
+from distributed import Client
 from hypothesis import given
 from hypothesis import strategies as st
 
 from bench.stand_in import Cluster
 from c3dvis.errors import LimitReached
+from c3dvis.probe import ProbeRequest, Target
 from c3dvis.queue import RenderQueue, Requester
 from c3dvis.queue.fair_order import FairOrder
 from c3dvis.queue.render_job import MeasurementTime, RenderJob
@@ -104,6 +108,40 @@ def test_a_visitor_who_queues_all_that_is_allowed_delays_another_by_one_render(
             with pytest.raises(LimitReached, match=r"You have started 10 renders within an hour.*possible in 60 min"):
                 queue.submit(SMALL.replace(filter=32), visitor=GREEDY)
             assert queue.submit(greedy[3].spec, visitor=GREEDY).state == "done", "nothing stored is refused"
+        finally:
+            queue.close()
+
+
+def test_questions_about_clips_are_limited_and_take_turns(
+    cluster: Cluster, tmp_path: Path, until: Until, weights: Path
+) -> None:
+    def question(number: int) -> ProbeRequest:
+        clip = np.zeros((8, 32, 32, 3), np.uint8)
+        return ProbeRequest("i3d-kinetics400", clip, "layer_means", Target("Conv3d_2b_1x1", number))
+
+    def known() -> int:
+        return client.run_on_scheduler(lambda dask_scheduler: sum("probe" in key for key in dask_scheduler.tasks))  # type: ignore[return-value]
+
+    (tmp_path / "hold").write_text("none")
+    with ResultStore(tmp_path / "store") as store, Client(cluster.address) as client:
+        queue = queue_on(cluster, store, Limits(visitor_probes=6, visitor_probes_per_hour=7))
+        try:
+            greedy = [queue.probe(question(number), visitor=GREEDY) for number in range(6)]
+            with pytest.raises(LimitReached, match=r"6 of your questions about clips wait .* allows a visitor 6 at"):
+                queue.probe(question(6), visitor=GREEDY)
+            until(lambda: known() == 6, state=queue.status)
+            late = queue.probe(question(20), visitor=PATIENT)
+            until(lambda: known() == 7, state=queue.status)
+            (tmp_path / "hold").unlink()
+            for job in (*greedy, late):
+                assert job.wait(PATIENCE)
+                assert job.result().shape == (64,)
+            answered = [json.loads(line)["key"] for line in (tmp_path / "log").read_text().splitlines()]
+            assert answered.index("20") < answered.index("4"), answered
+            queue.probe(question(7), visitor=GREEDY)
+            with pytest.raises(LimitReached, match=r"You have asked 7 questions about clips within an hour.*in 60 min"):
+                queue.probe(question(8), visitor=GREEDY)
+            queue.probe(question(9))  # the program itself
         finally:
             queue.close()
 

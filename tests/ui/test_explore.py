@@ -356,3 +356,12 @@ def test_every_slider_leads_back_to_its_default(open_page: OpenPage) -> None:
     page = open_page(**RenderSpec(**weights).to_query())
     for name in weights:
         assert f"{getattr(RenderSpec(), name):g}" in page.select_slider(key=f"c.{name}").options
+
+
+def test_a_press_takes_the_start_clip_away(open_page) -> None:
+    page = open_page(layer="Conv3d_2b_1x1", filter="3", start_clip="ab" * 32)
+    assert "start_clip" in page.query_params
+    page.button(key="no start clip").click().run()
+    assert not page.exception
+    assert "start_clip" not in page.query_params
+    assert "no start clip" not in [button.key for button in page.button]

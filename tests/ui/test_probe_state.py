@@ -3,6 +3,7 @@
 import numpy as np
 import pytest
 
+from c3dvis.errors import LimitReached
 from c3dvis.probe import FilterResponse, ProbeRequest, ProbeResult, Target
 from c3dvis.queue import ProbeJob
 from c3dvis.ui.probe.answers import Questions
@@ -69,6 +70,22 @@ def test_the_own_picture_of_a_target():
     assert class_spec
     assert class_spec.objective == "class"
     assert picture_spec(state, Target("Mixed_4d", 10_000)) is None
+
+
+def test_a_question_that_a_limit_refuses_says_why_and_is_asked_again():
+    state = loaded(size="small", layer="Mixed_3c")
+    refusals = [LimitReached.of("visitor_probes", "Too many questions.")]
+
+    class Resources:
+        def probe(self, request: ProbeRequest) -> ProbeJob:
+            if refusals:
+                raise refusals.pop()
+            return ProbeJob(request, lambda job: None)
+
+    questions = Questions(Resources(), state, np.full((16, 112, 112, 3), 18, np.uint8), shared=True)  # type: ignore[arg-type]
+    assert Looking(questions).problem == "Too many questions."
+    assert Looking(questions).problem == ""
+    assert len(Looking(questions).waiting) == 1
 
 
 def test_an_answer_that_comes_while_the_page_is_drawn_waits_for_its_next_run():

@@ -157,6 +157,12 @@ def _draw_target(last_valid: RenderSpec) -> None:
     )  # fmt: skip
     if session["c.objective"] == "neuron":
         _draw_position(shapes[layer])
+    if last_valid.start_clip:
+        st.caption("The search starts from a clip.", help=FIELDS["start_clip"].help)
+        st.button(
+            "Start from noise", key="no start clip", icon=":material/close:", on_click=load_spec,
+            args=(last_valid.replace(start_clip=""),),
+        )  # fmt: skip
 
 
 def _sees(info: NetworkInfo, layer: str) -> str:

@@ -12,7 +12,7 @@ import numpy as np
 import streamlit as st
 from cachetools import LRUCache
 
-from c3dvis.errors import Cancelled
+from c3dvis.errors import Cancelled, LimitReached
 from c3dvis.networks.weights import installed_weights
 from c3dvis.probe import Target
 from c3dvis.probe.request import ProbeRequest
@@ -41,16 +41,21 @@ class Questions:
     shared: bool
 
     def ask(self, question: str, target: Target | None = None) -> ProbeJob:
-        """The job of a question, asked now if it was not before."""
+        """The job of a question, asked now if it was not before; one that a limit refuses has failed."""
         jobs = _shared_jobs() if self.shared else st.session_state.setdefault(_SESSION, LRUCache(_KEPT))
         info = self.state.info
         digest = hashlib.sha256(self.clip.tobytes()).hexdigest()
         key = (installed_weights.fingerprint(info), digest, self.clip.shape, question, target)
         job = jobs.get(key)
-        if job is None or isinstance(job.error, Cancelled):
+        if job is None or isinstance(job.error, (Cancelled, LimitReached)):
             request = ProbeRequest(info.name, self.clip, question, target)  # type: ignore[arg-type]
             resources = self.resources
-            job = jobs[key] = resources.probe(request)
+            try:
+                job = resources.probe(request)
+            except LimitReached as error:
+                job = ProbeJob(request, lambda _: None)
+                job.finish(None, error)
+            jobs[key] = job
         return job
 
 

@@ -12,7 +12,7 @@ from c3dvis.spec.text import command, file_stem
 from c3dvis.ui.components.wall import Cell, clip_pixels, wall
 from c3dvis.ui.probe.looking import Looking
 from c3dvis.ui.probe.page_state import ProbeState, picture_spec
-from c3dvis.ui.shared import navigation
+from c3dvis.ui.shared import followed_renders, navigation
 from c3dvis.ui.shared.control import bound
 from c3dvis.ui.shared.downloads import draw_result_downloads
 from c3dvis.ui.shared.navigation import live_part
@@ -65,6 +65,8 @@ def _draw(resources: ServerResources, state: ProbeState, spec: RenderSpec, start
     result = None if busy else resources.result(spec)
     job = resources.job(spec)
     snapshot = job.snapshot(state.watcher) if job else None
+    if busy:
+        followed_renders.follow(job)
     cells = [Cell("clip", "The clip", pixels=clip_pixels(start, spec.start_clip))]
     if result:
         before, after = (float(result.metrics[name] or 0) for name in ("start_activation", "shown_activation"))
@@ -88,14 +90,14 @@ def _draw(resources: ServerResources, state: ProbeState, spec: RenderSpec, start
 
         draw_progress(snapshot, resources.queue.status().state, cancel, watched_by_others=False)
     else:
-        _draw_offer(resources, state, spec, start, snapshot.error if snapshot else None)
+        _draw_offer(resources, state, spec, start, followed_renders.failure(job))
 
 
 def _draw_offer(
     resources: ServerResources, state: ProbeState, spec: RenderSpec, start: np.ndarray, error: str | None
 ) -> None:
     def dream() -> None:
-        state.error = resources.dream(spec, start)
+        state.error = followed_renders.dream(resources, spec, start)
 
     if error:
         draw_error(error)

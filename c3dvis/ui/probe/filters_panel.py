@@ -15,8 +15,8 @@ from c3dvis.ui.components.layer_strip import layer_strip
 from c3dvis.ui.components.wall import Cell, CellPixels, wall
 from c3dvis.ui.probe.looking import SHOWN_FILTERS, Looking
 from c3dvis.ui.probe.page_state import ProbeState, picture_spec, target_query
-from c3dvis.ui.shared import navigation
-from c3dvis.ui.shared.plain_text import draw_caption, plain
+from c3dvis.ui.shared import followed_renders, navigation
+from c3dvis.ui.shared.plain_text import draw_caption, draw_error, plain
 from c3dvis.ui.shared.server_resources import ServerResources
 
 _SIDE = 100  # pixels of a small clip
@@ -111,16 +111,21 @@ def _draw_render_missing(resources: ServerResources, state: ProbeState, specs: S
     missing = [spec for spec, key in keys.items() if key not in present and spec not in active]
     if active:
         st.fragment(lambda: _wait_for(resources, active), run_every=1.0)()
+    for spec in missing:
+        if why := followed_renders.failure(resources.job(spec)):
+            draw_error(f"Filter {spec.filter}: {why}")
     if missing:
 
         def render() -> None:
-            state.error = resources.submit(missing, background=True)
+            state.error = followed_renders.submit(resources, missing, background=True)
 
         what = "the missing picture" if len(missing) == 1 else f"the {len(missing)} missing pictures"
         st.button(f"Render {what}", key="p.render all", icon=":material/play_arrow:", on_click=render)
 
 
 def _wait_for(resources: ServerResources, active: Sequence[RenderSpec]) -> None:
+    for spec in active:
+        followed_renders.follow(resources.job(spec))
     left = sum(resources.is_active(spec) for spec in active)
     if left < len(active):
         st.rerun()

@@ -11,7 +11,7 @@ from c3dvis.ui.components.player import player_message, volume_player
 from c3dvis.ui.components.wall import Cell, clip_pixels, wall
 from c3dvis.ui.probe.looking import Looking
 from c3dvis.ui.probe.page_state import VIEWS, ProbeState, picture_spec, target_query
-from c3dvis.ui.shared import navigation
+from c3dvis.ui.shared import followed_renders, navigation
 from c3dvis.ui.shared.control import bound
 from c3dvis.ui.shared.navigation import live_part
 from c3dvis.ui.shared.page_links import PageLink
@@ -144,16 +144,17 @@ def _draw_own_picture(resources: ServerResources, state: ProbeState, target: Tar
         job = resources.job(spec)
         snapshot = job.snapshot(state.watcher) if job else None
         if snapshot and not snapshot.finished:
+            followed_renders.follow(job)
             st.progress(
                 min(1.0, snapshot.step / max(1, snapshot.steps)),
                 text=progress_text(snapshot, resources.queue.status().state),
             )
             return
-        if snapshot and snapshot.error:
-            draw_error(snapshot.error)
+        if why := followed_renders.failure(job):
+            draw_error(why)
 
         def render() -> None:
-            state.error = resources.submit([spec])
+            state.error = followed_renders.submit(resources, [spec])
 
         st.button("Render what it looks for", key="p.render", icon=":material/play_arrow:", on_click=render)
 

@@ -3,6 +3,7 @@
 from collections.abc import Iterable
 from weakref import WeakSet
 
+import numpy as np
 import streamlit as st
 
 from c3dvis.queue import RenderJob
@@ -24,6 +25,13 @@ def submit(resources: ServerResources, specs: Iterable[RenderSpec], *, backgroun
     problem = resources.submit(specs, background=background)
     for spec in specs:
         follow(resources.job(spec))
+    return problem
+
+
+def dream(resources: ServerResources, spec: RenderSpec, start_clip: np.ndarray) -> str | None:
+    """Have a clip dreamt on for the visitor; as of `ServerResources.dream`."""
+    problem = resources.dream(spec, start_clip)
+    follow(resources.job(spec))
     return problem
 
 

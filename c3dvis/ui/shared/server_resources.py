@@ -151,10 +151,11 @@ class ServerResources:
 
         Raises:
             NotAllowed: the visitor may not.
+            LimitReached: the visitor may not now.
             QueueClosed: the program ends.
         """
         require_current("render")
-        return self.queue.probe(request)
+        return self.queue.probe(request, visitor=current_requester())
 
     def may_cancel(self, job: RenderJob) -> bool:
         """Whether the visitor may cancel a job: one that nobody else asked for, or any as an operator."""

@@ -53,6 +53,9 @@ ELSEWHERE = {
     "bench/kills.py": "tests/test_kills.py",
     "bench/stand_in.py": "every test with a cluster",
     "bench/weights.py": "tests/networks/test_layouts.py: it writes 2 GB, and its numbers cannot be smaller",
+    "tests/networks/kinds_table.py": "tests/networks, kind by kind",
+    "tests/networks/random_models.py": "tests/networks/test_random_models.py",
+    "tests/networks/random_onnx.py": "tests/networks/test_onnx_random.py",
     "docs/screenshots.py": "nobody: it would replace the pictures of the documents",
     "docs/starters.py": "nobody: it would replace the starters",
 }

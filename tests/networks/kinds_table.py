@@ -50,7 +50,7 @@ def keras_rows() -> Iterator[tuple[str, ...]]:
                 proved.append(form)
                 apart = max(apart, float(re.findall(r"within ([0-9.e-]+) relative", proof["detail"])[0]))
             else:
-                others.append(f"{form}: not proved, {proof['detail']}")
+                others.append(f"{form}: not proved, {proof['detail'].partition('. ')[0]} …")
         in_forms = "all six" if len(proved) == len(FORMS) else ", ".join(proved)
         yield words, str(count), in_forms, f"{apart:.0e}" if apart else "0", "; ".join(others)
 

@@ -35,6 +35,7 @@ def channels_first(keras: Any) -> Any:
 
 
 def flattened_channels_first(keras: Any) -> Any:
+    """Flattening with the channels first."""
     layers = keras.layers
     return _sequential(
         keras, layers.Conv3D(4, 3, **FIRST), layers.Flatten(**FIRST), layers.BatchNormalization(), layers.Dense(3),
@@ -73,6 +74,7 @@ def of_every_frame(keras: Any) -> Any:
 
 
 def pooled_frames(keras: Any) -> Any:
+    """Global pooling and dense layers of every frame."""
     layers, frames = keras.layers, keras.layers.TimeDistributed
     return _sequential(
         keras, layers.Conv3D(4, 3, padding="same"), frames(layers.GlobalMaxPooling2D()), frames(layers.Dropout(0.3)),
@@ -81,6 +83,7 @@ def pooled_frames(keras: Any) -> Any:
 
 
 def model_of_every_frame(keras: Any) -> Any:
+    """A model within the model, of every frame."""
     layers = keras.layers
     images = [
         layers.Conv2D(4, 3, activation="relu", name="edges"),
@@ -105,11 +108,13 @@ def reshaped(keras: Any) -> Any:
 
 
 def frames_without_channels(keras: Any) -> Any:
+    """Frames without channels, which are reshaped to have one."""
     layers = keras.layers
     return _sequential(keras, layers.Reshape((*SIZE, 1)), layers.Conv3D(4, 3), layers.Conv3D(2, 1), shape=SIZE)
 
 
 def resized(keras: Any) -> Any:
+    """Frames of another size, and unit normalisation."""
     layers, frames = keras.layers, keras.layers.TimeDistributed
     return _sequential(
         keras, frames(layers.Resizing(6, 5)), layers.Conv3D(4, 3),
@@ -119,6 +124,7 @@ def resized(keras: Any) -> Any:
 
 
 def normalised(keras: Any) -> Any:
+    """Group, layer and unit normalisation, given statistics, activations with settings, noise, augmentation."""
     layers = keras.layers
     return _sequential(
         keras, layers.Normalization(axis=None, mean=0.3, variance=0.7), layers.Conv3D(4, 3),

@@ -4,12 +4,10 @@ Dask sends these functions by reference, so a worker on another machine needs th
 only inside functions, because the dashboard imports this module to submit them.
 """
 
-import ctypes
 import gc
 import importlib.metadata
 import os
 import platform
-import sys
 import threading
 import time
 import traceback
@@ -23,6 +21,7 @@ from c3dvis.errors import C3dvisError, Cancelled, RenderFailed
 from c3dvis.networks.registry import describe
 from c3dvis.networks.weights import installed_weights
 from c3dvis.queue import preview_image
+from c3dvis.queue.memory import release_memory
 from c3dvis.queue.outbox import Outbox
 from c3dvis.queue.queue_status import METRIC
 from c3dvis.spec import ALGORITHM_VERSION, RenderSpec
@@ -146,7 +145,7 @@ def _replies(
     except Exception as error:
         return [_unexpected(error)] * count
     finally:
-        _release_memory()
+        release_memory()
 
 
 def _from_outbox_or_rendered(
@@ -217,13 +216,6 @@ def _check_weights(network: str, fingerprint: str) -> None:
             f"{fingerprint[:12]}…, the worker has {own[:12]}…. Remove {describe(network).weights_path} on the worker, "
             "and it is sent the right ones."
         )
-
-
-def _release_memory() -> None:
-    """Return memory that the render no longer uses to the system, if the C library supports it."""
-    gc.collect()  # compiled functions contain reference cycles
-    if sys.platform == "linux" and hasattr(library := ctypes.CDLL(None), "malloc_trim"):
-        library.malloc_trim(0)
 
 
 class RenderTask:

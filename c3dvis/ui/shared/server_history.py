@@ -1,10 +1,10 @@
 """What the server was like within the last hour; and its garbage, which is collected as often as it is looked at.
 
 Streamlit would collect all garbage after each run of a page (`.streamlit/config.toml` turns that off). Left to Python
-alone, the files of closed sessions would stay open for long: each has an event loop.
+alone, the files of closed sessions would stay open for long: each has an event loop. What the threads of page runs free
+would stay in the process, if it was not returned to the system.
 """
 
-import gc
 import threading
 import time
 from collections import deque
@@ -13,6 +13,7 @@ from typing import NamedTuple
 import psutil
 
 from c3dvis.queue import RenderQueue
+from c3dvis.queue.memory import release_memory
 
 INTERVAL = 10.0
 """Seconds between two samples."""
@@ -65,7 +66,7 @@ class ServerHistory:
     def _run(self) -> None:
         while not self._closed.wait(INTERVAL):
             self._samples.append(self._sample())
-            gc.collect()
+            release_memory()
 
     def _sample(self) -> Sample:
         status = self._queue.status()

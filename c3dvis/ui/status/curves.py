@@ -60,21 +60,22 @@ def _curve(title: str, times: Sequence[float], values: Sequence[float], text: Ca
 def _figure(curve: Curve) -> str:
     least, greatest, latest = map(escape, curve.texts)
     span = duration(curve.points[-1][0] - curve.points[0][0])
+    values = f"{least} to {greatest}" if least != greatest else least
     image = b64encode(svg(curve.points).encode()).decode()
     return (
         f"<figure><figcaption>{escape(curve.title)} <b>{latest}</b></figcaption>"
         f'<img src="data:image/svg+xml;base64,{image}" width="{_WIDTH}" height="{_HEIGHT}" '
-        f'alt="{escape(curve.title)} over the last {span}: from {least} to {greatest}, now {latest}">'
-        f"<small>{least} to {greatest}, last {span}</small></figure>"
+        f'alt="{escape(curve.title)} over the last {span}: {values}, now {latest}">'
+        f"<small>{values}, last {span}</small></figure>"
     )
 
 
 def svg(points: Sequence[tuple[float, float]]) -> str:
-    """A line through points, from the least value at the bottom to the greatest at the top, as an SVG document."""
+    """A line through points, from 0 at the bottom to the greatest value at the top, as an SVG document."""
     first, last = points[0][0], points[-1][0]
-    low, high = (limit(value for _, value in points) for limit in (min, max))
+    greatest = max(value for _, value in points)
     line = " ".join(
-        f"{_scaled(at, first, last, _WIDTH):.1f},{_HEIGHT - _scaled(value, low, high, _HEIGHT):.1f}"
+        f"{_scaled(at, first, last, _WIDTH):.1f},{_HEIGHT - _scaled(value, 0, greatest, _HEIGHT):.1f}"
         for at, value in points
     )
     return (
@@ -84,6 +85,6 @@ def svg(points: Sequence[tuple[float, float]]) -> str:
 
 
 def _scaled(value: float, low: float, high: float, size: int) -> float:
-    """The place of a value between two limits on an axis; in the middle where both are the same."""
-    share = (value - low) / (high - low) if high > low else 0.5
+    """The place of a value between two limits on an axis; at the lower one where both are the same."""
+    share = (value - low) / (high - low) if high > low else 0
     return _MARGIN + share * (size - 2 * _MARGIN)

@@ -1,6 +1,7 @@
 """Links and values of controls that no honest visitor sends, to every page of a public server.
 
-`python -m tests.hosting.hostile_visitors 5000` sends as many to a server of its own; a test sends a few.
+`python -m tests.hosting.hostile_visitors 5000` sends as many to a server of its own, and a tenth as many hostile files
+as an operator; tests send a few.
 """
 
 import os
@@ -9,8 +10,10 @@ import re
 import sys
 import tempfile
 from pathlib import Path
+from typing import Any
 from urllib.parse import urlencode
 
+from streamlit.proto.Alert_pb2 import Alert
 from streamlit.proto.BackMsg_pb2 import BackMsg
 from streamlit.proto.ForwardMsg_pb2 import ForwardMsg
 from streamlit.proto.WidgetStates_pb2 import WidgetState
@@ -132,13 +135,73 @@ def send(url: str, count: int, seed: int) -> list[str]:
     return wrong
 
 
+def hostile_file(chance: random.Random) -> bytes:
+    """What claims to be weights: a header of a format that is read, and anything behind it."""
+    heads = (
+        b"\x89HDF\r\n\x1a\n",
+        b"PK\x03\x04",
+        b"\x80\x02cos\nsystem\n(S'touch c3dvis-mark'\ntR.",
+        b"\x93NUMPY\x01\x00",
+        b"",
+    )
+    return chance.choice(heads) + chance.randbytes(chance.choice([0, 10, 5000]))
+
+
+def send_uploads(operator: Client, count: int, seed: int) -> list[str]:
+    """Upload hostile files as weights, as an operator who has signed in; returns what went wrong."""
+    chance, wrong = random.Random(seed), []
+    operator.open()
+    operator.run("network=c3d-sports1m", "network")
+    accept = _element(operator.drawn, "checkbox").id
+    states = [WidgetState(id=accept, bool_value=True)]
+    operator.run(message=_with_states(states))
+    for number in range(count):
+        uploader = _element(operator.drawn, "file_uploader").id
+        data, name = hostile_file(chance), chance.choice(TEXTS)[:300]
+        request = BackMsg()
+        request.file_urls_request.request_id = str(number)
+        request.file_urls_request.file_names.append(name)
+        operator.send(request.SerializeToString())
+        while (answer := operator.next_message()).WhichOneof("type") != "file_urls_response":
+            pass
+        urls = answer.file_urls_response.file_urls[0]
+        operator.put_file(urls.upload_url, name, data)
+        state = WidgetState(id=uploader)
+        state.file_uploader_state_value.uploaded_file_info.add(
+            file_id=urls.file_id, name=name, size=len(data), file_urls=urls
+        )
+        operator.run(message=_with_states([*states, state]))
+        wrong += problems(operator.drawn)
+        if _element(operator.drawn, "alert").format != Alert.ERROR:
+            wrong.append(f"no refusal of {name!r}, {data[:40]!r}")
+    operator.close()
+    return wrong
+
+
+def _element(drawn: list[ForwardMsg], kind: str) -> Any:
+    """The last element of a kind that was drawn."""
+    elements = (each.delta.new_element for each in drawn)
+    return [getattr(element, kind) for element in elements if element.WhichOneof("type") == kind][-1]
+
+
+def _with_states(states: list[WidgetState]) -> BackMsg:
+    message = BackMsg()
+    message.rerun_script.query_string, message.rerun_script.page_name = "network=c3d-sports1m", "network"
+    message.rerun_script.widget_states.widgets.extend(states)
+    return message
+
+
 def _main(count: int) -> int:
     from tests.hosting.conftest import running_public_server
 
     weights = Path(os.environ.get("C3DVIS_WEIGHTS_DIR", "cache/weights")).resolve()
     with tempfile.TemporaryDirectory() as folder, running_public_server(Path(folder), weights) as server:
         wrong = [problem for seed in range(0, count, 50) for problem in send(server.url, min(50, count - seed), seed)]
-    print("\n\n".join(wrong), f"{count} messages, {len(wrong)} problems", sep="\n")  # noqa: T201
+        server.provider.reset("grace@lab.example")
+        operator = Client(server.url)
+        operator.sign_in()
+        wrong += send_uploads(operator, count // 10, 0)
+    print("\n\n".join(wrong), f"{count} messages, {count // 10} files, {len(wrong)} problems", sep="\n")  # noqa: T201
     return 1 if wrong else 0
 
 

@@ -5,6 +5,7 @@ import urllib.request
 from contextlib import ExitStack
 from html import unescape
 from typing import Any
+from urllib.parse import quote
 
 from streamlit.proto.BackMsg_pb2 import BackMsg
 from streamlit.proto.ForwardMsg_pb2 import ForwardMsg
@@ -36,6 +37,19 @@ class Client:
     def get(self, path: str) -> bytes:
         with self._http.open(self.url + path, timeout=PATIENCE) as answer:
             return answer.read()
+
+    def put_file(self, path: str, name: str, data: bytes) -> int:
+        """Uploads a file; returns the status of the answer."""
+        shown = quote(name, safe=" <>()'=./")
+        head = f'--x\r\nContent-Disposition: form-data; name="file"; filename="{shown}"\r\n\r\n'
+        request = urllib.request.Request(
+            self.url + path, method="PUT", data=head.encode() + data + b"\r\n--x--\r\n",
+            headers={
+                "Content-Type": "multipart/form-data; boundary=x", "X-Xsrftoken": self.cookies["_streamlit_xsrf"],
+            },
+        )  # fmt: skip
+        with self._http.open(request, timeout=PATIENCE) as answer:
+            return answer.status
 
     def sign_in(self) -> None:
         """Follows the redirects to the provider and back."""

@@ -12,7 +12,7 @@ from websockets.sync.client import connect
 
 from c3dvis.results import ResultStore
 from tests.hosting.conftest import PublicServer
-from tests.hosting.hostile_visitors import send
+from tests.hosting.hostile_visitors import send, send_uploads
 from tests.hosting.socket_client import Client, button_ids
 from tests.processes import PATIENCE
 
@@ -106,6 +106,14 @@ def test_a_forged_host_and_a_page_of_another_site_are_refused(public_server: Pub
         with pytest.raises(InvalidStatus) as caught, connect(socket, origin=origin, proxy=None):  # type: ignore[arg-type]
             pass
         assert caught.value.response.status_code == 403, origin
+
+
+def test_hostile_files_of_an_operator_are_refused_in_a_sentence(public_server: PublicServer) -> None:
+    public_server.provider.reset("grace@lab.example")
+    operator = Client(public_server.url)
+    operator.sign_in()
+    assert send_uploads(operator, 4, seed=0) == []
+    assert "Traceback" not in public_server.log
 
 
 def test_a_guest_uploads_nothing(public_server: PublicServer) -> None:

@@ -11,6 +11,7 @@ from pathlib import Path
 import h5py
 import numpy as np
 import pytest
+from PIL import Image
 
 import c3dvis
 from c3dvis.cli import main
@@ -89,7 +90,8 @@ def test_a_folder_run_that_is_killed_goes_on(here: Path) -> None:
     assert (values["windows"], values["files"], values["filters"]) == (36, 3, 64)
     assert list(values["left_out"]) == ["notes.txt"]
     assert "filters with a stored synthetic clip" in values["measure"]["why_none"]
-    assert (here / "out" / "sheet.png").read_bytes().startswith(b"\x89PNG")
+    with Image.open(here / "out" / "sheet.webp") as sheet:
+        assert sheet.size == (6 + 6 * (32 + 6), 6 + 12 * (32 + 16 + 6))
     network = c3dvis.load_network("i3d-kinetics400")
     rows = list(csv.DictReader((here / "out" / "top.csv").read_text().splitlines()))
     best = next(row for row in rows if float(row["mean_response"]) > 0)

@@ -36,6 +36,8 @@ _CHUNK = 8  # windows that are read by one process and kept in one file
 _IN_FLIGHT = 4  # windows that wait in the queue: enough for the worker, few for the memory
 _SHEET_FILTERS = 12
 _SHEET_WINDOWS = 9
+_SHEET_NAME = 12  # letters
+_SHEET_QUALITY = 70  # of a WebP
 
 
 @dataclass(frozen=True)
@@ -89,7 +91,7 @@ def run(arguments: argparse.Namespace, info: NetworkInfo, size: tuple[int, int, 
     files = np.array([names[name] for name, _ in windows])
     measure = predict(real, np.array(of_synthetic), tuple(synthetic), files)
     write_whole(output / "top.csv", _top_csv(arguments.layer, real, windows, arguments.top))
-    write_whole(output / "sheet.png", _sheet(arguments.path, real, windows, synthetic, size, arguments.top))
+    write_whole(output / "sheet.webp", _sheet(arguments.path, real, windows, synthetic, size, arguments.top))
     values = {
         "network": info.name, "layer": arguments.layer, "size": list(size), "windows": total, "files": len(names),
         "filters": real.shape[1], "synthetic_clips": len(synthetic), "left_out": skipped,
@@ -97,10 +99,10 @@ def run(arguments: argparse.Namespace, info: NetworkInfo, size: tuple[int, int, 
     }  # fmt: skip
     write_whole(output / "measure.json", json.dumps(values, indent=2).encode())
     console.result(
-        {**values, "written": [str(output / name) for name in ("top.csv", "sheet.png", "measure.json")]},
+        {**values, "written": [str(output / name) for name in ("top.csv", "sheet.webp", "measure.json")]},
         f"{total} windows of {len(names)} files through {real.shape[1]} filters of {arguments.layer}.",
         _measure_sentence(measure),
-        f"Written: {output / 'top.csv'}, {output / 'sheet.png'}, {output / 'measure.json'}",
+        f"Written: {output / 'top.csv'}, {output / 'sheet.webp'}, {output / 'measure.json'}",
     )
     return 0
 
@@ -260,10 +262,15 @@ def _sheet(
         names.append(f"filter {number}" if number in synthetic else f"filter {number}: not rendered")
         for index in row:
             clips.append(middle[index][np.newaxis])
-            names.append(f"{windows[index][0][-14:]} {windows[index][1].start_seconds:.1f} s")
+            names.append(f"{_short(Path(windows[index][0]).stem)} {windows[index][1].start_seconds:.1f} s")
         clips.extend([empty] * (columns - len(row)))
         names.extend([""] * (columns - len(row)))
-    return contact_sheet(clips, names, columns + 1)
+    return contact_sheet(clips, names, columns + 1, _SHEET_QUALITY)
+
+
+def _short(name: str) -> str:
+    """A name that fits below a picture."""
+    return name if len(name) <= _SHEET_NAME else f"{name[: _SHEET_NAME - 1]}…"
 
 
 def _measure_values(measure: Prediction | str) -> dict[str, Any]:

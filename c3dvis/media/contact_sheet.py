@@ -1,4 +1,4 @@
-"""A contact sheet: the middle frames of many clips on one PNG, each with a name below."""
+"""A contact sheet: the middle frames of many clips on one picture, each with a name below."""
 
 import io
 from collections.abc import Sequence
@@ -11,14 +11,17 @@ _LINE = 16
 _PAPER, _INK = (255, 255, 255), (32, 38, 43)
 
 
-def contact_sheet(clips: Sequence[np.ndarray], names: Sequence[str], columns: int = 6) -> bytes:
-    """A contact sheet as PNG.
+def contact_sheet(
+    clips: Sequence[np.ndarray], names: Sequence[str], columns: int = 6, quality: int | None = None
+) -> bytes:
+    """A contact sheet.
 
     Args:
         clips: (T, H, W, 3) uint8 RGB, one or more. All cells have the largest clip's size; a smaller clip is in the
             upper left corner of its cell.
         names: one for each clip.
         columns: largest number of clips in a row.
+        quality: of a WebP, from 1 to 100: for photographs; None makes a PNG.
 
     Raises:
         ValueError: there is no clip, or not one name for each clip.
@@ -40,5 +43,8 @@ def contact_sheet(clips: Sequence[np.ndarray], names: Sequence[str], columns: in
         sheet.paste(Image.fromarray(clip[len(clip) // 2]), (left, top))
         pen.text((left, top + height + 2), name, fill=_INK, font=font)
     file = io.BytesIO()
-    sheet.save(file, "PNG", optimize=True)
+    if quality is None:
+        sheet.save(file, "PNG", optimize=True)
+    else:
+        sheet.save(file, "WEBP", quality=quality, method=6)
     return file.getvalue()

@@ -73,6 +73,10 @@ class ExploreState(PageState):
         """As of `PageState`; the controls are drawn from a spec too."""
         return super().drawn(), spec_controls.loaded_spec()
 
+    def set_back_controls(self) -> None:
+        """As of `PageState`."""
+        spec_controls.set_back()
+
     def set_focus(self, spec: RenderSpec) -> None:
         """Put another spec into focus, and drop the messages about the previous one."""
         self.focus, self.error, self.link_problems, self.cancel_refused_for = spec, None, [], None

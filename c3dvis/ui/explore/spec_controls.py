@@ -56,6 +56,14 @@ def load_values(values: Mapping[str, Any], valid: RenderSpec) -> None:
         session[f"c.position.{axis}"] = value
 
 
+def set_back() -> None:
+    """Set the widgets to `loaded_values` if any has another value."""
+    session = st.session_state
+    values, last = _values_of_widgets(session[_LAST_VALID]), session[_VALUES]
+    if any(values[name] != last[name] for name in FIELDS if f"c.{name}" in session):
+        load_values(last, session[_LAST_VALID])
+
+
 def loaded_values() -> dict[str, Any]:
     """The fields' values that the widgets had last."""
     return st.session_state[_VALUES]

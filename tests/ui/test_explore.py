@@ -365,3 +365,20 @@ def test_a_press_takes_the_start_clip_away(open_page) -> None:
     assert not page.exception
     assert "start_clip" not in page.query_params
     assert "no start clip" not in [button.key for button in page.button]
+
+
+def test_a_refresh_with_older_values_of_the_controls_changes_none() -> None:
+    script = """
+import streamlit as st
+from c3dvis.spec import RenderSpec
+from c3dvis.ui.explore import spec_controls
+from c3dvis.ui.explore.page_state import ExploreState
+from c3dvis.ui.shared.navigation import live_part
+spec_controls.load_spec(RenderSpec())
+spec_controls.read_spec()
+st.session_state["c.tv_time_weight"] = 600.0  # as the browser had it before a press
+live_part(ExploreState(), lambda: st.text(st.session_state["c.tv_time_weight"]), None)
+"""
+    page = AppTest.from_string(script, default_timeout=600).run()
+    assert not page.exception
+    assert page.text[0].value == "20.0"

@@ -285,18 +285,3 @@ def test_a_walk_through_explore_and_compare_shows_what_its_address_says(browser:
             visit.page.go_back()
             visit.page.wait_for_url(address)
             walk.check()
-
-
-def test_the_refreshes_of_a_render_undo_no_press(browser: Browser, server: Server) -> None:
-    with visiting(browser, server.url, viewport=DESKTOP) as visit:
-        page = visit.page
-        page.goto(f"{server.url}/?filter=99&seed=1")
-        visit.press("Render now")
-        expect(page.get_by_role("button", name="Cancel")).to_be_visible()
-        for name, motion in (("natural", "slow"), ("fast", "fast"), ("natural", "slow")):  # sets the motion back
-            page.get_by_role("radio", name=name, exact=True).first.click()
-            page.wait_for_function(
-                "(moves) => /parametrization/.test(location.search) && /tv_time/.test(location.search) === moves",
-                arg=motion == "fast",
-            )
-            expect(page.get_by_role("radio", name=motion, exact=True).first).to_be_checked()

@@ -200,6 +200,27 @@ def test_a_network_with_channels_first_takes_clips_with_channels_last(tmp_path: 
     assert difference(network.responses(clip)[network.layers[-1]], expected) < 1e-4
 
 
+@pytest.mark.filterwarnings("ignore:Layer 'conv3d:UserWarning")
+def test_a_mask_changes_nothing_or_leaves_out_what_reads_it(tmp_path: Path) -> None:
+    """Keras 3 writes as layers how it finds a mask, and hands it on."""
+    import keras
+
+    layers = keras.layers
+    begin = [layers.Conv3D(4, 3), layers.Masking(), layers.TimeDistributed(layers.Conv2D(3, 3, name="edges"))]
+    model = randomised(_sequential(keras, *begin, layers.BatchNormalization(), layers.Conv3D(2, 1)))
+    functional = keras.Model(model.inputs, model.outputs)
+    network, report = imported([save(functional, tmp_path / "model.keras")], tmp_path)
+    assert "NotEqual" in functional.to_json()
+    assert not report["left_out"], report["left_out"]
+    assert report["proof"]["is_proved"], report["proof"]["detail"]
+    reads = layers.GlobalAveragePooling1D(name="mean")(layers.Reshape((-1, 3))(functional.layers[-3].output))
+    mask = keras.ops.any(keras.ops.not_equal(reads, 0.0), axis=-1, keepdims=True)
+    last = layers.Dense(2, name="last")(reads * keras.ops.cast(mask, "float32"))
+    network, report = imported([save(keras.Model(model.inputs, last), tmp_path / "reads.keras")], tmp_path)
+    assert "last" not in network.layers
+    assert "computes with a mask, which is not known here" in report["left_out"]
+
+
 def test_layers_within_a_model_of_every_frame_are_targets(tmp_path: Path) -> None:
     import keras
 

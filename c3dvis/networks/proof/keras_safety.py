@@ -14,6 +14,7 @@ from c3dvis.networks.importers.from_keras.tree import is_own_class
 
 _FURTHER_LAYERS = {
     "Attention", "AdditiveAttention", "Bidirectional", "ConvLSTM1D", "ConvLSTM2D", "ConvLSTM3D", "Embedding",
+    "Any", "NotEqual",  # of a Masking
     "Functional", "GRU", "GRUCell", "LSTM", "LSTMCell", "Model", "MultiHeadAttention", "RNN", "Sequential", "SimpleRNN",
     "SimpleRNNCell", "TimeDistributed",
 }  # fmt: skip

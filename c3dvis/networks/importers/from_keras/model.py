@@ -18,7 +18,15 @@ from c3dvis.networks.importers.from_keras import operator
 from c3dvis.networks.importers.from_keras.address import Entry, Held, KerasAddress, Path
 from c3dvis.networks.importers.from_keras.inputs import NUM_LAYOUTS, Shape, clip_input, held_input, input_shape
 from c3dvis.networks.importers.from_keras.node import Call, Ref, calls, ends
-from c3dvis.networks.importers.from_keras.resolved import MISSING, AllMissing, Output, resolved, settings_of, values_in
+from c3dvis.networks.importers.from_keras.resolved import (
+    MASK,
+    MISSING,
+    AllMissing,
+    Output,
+    resolved,
+    settings_of,
+    values_in,
+)
 from c3dvis.networks.importers.from_keras.tree import (
     is_distributed,
     is_function,
@@ -34,6 +42,7 @@ from c3dvis.networks.importers.imported import Pair
 ReadArrays = Callable[[KerasLayer], Arrays]
 """From a layer to its arrays."""
 
+_MASKS = ("NotEqual", "Any")
 _MAX_CALLS = 10_000
 _UNREADABLE = (KeyError, TypeError, ValueError, IndexError, AttributeError)
 
@@ -244,8 +253,14 @@ class _Reader:
         self._num_calls += 1
         if self._num_calls > _MAX_CALLS:
             raise WeightsDamaged(f"The model calls its layers more than {_MAX_CALLS:,} times.")
+        if is_function(layer) and layer["class_name"] in _MASKS:
+            return [MASK]
+        if is_distributed(layer) or layer["class_name"] == "BatchNormalization":  # which a mask does not change here
+            call = Call(call.arguments, {name: value for name, value in call.named.items() if name != "mask"})
         values = values_in([*call.arguments, *call.named.values()])
-        if MISSING in values:
+        if MASK in values:
+            self._model.unknown.append(f"The layer {found.name[:60]} computes with a mask, which is not known here.")
+        if MASK in values or MISSING in values:
             return AllMissing()
         try:
             if is_model(layer):

@@ -11,7 +11,11 @@ class Missing:
     """An output that depends on a layer that is not known."""
 
 
-MISSING = Missing()
+class Mask(Missing):
+    """Which positions a Masking leaves out: Keras 3 writes how it finds them as layers of the model."""
+
+
+MISSING, MASK = Missing(), Mask()
 Output = Value | Missing
 """An output of a layer."""
 

@@ -200,7 +200,7 @@ def test_a_network_with_channels_first_takes_clips_with_channels_last(tmp_path: 
     assert difference(network.responses(clip)[network.layers[-1]], expected) < 1e-4
 
 
-@pytest.mark.filterwarnings("ignore:Layer 'conv3d:UserWarning")
+@pytest.mark.filterwarnings("ignore:Layer .* was passed an input with a mask:UserWarning")
 def test_a_mask_changes_nothing_or_leaves_out_what_reads_it(tmp_path: Path) -> None:
     """Keras 3 writes as layers how it finds a mask, and hands it on."""
     import keras

@@ -183,7 +183,7 @@ def test_ten_steps_end_where_keras_vis_ends(case, name):
         ("none", {"optimizer": OtherDecay()}),
         ("none", {"leak": 0.1}),
     ],
-    ids=str,
+    ids=lambda value: value if isinstance(value, str) else next(iter(value)),
 )
 def test_another_energy_or_update_is_told_apart(case, name, change):
     assert case(name).steps_apart(slack=5e-5, **change) >= 8

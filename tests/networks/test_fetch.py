@@ -69,7 +69,7 @@ def fails(tmp_path: Path, *expected: str, **arguments: object) -> str:
 
 
 @pytest.mark.parametrize("page", ["html", "json"])
-@pytest.mark.parametrize("stated", [None, SOURCE.archive_sha256])
+@pytest.mark.parametrize("stated", [None, SOURCE.archive_sha256], ids=["no hash", "hash"])
 def test_good_index(serve: Callable[..., IndexServer], tmp_path: Path, page: str, stated: str | None) -> None:
     server = serve(page=page, stated_sha256=stated)
     told: list[tuple[int, int]] = []

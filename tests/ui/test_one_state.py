@@ -47,7 +47,7 @@ LINKS: list[tuple[str, str]] = [
 PAGES = ("Explore", "Gallery", "Compare", "Network", "Status", "Method")
 NOT_PRESSED = re.compile("render|fetch|check|take apart|accept|cancel")
 """Keys of controls that start work; a page that is at work is walked through in Chromium."""
-OF_THE_VISITOR = re.compile(r"\.figure\.")
+OF_THE_VISITOR = re.compile(r"(^|\.)figure\.")
 """Keys of controls that say how a file is made, and not what the page shows: they are not in the address."""
 
 

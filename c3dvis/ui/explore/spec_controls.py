@@ -25,11 +25,9 @@ from c3dvis.spec.text import size_text
 from c3dvis.spec.values import checked, field_text
 from c3dvis.ui.components.layer_strip import layer_strip, shape_text
 from c3dvis.ui.explore.sliders_and_presets import draw_engine_and_size, draw_presets, draw_weights
-from c3dvis.ui.shared.control import is_of_kind
 from c3dvis.ui.shared.icon_button import icon_button
 
 _LAST_VALID = "controls.spec"  # session key of the last valid spec of the controls
-_POSITIONS = ("c.position.t", "c.position.h", "c.position.w")
 _VALUES = "controls.values"  # session key of the fields' values that the widgets had last, possible together or not
 
 
@@ -99,7 +97,6 @@ def read_spec() -> tuple[RenderSpec, Problem | None]:
     """
     session = st.session_state
     last_valid: RenderSpec = session[_LAST_VALID]
-    _keep_kinds()
     if "c.network" not in session:  # Streamlit dropped the values when another page was shown
         load_values(loaded_values(), last_valid)
     for name in ("engine", "objective"):  # without a value if the last run was interrupted before it drew them
@@ -135,17 +132,6 @@ def draw_controls() -> None:
     draw_weights(st.session_state["c.engine"])
     held = registry.describe(st.session_state["c.network"]).held_size(st.session_state["c.layer"])
     draw_engine_and_size(_on_engine, held)
-
-
-def _keep_kinds() -> None:
-    """Set back each widget to which a browser has given a value of a kind that it does not have."""
-    session = st.session_state
-    last = {f"c.{name}": value for name, value in session[_VALUES].items()}
-    last |= {"c.centre": True, "c.tv_weight": last["c.tv_space_weight"], **dict.fromkeys(_POSITIONS, 0)}
-    for key, value in last.items():
-        sent = session.get(key, value)
-        if not is_of_kind(sent, value) and not (key == "c.filter" and type(sent) in (int, str)):
-            session[key] = value
 
 
 def _clip_size() -> tuple[int, int, int]:
@@ -248,7 +234,6 @@ def _values_of_widgets(last_valid: RenderSpec) -> dict[str, Any]:
 
 def _on_strip() -> None:
     chosen = st.session_state["strip"].chosen
-    _keep_kinds()
     if chosen in registry.describe(st.session_state["c.network"]).layers:
         st.session_state["c.layer"] = chosen
         _on_layer()
@@ -257,7 +242,6 @@ def _on_strip() -> None:
 def _on_layer() -> None:
     """Choose the neuron at the centre, since another layer has other positions; a class has the last layer alone."""
     session = st.session_state
-    _keep_kinds()
     session["c.centre"] = True
     info = registry.describe(session["c.network"])
     if session.get("c.objective") == "class" and session["c.layer"] != info.layers[-1]:
@@ -269,7 +253,6 @@ def _on_layer() -> None:
 
 
 def _on_network() -> None:
-    _keep_kinds()
     info = registry.describe(st.session_state["c.network"])
     frames, height, width = info.default_size
     last_valid: RenderSpec = st.session_state[_LAST_VALID]
@@ -280,7 +263,6 @@ def _on_network() -> None:
 
 
 def _on_engine() -> None:
-    _keep_kinds()
     engine = st.session_state.get("c.engine")
     if engine is None:  # the visitor left the page before the choice reached the server
         return
@@ -294,9 +276,7 @@ def _on_engine() -> None:
 
 
 def _step_filter(step: int, filters: int) -> None:
-    value = st.session_state["c.filter"]
-    if type(value) is int:
-        st.session_state["c.filter"] = (value + step) % filters
+    st.session_state["c.filter"] = (st.session_state["c.filter"] + step) % filters
 
 
 def _random_filter(filters: int) -> None:

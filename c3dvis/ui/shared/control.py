@@ -1,24 +1,11 @@
 """Widgets whose value is held in a page's state, and nowhere else."""
 
 from collections.abc import Callable
-from math import isfinite
 from typing import Any, TypedDict
 
 import streamlit as st
 
 _KEYS = "control keys"
-
-
-def is_of_kind(chosen: object, value: object) -> bool:
-    """Whether a browser's value is of the kind that a control has, which `value` has too; None is none of any.
-
-    A browser that is not honest may send any kind for any control.
-    """
-    if isinstance(value, bool) or isinstance(chosen, bool):
-        return isinstance(value, bool) and isinstance(chosen, bool)
-    if isinstance(value, int | float):
-        return isinstance(chosen, int | float) and isfinite(chosen)
-    return value is None or chosen is None or isinstance(chosen, type(value))
 
 
 class Binding(TypedDict):
@@ -47,8 +34,7 @@ def bound(name: str, value: object, choose: Callable[[Any], object]) -> Binding:
     keys[name] = key, count
 
     def on_change() -> None:
-        chosen = st.session_state[key]
-        if keys[name][0] == key and chosen != value and is_of_kind(chosen, value):
-            choose(chosen)
+        if keys[name][0] == key and st.session_state[key] != value:
+            choose(st.session_state[key])
 
     return {"key": key, "on_change": on_change}

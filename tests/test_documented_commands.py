@@ -132,7 +132,8 @@ def test_a_command_is_one_that_there_is(line: str, monkeypatch: pytest.MonkeyPat
     elif words[:3] == ["-m", "streamlit", "run"]:
         assert (ROOT / words[3]).is_file()  # run in test_packaging.py
     else:
-        assert line in ("python3 -m venv .venv", "python -m pytest -n 2 --dist loadfile"), f"how is `{line}` to be tried?"
+        known = ("python3 -m venv .venv", "python -m pytest -n 2 --dist loadfile")
+        assert line in known, f"how is `{line}` to be tried?"
 
 
 def parse(script: str, words: list[str], monkeypatch: pytest.MonkeyPatch) -> None:

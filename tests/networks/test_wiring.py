@@ -283,7 +283,8 @@ def test_networks_of_users(build: Callable[[Any], Any], tmp_path: Path, monkeypa
     model = randomised(build(importlib.import_module("keras")))
     info = add("mine", save(model, tmp_path / "model.keras"), None, RANGE)
     network = Network(info)
-    shapes = {"input": (*info.default_size, info.architecture.channels)} | info.architecture.shapes(*info.default_size)
+    size = info.default_size
+    shapes = {"input": (*size, info.architecture.channels), **info.architecture.shapes(*size)}
     tried = 0
     for layer in info.layers:
         op = info.architecture.by_name[layer]

@@ -2,6 +2,7 @@
 
 import csv
 import io
+from typing import Any
 
 import h5py
 import numpy as np
@@ -31,7 +32,8 @@ def test_feature_maps_of_a_block_and_of_its_branch_stand_in_one_file() -> None:
         ]
         for layer, filters in {"block/branch": (7, 1), "block": (3,)}.items()
     }
-    with h5py.File(io.BytesIO(feature_maps_hdf5("a network", "a.mp4", clip, maps, (0, 0.04))), "r") as file:
+    with h5py.File(io.BytesIO(feature_maps_hdf5("a network", "a.mp4", clip, maps, (0, 0.04))), "r") as opened:
+        file: Any = opened
         assert (file.attrs["network"], file.attrs["source"], *file.attrs["seconds"]) == ("a network", "a.mp4", 0, 0.04)
         np.testing.assert_array_equal(file["clip"], clip)
         for layer, filters in maps.items():

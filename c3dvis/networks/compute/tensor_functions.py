@@ -232,7 +232,8 @@ def _leaky_relu(activation: Activation, value: Tensor) -> Tensor:
 
 def _thresholded_relu(activation: Activation, value: Tensor) -> Tensor:
     """The value above the threshold, and below it the slope times its distance from there."""
-    threshold, slope = (tf.constant(number, value.dtype) for number in (activation.low, activation.negative_slope))
+    numbers = activation.low or 0.0, activation.negative_slope
+    threshold, slope = (tf.constant(number, value.dtype) for number in numbers)
     above = value * tf.cast(value > threshold, value.dtype)
     if activation.high is not None:
         above = tf.clip_by_value(above, tf.constant(0, value.dtype), tf.constant(activation.high, value.dtype))

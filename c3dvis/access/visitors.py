@@ -7,12 +7,12 @@ from typing import Literal
 from c3dvis.errors import NotAllowed
 
 Role = Literal["guest", "member", "operator"]
-Act = Literal["render", "cancel", "cancel for others", "upload", "fetch", "check weights"]
+Act = Literal["render", "cancel", "cancel for others", "upload", "fetch", "check weights", "see the machine"]
 
 _MAY: dict[Role, tuple[Act, ...]] = {
     "guest": (),
     "member": ("render", "cancel"),
-    "operator": ("render", "cancel", "cancel for others", "upload", "fetch", "check weights"),
+    "operator": ("render", "cancel", "cancel for others", "upload", "fetch", "check weights", "see the machine"),
 }
 _WHAT: dict[Act, str] = {
     "render": "start a render",
@@ -21,6 +21,7 @@ _WHAT: dict[Act, str] = {
     "upload": "upload a file",
     "fetch": "fetch weights",
     "check weights": "check the weights",
+    "see the machine": "see where files and workers are",
 }
 
 

@@ -52,7 +52,10 @@ def test_replayed_messages_of_an_operator_start_nothing(public_server: PublicSer
     presses = [pressed(operator, label, NEW) for label in ("Render now", "Render")]
     for message in [*presses, *(pressed(visitor, label, NEW) for label in ("Render now", "Render"))]:
         assert "script_finished" in visitor.run(message=message)
-    assert "Nothing is waiting." in visitor.run(page="status")
+    shown = visitor.run(page="status")
+    assert "Nothing is waiting." in shown
+    assert str(public_server.cache) not in shown
+    assert "tcp://" not in shown
     drawn = operator.run(message=presses[0])
     assert "Only visitors" not in drawn, "the operator's own press does start it"
     while "Your render" in drawn or "Cancel" in button_ids(operator.drawn):

@@ -5,6 +5,7 @@ import platform
 import streamlit as st
 
 import c3dvis
+from c3dvis.access.sign_in import current_may
 from c3dvis.files import byte_size
 from c3dvis.networks.classes import full_title
 from c3dvis.ui.shared.error_boundary import error_boundary
@@ -32,20 +33,22 @@ def page() -> None:
 
 @error_boundary("Status")
 def _details(resources: ServerResources) -> None:
-    queue = resources.queue.status()
+    queue, sees_machine = resources.queue.status(), current_may("see the machine")
     st.markdown(f"## Workers: {STATE_TEXT[queue.state]}")
     if queue.problem:
         draw_error(queue.problem)
     rows = [
         (
-            worker.address,
+            worker.address if sees_machine else str(number),
             worker.device or "–",
             "rendering" if worker.busy else "idle" if worker.ready else "warming up",
             byte_size(worker.memory_bytes),
         )
-        for worker in queue.workers
+        for number, worker in enumerate(queue.workers, 1)
     ]
-    draw_table(("Address", "Device", "Activity", "Memory"), rows, empty="No worker is connected.")
+    draw_table(
+        ("Address" if sees_machine else "Worker", "Device", "Activity", "Memory"), rows, empty="No worker is connected."
+    )
     st.markdown("## The last hour")
     draw_curves(resources.history.samples())
     st.markdown("## Queue")
@@ -65,8 +68,9 @@ def _details(resources: ServerResources) -> None:
         ("Size", f"{byte_size(stored.bytes)} of at most {byte_size(stored.size_limit)}"),
         ("Set aside as damaged", stored.damaged),
         ("Found when asked for", f"{stored.hits} of {lookups} times" if lookups else "never asked"),
-        ("Folder", stored.path),
     ]
+    if sees_machine:
+        rows.append(("Folder", stored.path))
     draw_table(("Property", "Value"), rows)
     st.markdown("## Versions")
     rows = [

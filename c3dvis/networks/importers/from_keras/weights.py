@@ -179,7 +179,7 @@ def attribute_keys(file: Path, model: KerasLayer, arrays: Iterable[str]) -> tupl
     attributes = {parts[0] for parts in names} - {"layers", "vars"}
     numbered: dict[str, set[int]] = {}
     for parts in names:
-        if parts[0] == "layers" and (found := re.fullmatch(r"(.*?)(?:_(\d+))?", parts[1])):
+        if parts[0] == "layers" and len(parts) > 1 and (found := re.fullmatch(r"(.*?)(?:_(\d+))?", parts[1])):
             numbered.setdefault(f"layers/{found[1]}", set()).add(int(found[2] or 0))
     keys = {layer.name: layer.key for layer in model.layers if layer.name in attributes}
     later: dict[str, list[KerasLayer]] = {}

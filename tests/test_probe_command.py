@@ -6,6 +6,7 @@ import signal
 import subprocess
 import sys
 import time
+from dataclasses import replace
 from pathlib import Path
 
 import h5py
@@ -15,13 +16,19 @@ from PIL import Image
 
 import c3dvis
 from c3dvis.cli import main
-from c3dvis.clips import Window, read_window
+from c3dvis.clips import Window, read_window, read_windows
 from c3dvis.clips.clip_info import ClipInfo
-from c3dvis.commands.probe_folder import plan_windows
+from c3dvis.commands.probe_windows import plan_windows
+from c3dvis.results import ResultStore
+from c3dvis.spec import RenderSpec
 from tests.clips.videos import write_video
+from tests.networks.onnx_models import Graph
+from tests.ui.conftest import made_result
 
 LAYER = "Conv3d_1a_7x7"
 SIZE = "8,32,32"
+STARTS = (0.0, 0.32, 0.64, 0.96, 1.28)
+"""Of the windows of 8 frames in a file of 40, in seconds."""
 
 
 @pytest.fixture
@@ -61,6 +68,7 @@ def test_wrong_arguments_say_what_was_expected(here: Path, capsys: pytest.Captur
         (["absent.mp4"], 9, "is not there"),
         (["text.mp4", "-o", "a.gif"], 2, "expected .csv or .h5"),
         (["text.mp4", "--size", "8,x,9"], 2, "such as 16,224,224"),
+        (["text.mp4", "--judge", "c3d-sports1m"], 2, "for a folder of clips"),
         (["clips", "--layer", LAYER], 2, "one -o FOLDER"),
         (["clips", "--layer", "nowhere", "-o", "out"], 3, "nowhere"),
         (["clips", "--layer", LAYER, "-o", "out", "--size", SIZE], 9, "no clip that can be read"),
@@ -99,6 +107,60 @@ def test_a_folder_run_that_is_killed_goes_on(here: Path) -> None:
     clip = read_window(here / "clips" / best["file"], window, (32, 32)).clip
     response = network.respond(clip, LAYER)[..., int(best["filter"])].mean()
     assert float(best["mean_response"]) == pytest.approx(float(response), rel=1e-4)
+
+
+def test_another_network_judges_the_synthetic_clips(
+    here: Path, weights: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    own = here / "weights"
+    own.mkdir()
+    (own / "i3d-kinetics400").symlink_to(weights / "i3d-kinetics400")
+    monkeypatch.setenv("C3DVIS_WEIGHTS_DIR", str(own))
+    graph = Graph((1, 3, 8, 32, 32))
+    graph.save(here / "judge.onnx", graph.conv("input", 3, 12))
+    assert main(["networks", "add", "judge", "--architecture", "judge.onnx", "--range", "-1", "1"]) == 0
+    frames, height, width = map(int, SIZE.split(","))
+    synthetic = {}
+    with ResultStore(here / "cache") as store:
+        for number in range(6):
+            spec = RenderSpec(layer=LAYER, filter=number, frames=frames, height=height, width=width)
+            result = made_result(spec)
+            synthetic[number] = np.random.default_rng(number).integers(0, 256, result.clip.shape, np.uint8)
+            store.put(replace(result, clip=synthetic[number]))
+    (here / "clips").mkdir()
+    for index in range(3):
+        write_video(here / "clips" / f"{index}.mp4", 8 * 5, (40 + 16 * index, 64))
+    capsys.readouterr()
+    line = ["probe", "clips", "--layer", LAYER, "--size", SIZE, "--top", "3", "-o", "out", "--json", "--judge"]
+    assert main([*line, "judge"]) == 0
+    values = json.loads(capsys.readouterr().out)
+    found = values["judge"]
+    assert (found["network"], found["windows"], found["files"], found["top"]) == ("judge", 15, 3, 3)
+    assert found["interval"][0] <= found["share"] <= found["interval"][1]
+
+    # the same, pair by pair, of the responses of both networks in this process
+    clips = [
+        each.clip
+        for index in range(3)
+        for each in read_windows(here / "clips" / f"{index}.mp4", [Window(s, 1, 8, "loop") for s in STARTS], (32, 32))
+    ]
+    network, other = c3dvis.load_network("i3d-kinetics400"), c3dvis.load_network("judge")
+    responses = np.array([network.respond(clip, LAYER).mean((0, 1, 2)) for clip in clips])
+    features = np.array([other.respond(clip, found["layer"]).mean((0, 1, 2)) for clip in clips])
+    average, deviation = features.mean(0), features.std(0)
+    for number, clip in synthetic.items():
+        own_features = (other.respond(clip, found["layer"]).mean((0, 1, 2)) - average) / deviation
+        like = np.array([np.corrcoef(own_features, (each - average) / deviation)[0, 1] for each in features])
+        ordered = np.sort(responses[:, number])
+        top, bottom = responses[:, number] >= ordered[-3], responses[:, number] <= ordered[2]
+        won = np.mean([a > b for a in like[top] for b in like[bottom]])
+        assert found["by_filter"][str(number)] == pytest.approx(won)
+    for words, code, part in (
+        (["i3d-kinetics400"], 2, "another network than"),
+        (["nobody"], 3, "nobody"),
+    ):
+        assert main([*line, *words]) == code, words
+        assert part in " ".join(capsys.readouterr().err.split()), words
 
 
 def test_windows_cover_a_file_evenly() -> None:

@@ -53,6 +53,11 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--per-file", type=int, default=20, metavar="N", help="of a folder, windows of each file at most (default: 20)"
     )
+    parser.add_argument(
+        "--judge", metavar="NAME",
+        help="of a folder, another network: is a filter's synthetic clip more like its top windows than like its "
+        "bottom ones to it",
+    )  # fmt: skip
     parser.set_defaults(run=run)
 
 
@@ -64,8 +69,8 @@ def run(arguments: argparse.Namespace, console: Console) -> int:
     obtain.check(info)
     if arguments.path.is_dir() and arguments.layer:
         return probe_folder.run(arguments, info, _size(arguments.size) or info.usable_size(arguments.layer), console)
-    if arguments.layer:
-        raise WrongArguments("--layer is for a folder of clips; of one file, all layers are probed.")
+    if arguments.layer or arguments.judge:
+        raise WrongArguments("--layer and --judge are for a folder of clips; of one file, all layers are probed.")
     outputs: list[Path] = arguments.output
     for path in outputs:
         if path.suffix.lower() not in _ENDINGS:

@@ -1,62 +1,40 @@
-"""`c3dvis probe FOLDER --layer NAME`: of a folder of clips, the windows that excite each filter of a layer most.
-
-The responses to each few windows are a file under `responses/` of the output folder, written whole. A run that was
-killed at any moment finds them again, and goes on with what is missing.
-"""
+"""`c3dvis probe FOLDER --layer NAME`: of a folder of clips, the windows that excite each filter of a layer most."""
 
 import argparse
 import csv
-import hashlib
 import io
 import json
-from collections import deque
-from collections.abc import Iterator, Sequence
-from dataclasses import asdict, dataclass
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 
-from c3dvis.clips import ClipInfo, Window, describe_clip, read_windows
+from c3dvis.clips import Window, read_windows
 from c3dvis.commands.console import Console
+from c3dvis.commands.probe_windows import LayerProbe, LazyQueue, plan_chunks
 from c3dvis.commands.render import WrongArguments
-from c3dvis.errors import ClipUnreadable, OutputFailed
+from c3dvis.errors import ClipUnreadable, InvalidSpec, OutputFailed
 from c3dvis.files import write_whole
 from c3dvis.media.contact_sheet import contact_sheet
+from c3dvis.networks import registry
 from c3dvis.networks.network_info import NetworkInfo
-from c3dvis.networks.weights import installed_weights
-from c3dvis.probe import ProbeRequest, Target
+from c3dvis.networks.weights import installed_weights, obtain
+from c3dvis.probe.likeness import Likeness, judge
 from c3dvis.probe.prediction import Prediction, predict
-from c3dvis.queue import ProbeJob, RenderQueue
+from c3dvis.probe.values import class_layer
 from c3dvis.results import RenderResult, ResultStore
 from c3dvis.settings import cache_dir
 from c3dvis.spec import RenderSpec
 
-_CHUNK = 8  # windows that are read by one process and kept in one file
-_IN_FLIGHT = 4  # windows that wait in the queue: enough for the worker, few for the memory
 _SHEET_FILTERS = 12
 _SHEET_WINDOWS = 9
 _SHEET_NAME = 12  # letters
 _SHEET_QUALITY = 70  # of a WebP
 
 
-@dataclass(frozen=True)
-class _Chunk:
-    """Some windows of one file.
-
-    Attributes:
-        name: of the file, below the folder.
-        windows: of it.
-        key: names the file of their responses: another for another clip, network, layer or window.
-    """
-
-    name: str
-    windows: tuple[Window, ...]
-    key: str
-
-
 def run(arguments: argparse.Namespace, info: NetworkInfo, size: tuple[int, int, int], console: Console) -> int:
-    """Probes every window that was not probed before, and writes the top windows, the contact sheet and the measure."""
+    """Probes the windows that were not probed before, and writes the top ones, the contact sheet and the measures."""
     if len(arguments.output) != 1:
         raise WrongArguments("A folder of clips needs one -o FOLDER for what is found.")
     output: Path = arguments.output[0]
@@ -67,144 +45,81 @@ def run(arguments: argparse.Namespace, info: NetworkInfo, size: tuple[int, int, 
         (output / "responses").mkdir(parents=True, exist_ok=True)
     except OSError as error:
         raise OutputFailed(f"{output} cannot be made: {error.strerror or error}.") from None
-    fingerprint = installed_weights.fingerprint(info)
+    judged_by = _judge(arguments.judge, info, size) if arguments.judge else None
     skipped: dict[str, str] = {}
-    with ResultStore(cache_dir()) as store, _LazyQueue(store) as queue:
-        chunks = list(_plan(arguments, fingerprint, size, output, skipped))
+    with ResultStore(cache_dir()) as store, LazyQueue(store) as queue:
+        chunks = list(plan_chunks(arguments.path, output, size[0], arguments.stride, arguments.per_file, skipped))
         for name, reason in skipped.items():
             console.warning(f"{name} is left out: {reason}")
-        total = sum(len(chunk.windows) for chunk in chunks)
-        if not total:
+        if not chunks:
             raise ClipUnreadable(f"{arguments.path} has no clip that can be read.")
-        with console.progress("Probing", unit="windows") as bar:
-            done = 0
-            responses = []
-            for chunk in chunks:
-                responses.append(_responses(chunk, arguments, info, size, output, queue))
-                done += len(chunk.windows)
-                bar.update(done, total)
-        real = np.concatenate(responses)
-        synthetic = _synthetic(store, info, arguments.layer, size, real.shape[1])
-        of_synthetic = _probe_all(queue, info, arguments.layer, [result.clip for result in synthetic.values()])
+
+        def responses(info: NetworkInfo, layer: str, clips: list[np.ndarray]) -> tuple[np.ndarray, np.ndarray]:
+            """To the windows, and to some clips."""
+            probe = LayerProbe(info, layer, size, queue, installed_weights.fingerprint(info))
+            real = probe.of_folder(chunks, arguments.path, output, console)
+            return real, probe.of_clips(clips)
+
+        synthetic = _synthetic(store, info, arguments.layer, size)
+        clips = [result.clip for result in synthetic.values()]
+        real, of_synthetic = responses(info, arguments.layer, clips)
+        judged = responses(*judged_by, clips) if judged_by else None
     windows = [(chunk.name, window) for chunk in chunks for window in chunk.windows]
     names = {name: index for index, name in enumerate(dict.fromkeys(name for name, _ in windows))}
     files = np.array([names[name] for name, _ in windows])
-    measure = predict(real, np.array(of_synthetic), tuple(synthetic), files)
-    write_whole(output / "top.csv", _top_csv(arguments.layer, real, windows, arguments.top))
-    write_whole(output / "sheet.webp", _sheet(arguments.path, real, windows, synthetic, size, arguments.top))
+    measure = predict(real, of_synthetic, tuple(synthetic), files)
     values = {
-        "network": info.name, "layer": arguments.layer, "size": list(size), "windows": total, "files": len(names),
-        "filters": real.shape[1], "synthetic_clips": len(synthetic), "left_out": skipped,
-        "measure": _measure_values(measure),
+        "network": info.name, "layer": arguments.layer, "size": list(size), "windows": len(windows),
+        "files": len(names), "filters": real.shape[1], "synthetic_clips": len(synthetic), "left_out": skipped,
+        "measure": _values(measure),
     }  # fmt: skip
-    write_whole(output / "measure.json", json.dumps(values, indent=2).encode())
+    sentences = [_measure_sentence(measure)]
+    if judged_by and judged:
+        likeness = judge(real, *judged, tuple(synthetic), files, arguments.top)
+        judge_info, layer = judged_by
+        values["judge"] = {"network": judge_info.name, "layer": layer, "top": arguments.top, **_values(likeness)}
+        sentences.append(_judge_sentence(likeness, judge_info, layer))
+    written = {
+        output / "top.csv": _top_csv(arguments.layer, real, windows, arguments.top),
+        output / "sheet.webp": _sheet(arguments.path, real, windows, synthetic, size, arguments.top),
+        output / "measure.json": json.dumps(values, indent=2).encode(),
+    }
+    for path, data in written.items():
+        write_whole(path, data)
     console.result(
-        {**values, "written": [str(output / name) for name in ("top.csv", "sheet.webp", "measure.json")]},
-        f"{total} windows of {len(names)} files through {real.shape[1]} filters of {arguments.layer}.",
-        _measure_sentence(measure),
-        f"Written: {output / 'top.csv'}, {output / 'sheet.webp'}, {output / 'measure.json'}",
+        {**values, "written": [str(path) for path in written]},
+        f"{len(windows)} windows of {len(names)} files through {real.shape[1]} filters of {arguments.layer}.",
+        *sentences,
+        f"Written: {', '.join(map(str, written))}",
     )
     return 0
 
 
-class _LazyQueue:
-    """A queue that starts with the first question: workers take time and memory."""
+def _judge(name: str, judged: NetworkInfo, size: tuple[int, int, int]) -> tuple[NetworkInfo, str]:
+    """Another network, and the last of its layers before its classes, whose responses are its features.
 
-    def __init__(self, store: ResultStore) -> None:
-        self._store = store
-        self._queue: RenderQueue | None = None
-
-    def __enter__(self) -> "_LazyQueue":
-        return self
-
-    def __exit__(self, *_: object) -> None:
-        if self._queue:
-            self._queue.close()
-
-    def probe(self, request: ProbeRequest) -> ProbeJob:
-        """Ask a worker."""
-        if self._queue is None:
-            self._queue = RenderQueue(self._store)
-        return self._queue.probe(request)
-
-
-def _plan(
-    arguments: argparse.Namespace,
-    fingerprint: str,
-    size: tuple[int, int, int],
-    output: Path,
-    skipped: dict[str, str],
-) -> Iterator[_Chunk]:
-    """The windows of all files, some at a time; files that cannot be read are put into `skipped`, with the reason."""
-    folder: Path = arguments.path
-    for path in sorted(folder.rglob("*")):
-        if not path.is_file() or path.name.startswith(".") or output.resolve() in path.resolve().parents:
-            continue
-        name = str(path.relative_to(folder))
-        try:
-            windows = plan_windows(describe_clip(path), size[0], arguments.stride, arguments.per_file)
-        except ClipUnreadable as error:
-            skipped[name] = str(error)
-            continue
-        stat = path.stat()
-        for first in range(0, len(windows), _CHUNK):
-            some = tuple(windows[first : first + _CHUNK])
-            described = [fingerprint, arguments.layer, size, name, stat.st_size, stat.st_mtime_ns, [*map(asdict, some)]]
-            yield _Chunk(name, some, hashlib.sha256(json.dumps(described).encode()).hexdigest()[:32])
-
-
-def plan_windows(info: ClipInfo, length: int, stride: float, most: int) -> list[Window]:
-    """Windows one after the other over a file, at most `most` spread evenly; a shorter file is looped in one."""
-    apart = length * stride / info.frames_per_second
-    covered = (length - 1) * stride / info.frames_per_second
-    left = (info.seconds or 0.0) - 1 / info.frames_per_second - covered
-    if left < 0:
-        return [Window(0.0, stride, length, "loop")]
-    count = min(most, int(left / apart + 1e-6) + 1)
-    step = apart if count < most or count == 1 else left / (count - 1)
-    return [Window(round(index * step, 4), stride, length, "loop") for index in range(count)]
-
-
-def _responses(
-    chunk: _Chunk,
-    arguments: argparse.Namespace,
-    info: NetworkInfo,
-    size: tuple[int, int, int],
-    output: Path,
-    queue: _LazyQueue,
-) -> np.ndarray:
-    """(windows, filters) float32 of a chunk, from its file or from the workers."""
-    path = output / "responses" / f"{chunk.key}.npy"
-    try:
-        found = np.load(path, allow_pickle=False)
-        if found.ndim == 2 and len(found) == len(chunk.windows):
-            return found
-    except (OSError, ValueError, EOFError):  # not there yet, or damaged: it is computed
-        pass
-    clips = (each.clip for each in read_windows(arguments.path / chunk.name, chunk.windows, size[1:]))
-    found = np.array(_probe_all(queue, info, arguments.layer, clips), np.float32)
-    buffer = io.BytesIO()
-    np.save(buffer, found)
-    write_whole(path, buffer.getvalue(), durable=False)
-    return found
-
-
-def _probe_all(queue: _LazyQueue, info: NetworkInfo, layer: str, clips: Any) -> list[np.ndarray]:
-    """The mean responses (filters,) to each clip; the next are read while the worker computes."""
-    found, waiting = [], deque[ProbeJob]()
-    for clip in clips:
-        waiting.append(queue.probe(ProbeRequest(info.name, clip, "layer_means", Target(layer, 0))))
-        if len(waiting) >= _IN_FLIGHT:
-            found.append(waiting.popleft().result())
-    return found + [job.result() for job in waiting]
+    Raises:
+        UnknownNetwork, WeightsMissing: it cannot be used.
+        WrongArguments: it is the network itself.
+        InvalidSpec: it has no such layer for clips of this size.
+    """
+    info = registry.describe(name)
+    if info.name == judged.name:
+        raise WrongArguments(f"--judge takes another network than {info.name}, which the clips were made for.")
+    obtain.check(info)
+    layer = [layer for layer in info.layers if layer != class_layer(info)][-1:]
+    if not layer:
+        raise InvalidSpec(f"{info.name} cannot judge: its only layer is that of its classes.")
+    info.output_shape(layer[0], *size)
+    return info, layer[0]
 
 
 def _synthetic(
-    store: ResultStore, info: NetworkInfo, layer: str, size: tuple[int, int, int], filters: int
+    store: ResultStore, info: NetworkInfo, layer: str, size: tuple[int, int, int]
 ) -> dict[int, RenderResult]:
     """The stored results of the layer's filters, rendered with the default settings at this size."""
     found = {}
-    for number in range(filters):
+    for number in range(info.output_shape(layer, *size)[3]):
         spec = RenderSpec(
             network=info.name, layer=layer, filter=number, frames=size[0], height=size[1], width=size[2]
         )  # fmt: skip
@@ -273,16 +188,18 @@ def _short(name: str) -> str:
     return name if len(name) <= _SHEET_NAME else f"{name[: _SHEET_NAME - 1]}…"
 
 
-def _measure_values(measure: Prediction | str) -> dict[str, Any]:
+def _values(measure: Prediction | Likeness | str) -> dict[str, Any]:
+    """What a file says of a measure."""
     if isinstance(measure, str):
         return {"why_none": measure}
     by_filter = {
         str(number): None if np.isnan(value) else float(value)
         for number, value in zip(measure.filters, measure.by_filter, strict=True)
     }
+    name, value = ("correlation", measure.correlation) if isinstance(measure, Prediction) else ("share", measure.share)
     return {
-        "correlation": measure.correlation, "interval": [measure.low, measure.high], "by_filter": by_filter,
-        "windows": measure.windows, "files": measure.files,
+        name: value, "interval": [measure.low, measure.high], "by_filter": by_filter, "windows": measure.windows,
+        "files": measure.files,
     }  # fmt: skip
 
 
@@ -293,4 +210,14 @@ def _measure_sentence(measure: Prediction | str) -> str:
         f"The synthetic clips of {len(measure.filters)} filters predict the ranks of the windows with a correlation of "
         f"{measure.correlation:.2f} (95 % interval {measure.low:.2f} to {measure.high:.2f}, {measure.windows} windows "
         f"of {measure.files} files); 0 is chance."
+    )
+
+
+def _judge_sentence(likeness: Likeness | str, info: NetworkInfo, layer: str) -> str:
+    if isinstance(likeness, str):
+        return likeness
+    return (
+        f"To {layer} of {info.name}, the synthetic clips look more like a top window of their filter than like a "
+        f"bottom one in {likeness.share:.0%} of the pairs (95 % interval {likeness.low:.0%} to {likeness.high:.0%}, "
+        f"{len(likeness.filters)} filters); 50 % is chance."
     )

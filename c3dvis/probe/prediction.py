@@ -9,11 +9,10 @@ from dataclasses import dataclass
 import numpy as np
 from scipy import stats
 
+from c3dvis.probe.resampling import interval
+
 LEAST_WINDOWS = 10
 LEAST_FILTERS = 5
-
-_RESAMPLES = 1000
-_INTERVAL = (2.5, 97.5)  # percentiles
 
 
 @dataclass(frozen=True, eq=False)
@@ -62,28 +61,23 @@ def predict(
     by_filter = _rank_correlations(similar, own)
     if np.isnan(by_filter).all():
         return "The layer's other filters respond to all windows alike."
-    random = np.random.default_rng(seed)
-    names = np.unique(files)
-    places = {name: np.flatnonzero(files == name) for name in names}
-    if len(names) == 1:  # of a single file, its windows are all there is to resample
-        names, places = np.arange(len(real)), {index: np.array([index]) for index in range(len(real))}
-    drawn = []
-    for _ in range(_RESAMPLES):
-        rows = np.concatenate([places[name] for name in random.choice(names, len(names))])
-        columns = random.choice(len(filters), len(filters))
-        each = _rank_correlations(similar[rows][:, columns], own[rows][:, columns])
-        if not np.isnan(each).all():
-            drawn.append(np.nanmean(each))
-    low, high = np.percentile(drawn, _INTERVAL)
-    return Prediction(
-        float(np.nanmean(by_filter)), float(low), float(high), by_filter, filters, len(real), len(np.unique(files))
-    )
+
+    def measure(rows: np.ndarray, columns: np.ndarray) -> np.ndarray:
+        return _rank_correlations(similar[rows][:, columns], own[rows][:, columns])
+
+    low, high = interval(measure, files, len(filters), seed)
+    return Prediction(float(np.nanmean(by_filter)), low, high, by_filter, filters, len(real), len(np.unique(files)))
 
 
-def similarities(real: np.ndarray, synthetic: np.ndarray, filters: tuple[int, ...]) -> np.ndarray:
-    """(windows, clips) float64: correlation over the layer's other filters of the responses to both.
+def similarities(real: np.ndarray, synthetic: np.ndarray, filters: tuple[int, ...] | None = None) -> np.ndarray:
+    """(windows, clips) float64: correlation over a layer's filters of the responses to both.
 
     Each filter's responses are standardised over the real windows first; a filter that none excites is left out.
+
+    Args:
+        real: (windows, all filters) float32 mean responses to real windows.
+        synthetic: (clips, all filters) float32 mean responses to the synthetic clips.
+        filters: of each clip, the number of a filter that is left out too; by default none is.
     """
     average, deviation = real.mean(0, dtype=np.float64), real.std(0, dtype=np.float64)
     responds = deviation > 1e-9 * max(1e-30, float(deviation.max()))
@@ -91,12 +85,12 @@ def similarities(real: np.ndarray, synthetic: np.ndarray, filters: tuple[int, ..
     of_clips = (synthetic[:, responds] - average[responds]) / deviation[responds]
     numbers = np.flatnonzero(responds)
     columns = []
-    for index, number in enumerate(filters):
+    for clip, number in zip(of_clips, filters or (-1,) * len(of_clips), strict=True):
         others = numbers != number
         if not others.any():
             columns.append(np.zeros(len(real)))
             continue
-        windows, clip = standard[:, others], of_clips[index, others]
+        windows, clip = standard[:, others], clip[others]
         windows = windows - windows.mean(1, keepdims=True)
         clip = clip - clip.mean()
         norm = np.linalg.norm(windows, axis=1) * np.linalg.norm(clip)

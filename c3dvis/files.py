@@ -2,6 +2,7 @@
 
 import hashlib
 import os
+import secrets
 from collections.abc import Callable
 from pathlib import Path
 
@@ -22,7 +23,7 @@ def write_whole(path: Path, data: bytes, *, durable: bool = True) -> None:
         OutputFailed: the file cannot be written.
     """
     target = path.resolve()
-    unfinished = target.with_name(f".{target.name}.{os.getpid()}.part")
+    unfinished = unfinished_path(target)
     try:
         with unfinished.open("xb") as file:
             file.write(data)
@@ -31,6 +32,11 @@ def write_whole(path: Path, data: bytes, *, durable: bool = True) -> None:
         raise OutputFailed(f"{path} cannot be written: {error.strerror or error}.") from None
     finally:
         unfinished.unlink(missing_ok=True)
+
+
+def unfinished_path(target: Path) -> Path:
+    """Where a file is written before it gets its name: a path that no other thread or process has or has had."""
+    return target.with_name(f".{target.name}.{os.getpid()}-{secrets.token_hex(4)}.part")
 
 
 def move_into_place(finished: Path, target: Path, *, durable: bool = True) -> None:

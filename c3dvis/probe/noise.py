@@ -6,17 +6,21 @@ size of a clip. They are computed once per network, and kept in the cache.
 """
 
 import io
+import logging
 from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 
+from c3dvis.errors import OutputFailed
 from c3dvis.files import write_whole
 from c3dvis.networks.network_info import NetworkInfo
 from c3dvis.networks.weights.progress import OnProgress
 from c3dvis.probe.values import class_layer
 from c3dvis.settings import cache_dir
+
+logger = logging.getLogger(__name__)
 
 NOISE_SEEDS = range(8)
 _LEAST_SHARE = 0.1
@@ -100,8 +104,12 @@ def _read(path: Path) -> NoiseScale | None:
 
 
 def _write(path: Path, scale: NoiseScale) -> None:
+    """Keep a scale; where that is not possible, it is computed again the next time."""
     buffer = io.BytesIO()
     arrays: dict[str, Any] = {f"scale{index}": each for index, each in enumerate(scale.values())}
     np.savez(buffer, layers=np.array(list(scale)), **arrays)
-    path.parent.mkdir(parents=True, exist_ok=True)
-    write_whole(path, buffer.getvalue(), durable=False)
+    try:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        write_whole(path, buffer.getvalue(), durable=False)
+    except (OSError, OutputFailed) as error:
+        logger.warning("The responses to noise are not kept: %s", error)

@@ -5,7 +5,6 @@ the store does, so a damaged or foreign one is refused. Its seal does not show w
 you trust.
 """
 
-import os
 import re
 import zipfile
 import zlib
@@ -14,7 +13,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from c3dvis.errors import OutputFailed, ResultDamaged
-from c3dvis.files import move_into_place
+from c3dvis.files import move_into_place, unfinished_path
 from c3dvis.results.render_result import RenderResult
 from c3dvis.results.result_file import MAX_BYTES
 from c3dvis.results.store import ResultStore
@@ -52,7 +51,7 @@ def export_results(store: ResultStore, keys: Sequence[str], path: Path, on_progr
         OutputFailed: the file cannot be written.
     """
     target = path.resolve()
-    unfinished = target.with_name(f".{target.name}.{os.getpid()}.part")
+    unfinished = unfinished_path(target)
     written = []
     try:
         with zipfile.ZipFile(unfinished, "x", zipfile.ZIP_STORED) as archive:

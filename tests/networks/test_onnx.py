@@ -68,6 +68,10 @@ def test_one_is_added_rendered_and_removed(
 ) -> None:
     monkeypatch.setenv("C3DVIS_WEIGHTS_DIR", str(tmp_path / "weights"))
     monkeypatch.setattr(networks, "_loaded", {})
+    (home := tmp_path / "home").mkdir()
+    monkeypatch.setenv("HOME", str(home))
+    monkeypatch.delenv("XDG_CACHE_HOME", raising=False)
+    monkeypatch.delenv("ORT_DISABLE_TELEMETRY", raising=False)  # this process has imported the package that sets it
     graph = Graph((1, 3, *SIZE))
     value = MAKES["squeeze and excitation"](graph, graph.conv("input", 3, 4))
     path = graph.save(tmp_path / "model.onnx", graph.conv(value, 4, 2))
@@ -76,6 +80,7 @@ def test_one_is_added_rendered_and_removed(
     proof = installed_weights.proof(registry.describe("mine"))
     assert proof.is_proved
     assert proof.detail.startswith("onnxruntime ")
+    assert list(home.rglob("*onnxruntime*")) == [], "what it would report to its makers"
     network = c3dvis.load_network("mine")
     again = network_of(reader.read(path))
     clip = np.random.default_rng(0).random((*SIZE, 3), np.float32)

@@ -64,6 +64,15 @@ def test_noise_is_computed_once() -> None:
     assert all(np.array_equal(first[layer], again[layer]) for layer in first)
 
 
+def test_noise_that_cannot_be_kept_is_computed_again(tmp_path: Path) -> None:
+    (tmp_path / "probe").write_text("a file, where the folder would be")
+    network = classifier()
+    calls: list[tuple[int, int]] = []
+    for _ in range(2):
+        noise_of(network, lambda *done: calls.append(done))
+    assert len(calls) == 16
+
+
 def test_classes_are_the_softmax_of_the_scores() -> None:
     network = classifier()
     result = probe_clip(network, CLIP, top=3)

@@ -40,5 +40,5 @@ def test_what_a_killed_process_left_behind_is_in_nobodys_way(tmp_path: Path) -> 
 
 
 def test_what_cannot_be_written_is_named(tmp_path: Path) -> None:
-    with pytest.raises(OutputFailed, match="absent/one.bin cannot be written: No such file"):
+    with pytest.raises(OutputFailed, match=r"absent/one\.bin cannot be written: No such file"):
         write_whole(tmp_path / "absent" / "one.bin", b"")

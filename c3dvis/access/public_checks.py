@@ -2,22 +2,25 @@
 
 import importlib.util
 import ipaddress
+import os
 from collections.abc import Mapping
+from contextlib import suppress
 from pathlib import Path
 from typing import Any
 from urllib.parse import urlsplit
 
 import dask.config
 import psutil
+import requests
 import streamlit as st
 
 from c3dvis.access.check import Check
-from c3dvis.access.claims import provider_names, provider_section
+from c3dvis.access.claims import issuer, provider_names, provider_section
 from c3dvis.access.sign_in import auth_section
 from c3dvis.access.visitors import is_listed
 from c3dvis.errors import InvalidSettings
 from c3dvis.server_settings import ServerSettings, server_settings
-from c3dvis.settings import scheduler_address
+from c3dvis.settings import cache_dir, scheduler_address
 
 _OPTIONS: dict[str, tuple[Any, str]] = {
     "server.enableXsrfProtection": (True, "other sites could act for a visitor, and nobody could sign in"),
@@ -32,7 +35,8 @@ _OPTIONS: dict[str, tuple[Any, str]] = {
 """Options of Streamlit that a public server has, and what another value would mean."""
 
 _SHORTEST_SECRET = 32  # characters
-_LARGEST_UPLOAD = 400  # MB; the largest weights file
+LARGEST_UPLOAD = 501  # MB; the largest clip, and what a browser sends around it
+_PROVIDER_SECONDS = 10
 _ANYBODY = (
     "gmail.com",
     "googlemail.com",
@@ -64,12 +68,14 @@ def public_checks() -> list[Check]:
         _mode(settings),
         _people(settings),
         *sign_in(auth_section(), settings.access.hosts),
+        *providers(auth_section()),
         _hosts(settings),
         *options(),
         _uploads(),
         _address(),
         _dask(),
         _ports(),
+        _store(),
     ]
 
 
@@ -101,15 +107,18 @@ def sign_in(auth: Mapping[str, Any], hosts: list[str]) -> list[Check]:
         advice = "The gate refuses hosts that are not in access.hosts of the settings file."
         checks.append(Check("auth.redirect_uri", "problem", f"{address.hostname} is not in access.hosts", advice))
     if len(str(auth.get("cookie_secret", ""))) < _SHORTEST_SECRET:
-        advice = 'Run `python -c "import secrets; print(secrets.token_hex(32))"`.'
+        advice = 'Run `python3 -c "import secrets; print(secrets.token_hex(32))"`.'
         checks.append(Check("auth.cookie_secret", "problem", f"shorter than {_SHORTEST_SECRET} characters", advice))
-    providers = provider_names(auth)
-    if not providers:
+    names = provider_names(auth)
+    if not names:
         checks.append(Check("auth.client_id", "problem", "no provider", "Register the server with a provider."))
-    for name in providers:
+    for name in names:
         section = provider_section(auth, name)
-        if not section.get("client_secret"):
-            checks.append(Check(f"auth {name} client_secret", "problem", "missing", "The provider gives one."))
+        checks += [
+            Check(f"auth {name} {key}", "problem", "missing", "The provider gives one.")
+            for key in ("client_id", "client_secret")
+            if not section.get(key)
+        ]
         metadata = urlsplit(str(section.get("server_metadata_url", "")))
         if metadata.scheme != "https" and metadata.hostname not in ("localhost", "127.0.0.1"):
             detail = f"expected https://…, received {metadata.geturl() or 'nothing'}"
@@ -121,7 +130,30 @@ def sign_in(auth: Mapping[str, Any], hosts: list[str]) -> list[Check]:
     for file in filter(Path.is_file, map(Path, st.get_option("secrets.files"))):
         if file.stat().st_mode & 0o077:
             checks.append(Check("secrets", "problem", f"others can read {file}", f"Run `chmod 600 {file}`."))
-    return checks or [Check("sign-in", "ok", f"with {', '.join(providers)}")]
+    return checks or [Check("sign-in", "ok", f"with {', '.join(names)}")]
+
+
+def providers(auth: Mapping[str, Any]) -> list[Check]:
+    """A check of each provider of the sign-in, which is asked for its metadata as Streamlit does."""
+    checks = []
+    for name in provider_names(auth):
+        section, title = provider_section(auth, name), f"auth {name} provider"
+        address, expected = str(section.get("server_metadata_url", "")), issuer(section)
+        try:
+            answer = requests.get(address, timeout=_PROVIDER_SECONDS)
+            answer.raise_for_status()
+            received = str(answer.json()["issuer"])
+        except (requests.RequestException, ValueError, KeyError, TypeError) as error:
+            detail = f"{address} gives no metadata ({type(error).__name__}): nobody can sign in"
+            checks.append(Check(title, "problem", detail, "server_metadata_url is the one that the provider tells."))
+            continue
+        if received.rstrip("/") == expected:
+            checks.append(Check(title, "ok", f"{received} answers"))
+        else:
+            advice = f"Set server_metadata_url to {received.rstrip('/')}/.well-known/openid-configuration."
+            detail = f"{expected} signs as {received}: its sign-ins would not count"
+            checks.append(Check(title, "problem", detail, advice))
+    return checks
 
 
 def _mode(settings: ServerSettings) -> Check:
@@ -151,9 +183,9 @@ def _hosts(settings: ServerSettings) -> Check:
 
 def _uploads() -> Check:
     size = st.get_option("server.maxUploadSize")
-    if size <= _LARGEST_UPLOAD:
+    if size <= LARGEST_UPLOAD:
         return Check("server.maxUploadSize", "ok", f"{size} MB, of operators")
-    advice = f"At most {_LARGEST_UPLOAD} MB are needed, the size of the largest weights file."
+    advice = f"At most {LARGEST_UPLOAD} MB are needed, the size of the largest clip."
     return Check("server.maxUploadSize", "problem", f"{size} MB", advice)
 
 
@@ -206,6 +238,33 @@ def _ports() -> Check:
         advice = "Only the page may be reached from elsewhere. Report this."
         return Check("ports", "problem", f"workers listen on {', '.join(found)}", advice)
     return Check("ports", "ok", "nothing but the page listens beyond this machine")
+
+
+def _store() -> Check:
+    folder = cache_dir()
+    if not folder.is_dir():
+        return Check("store", "ok", f"{folder} is made when something is stored")
+    if path := made_by_another(folder, folder.stat().st_uid):
+        advice = (
+            f"Run `chown -R --reference={folder} {folder}`, and c3dvis as that user: "
+            "`runuser -u c3dvis -- .venv/bin/python -m c3dvis …`."
+        )
+        return Check("store", "problem", f"{path} is another user's than {folder}: it cannot be used", advice)
+    return Check("store", "ok", f"{folder} is one user's")
+
+
+def made_by_another(folder: Path, owner: int) -> Path | None:
+    """A file or folder within a folder that is not of its owner (a user's number), or None.
+
+    What root has stored, the dashboard can neither read nor replace.
+    """
+    for place, folders, files in os.walk(folder):
+        folders[:] = [name for name in folders if name != "lost+found"]  # the file system's own
+        for path in (Path(place, name) for name in (*folders, *files)):
+            with suppress(FileNotFoundError):  # it was moved meanwhile
+                if path.lstat().st_uid != owner:
+                    return path
+    return None
 
 
 def _is_dashboard(command: list[str]) -> bool:

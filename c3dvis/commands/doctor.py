@@ -48,7 +48,8 @@ def run(arguments: argparse.Namespace, console: Console) -> int:
     good, bad = "Everything a render needs is here.", "A render would fail here: see the lines marked ✗."
     if arguments.public:
         functions = {"public server": _public}
-        good, bad = "This server is closed to what visitors may not do.", "This server is open: see the lines marked ✗."
+        good = "This server is closed to what visitors may not do."
+        bad = "This server is open, or does not work for its visitors: see the lines marked ✗."
     checks: list[Check] = []
     for name, function in functions.items():
         try:

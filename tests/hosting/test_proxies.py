@@ -46,15 +46,17 @@ def nginx(folder: Path, https: int, http_port: int, app: str) -> list[str]:
     site = replaced(
         (DOCS / "nginx.conf").read_text(),
         {"/etc/ssl/c3dvis": str(folder), "listen 443": f"listen 127.0.0.1:{https}",
-         "listen 80": f"listen 127.0.0.1:{http_port}", "127.0.0.1:8501": app},
+         "listen 80": f"listen 127.0.0.1:{http_port}", "127.0.0.1:8501": app,
+         "listen [::]:443": f"listen 127.0.0.2:{https}", "listen [::]:80": f"listen 127.0.0.2:{http_port}"},
     )  # fmt: skip
+    debians = f"server {{ listen 127.0.0.1:{http_port} default_server; server_name _; return 200 welcome; }}"
     places = "".join(
         f"{name}_temp_path {folder}/{name};\n" for name in ("client_body", "proxy", "fastcgi", "uwsgi", "scgi")
     )
     main = folder / "nginx.conf"
     main.write_text(
         f"daemon off; pid {folder}/pid; error_log {folder}/error.log; worker_processes 1;\n"
-        f"events {{}}\nhttp {{\naccess_log off;\n{places}{site}}}\n"
+        f"events {{}}\nhttp {{\naccess_log off;\n{places}{site}{debians}}}\n"
     )
     command = [program("nginx"), "-e", f"{folder}/error.log", "-c", str(main)]
     checked = subprocess.run([*command, "-t"], capture_output=True, text=True, check=False)

@@ -8,7 +8,8 @@ from pathlib import Path
 
 import pytest
 
-from c3dvis.access.public_checks import sign_in
+from c3dvis.access.public_checks import made_by_another, providers, sign_in
+from tests.hosting.oidc_provider import Provider
 
 ROOT = Path(__file__).resolve().parents[2]
 SETTINGS = (
@@ -18,7 +19,8 @@ SETTINGS = (
 
 UNSAFE = {
     'showErrorDetails = "none"': 'showErrorDetails = "full"',
-    "[server]": "[server]\nenableXsrfProtection = false\nmaxUploadSize = 5000",
+    "[server]": "[server]\nenableXsrfProtection = false",
+    "maxUploadSize = 501": "maxUploadSize = 5000",
 }
 """What is written in place of lines of `.streamlit/config.toml`."""
 
@@ -72,6 +74,7 @@ def test_a_public_server_does_not_start_with_unsafe_options(tmp_path: Path) -> N
         ({"redirect_uri": "https://lab.example/"}, "auth.redirect_uri"),
         ({"redirect_uri": "https://other.example/oauth2callback"}, "auth.redirect_uri"),
         ({"cookie_secret": "short"}, "auth.cookie_secret"),
+        ({"client_id": ""}, "auth default client_id"),
         ({"client_secret": ""}, "auth default client_secret"),
         ({"server_metadata_url": "http://id.example/"}, "auth default server_metadata_url"),
     ],
@@ -83,3 +86,28 @@ def test_each_setting_of_the_sign_in_is_checked(changes: dict[str, str], name: s
     }  # fmt: skip
     assert [check.state for check in sign_in(right, ["lab.example"])] == ["ok"]
     assert [check.name for check in sign_in(right | changes, ["lab.example"]) if check.state == "problem"] == [name]
+
+
+def test_the_provider_is_asked_whether_it_signs_as_named() -> None:
+    provider = Provider()
+    auth = {"client_id": "c", "server_metadata_url": f"{provider.url}/.well-known/openid-configuration"}
+    (silent,) = providers(auth)
+    assert (silent.state, "nobody can sign in" in silent.detail) == ("problem", True)
+    provider.start()
+    try:
+        assert [check.state for check in providers(auth)] == ["ok"]
+        other = auth["server_metadata_url"].replace("127.0.0.1", "localhost")
+        (differs,) = providers(auth | {"server_metadata_url": other})
+    finally:
+        provider.stop()
+    assert differs.state == "problem"
+    assert auth["server_metadata_url"] in differs.advice
+
+
+def test_what_another_user_stored_is_found(tmp_path: Path) -> None:
+    (tmp_path / "results").mkdir()
+    (tmp_path / "lost+found").mkdir()
+    (file := tmp_path / "results" / "one.h5").touch()
+    owner = file.stat().st_uid
+    assert made_by_another(tmp_path, owner) is None
+    assert made_by_another(tmp_path / "results", owner + 1) == file

@@ -11,9 +11,12 @@ import pytest
 import yaml
 
 from c3dvis.access.claims import provider_names
-from c3dvis.access.public_checks import sign_in
+from c3dvis.access.public_checks import LARGEST_UPLOAD, sign_in
 from c3dvis.cli import make_parser
 from c3dvis.server_settings import read_settings
+from c3dvis.ui.network import add_form
+from c3dvis.ui.network import page as network_page
+from c3dvis.ui.probe import film
 
 ROOT = Path(__file__).resolve().parents[2]
 DOCS = ROOT / "docs" / "hosting"
@@ -49,7 +52,7 @@ def test_the_example_of_secrets_lacks_what_only_its_reader_has() -> None:
     auth = tomllib.loads((DOCS / "secrets.toml").read_text())["auth"]
     assert provider_names(auth) == ["default"]
     found = [check.name for check in sign_in(auth, ["c3dvis.lab.example"]) if check.state == "problem"]
-    assert found == ["auth.cookie_secret", "auth default client_secret"]
+    assert found == ["auth.cookie_secret", "auth default client_id", "auth default client_secret"]
 
 
 def test_the_compose_file_fits_the_image() -> None:
@@ -98,6 +101,22 @@ def test_the_image_runs_as_a_user_without_privileges_and_has_what_it_copies() ->
     kept = [line.removeprefix("!") for line in ignored if line.startswith("!")]
     assert [path for path in kept if path != "c3dvis.toml" and not (ROOT / path).exists()] == []
     assert ".streamlit/secrets.toml" in ignored
+    assert f"install -m 600 -o {re.findall('--uid ([0-9]+) c3dvis', DOCKERFILE)[0]} docs/hosting/secrets.toml" in PAGE
+
+
+def test_secrets_cannot_be_committed() -> None:
+    for name in ("secrets.toml", ".streamlit/secrets.toml"):
+        command = ["git", "check-ignore", "--no-index", "-q", name]
+        assert subprocess.run(command, cwd=ROOT, check=False).returncode == 0, name
+
+
+def test_every_upload_that_a_page_takes_gets_through_to_it() -> None:
+    options = tomllib.loads((ROOT / ".streamlit" / "config.toml").read_text())
+    largest = max(film.MAX_MEGABYTES, add_form.MAX_MEGABYTES, *(size for size, _ in network_page.UPLOADS.values()))
+    taken = options["server"]["maxUploadSize"]  # Streamlit counts what a browser sends around the file, too
+    assert largest < taken == LARGEST_UPLOAD
+    assert f"client_max_body_size {taken}m;" in (DOCS / "nginx.conf").read_text()
+    assert f"max_size {taken}MiB" in (DOCS / "Caddyfile").read_text()
 
 
 def test_the_service_starts_what_the_recipe_installs() -> None:
@@ -107,4 +126,6 @@ def test_the_service_starts_what_the_recipe_installs() -> None:
     assert service["ExecStart"].startswith(f"{folder}/.venv/bin/python -m streamlit run app.py")
     assert "--server.address 127.0.0.1" in service["ExecStart"]
     assert service["ReadWritePaths"] == f"{folder}/cache"
+    for variable in service["Environment"].split():
+        assert variable in DOCKERFILE, "what would be written to a home that cannot be written"
     assert f"useradd --system --create-home --home-dir /srv/c3dvis --shell /usr/sbin/nologin {service['User']}" in PAGE

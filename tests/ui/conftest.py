@@ -11,7 +11,7 @@ from contextlib import ExitStack, contextmanager
 from functools import partial
 from html import unescape
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import pytest
@@ -61,7 +61,7 @@ def table_rows(page: AppTest) -> list[list[str]]:
     """The cells of each row of every table of a page under AppTest."""
     rows: list[list[str]] = []
     for table in (html.proto.body for html in page.get("html") if "<table" in html.proto.body):
-        for row in re.findall(r"<tr>(.*?)</tr>", table):
+        for row in re.findall(r"<tr[^>]*>(.*?)</tr>", table):
             rows.append(
                 [unescape(re.sub("<[^>]+>", "", cell)) for cell in re.findall(r"<t[hd][^>]*>(.*?)</t[hd]>", row)]
             )
@@ -101,6 +101,12 @@ def open_page(weights: Path) -> Callable[..., AppTest]:
         return page.run()
 
     return run
+
+
+def labelled(widgets: Iterable[Any], label: str) -> Any:
+    """The control of that name; its key may be another one after each press."""
+    (found,) = [widget for widget in widgets if widget.label == label]
+    return found
 
 
 def go_to(page: AppTest, query: Mapping[str, str | list[str]]) -> AppTest:

@@ -12,6 +12,7 @@ from c3dvis.networks.weights.class_labels import read_labels
 from c3dvis.results import RenderResult
 from c3dvis.spec import RenderSpec
 from c3dvis.ui.shared.plain_text import plain
+from tests.ui.conftest import labelled
 from tests.ui.test_explore import controls_spec, player_header, text
 
 OpenPage = Callable[..., AppTest]
@@ -19,7 +20,7 @@ JUGGLING = 169
 
 
 def class_list(page: AppTest):
-    return page.selectbox(key="class")
+    return labelled(page.selectbox, "What does a class look like to the network?")
 
 
 def test_the_list_has_every_class_and_a_choice_sets_objective_layer_and_size(open_page: OpenPage) -> None:
@@ -37,7 +38,7 @@ def test_the_list_has_every_class_and_a_choice_sets_objective_layer_and_size(ope
     assert "on two processor cores" in text(page)  # before it starts
     assert page.button(key="render focus").label == "Render now"
     assert not page.get("progress")
-    assert page.number_input(key="c.filter").label == "Class"
+    assert labelled(page.number_input, "Class").value == JUGGLING
 
     page = class_list(page).set_value(None).run()
     assert page.session_state["explore"].focus == RenderSpec()

@@ -15,7 +15,7 @@ from c3dvis.results import RenderResult
 from c3dvis.spec import RenderSpec
 from c3dvis.spec.text import query_text
 from c3dvis.ui.shared.sweep import SWEEP_VALUES, parse_values, with_value
-from tests.ui.conftest import table_rows
+from tests.ui.conftest import labelled, table_rows
 
 Stored = Callable[..., RenderResult]
 BASE = RenderSpec(layer="Mixed_4c", filter=1, frames=8, height=32, width=32)
@@ -72,7 +72,7 @@ def test_specs_of_a_link_side_by_side_with_what_sets_them_apart(
     assert [cell["title"] for cell in cells(page)] == heads
     assert table_rows(page)[0] == ["Measure", *heads]
     assert page.button(key="k.render").label == "Render what is missing (1)"
-    page.button(key="k.unpin.1").click().run()
+    labelled(page.button, "Remove 2").click().run()
     assert page.query_params["pin"] == [query_text(specs[0]), query_text(specs[2])]
     page.button(key="k.put back").click().run()
     assert page.query_params["pin"] == [query_text(spec) for spec in specs]

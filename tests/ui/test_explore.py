@@ -6,6 +6,7 @@ import sys
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
+from urllib.parse import urlencode
 
 import pytest
 from hypothesis import HealthCheck, given, settings
@@ -19,7 +20,7 @@ from c3dvis.spec import MOTION_PRESETS, RenderSpec
 from c3dvis.spec.text import command
 from c3dvis.ui.shared.plain_text import plain
 from tests.processes import PATIENCE
-from tests.ui.conftest import DASHBOARD, ROOT, table_rows
+from tests.ui.conftest import DASHBOARD, ROOT, labelled, table_rows
 
 OpenPage = Callable[..., AppTest]
 Stored = Callable[..., RenderResult]
@@ -155,7 +156,7 @@ def test_previous_wraps_around_and_the_dice_stays_in_range(open_page: OpenPage) 
     page.button(key="filter-1").click().run()
     assert controls_spec(page).filter == 511
     page.button(key="dice").click().run()
-    assert 0 <= (page.number_input(key="c.filter").value or 0) < 512
+    assert 0 <= labelled(page.number_input, "Filter").value < 512
 
 
 def test_another_layer_keeps_the_filter_in_range(open_page: OpenPage) -> None:
@@ -167,20 +168,20 @@ def test_another_layer_keeps_the_filter_in_range(open_page: OpenPage) -> None:
 
 def test_presets_set_the_controls(open_page: OpenPage) -> None:
     page = open_page()
-    assert page.segmented_control(key="preset").value == "clear"
-    page.segmented_control(key="preset").set_value("keras-vis").run()
+    assert labelled(page.segmented_control, "Preset").value == "clear"
+    labelled(page.segmented_control, "Preset").set_value("keras-vis").run()
     assert controls_spec(page) == RenderSpec(engine="keras-vis")
-    page.segmented_control(key="preset").set_value("raw").run()
+    labelled(page.segmented_control, "Preset").set_value("raw").run()
     assert (controls_spec(page).engine, controls_spec(page).tv_space_weight, controls_spec(page).jitter_pixels) == (
         "fast",
         0.0,
         0,
     )
-    page.segmented_control(key="preset").set_value("clear").run()
-    page.segmented_control(key="motion").set_value("slow").run()
+    labelled(page.segmented_control, "Preset").set_value("clear").run()
+    labelled(page.segmented_control, "Motion").set_value("slow").run()
     assert controls_spec(page) == RenderSpec().replace(**MOTION_PRESETS["slow"])
-    assert page.segmented_control(key="preset").value == "clear"
-    page.segmented_control(key="motion").set_value(None).run()  # a second press on it
+    assert labelled(page.segmented_control, "Preset").value == "clear"
+    labelled(page.segmented_control, "Motion").set_value(None).run()  # a second press on it
     assert controls_spec(page) == RenderSpec().replace(**MOTION_PRESETS["slow"])
     assert not page.exception
 
@@ -217,11 +218,9 @@ EXTREMES = {
 def test_what_the_controls_allow_works_or_a_button_offers_the_change(
     open_page: OpenPage, values: dict[str, object]
 ) -> None:
-    page = open_page()
-    for name, value in values.items():
-        page.session_state[f"c.{name}"] = value
-    page.run()
+    page = open_page(controls=urlencode(values))
     assert not page.exception
+    assert labelled(page.number_input, "Frames").value == values["frames"]
     if page.error:
         page.button(key="remedy").click().run()
         assert not page.exception
@@ -240,10 +239,10 @@ def test_there_is_one_offer_to_render_where_nothing_is_shown(open_page: OpenPage
 
 def test_a_preset_leaves_the_other_sliders_as_they_were(open_page: OpenPage) -> None:
     page = open_page()
-    before = {slider.key: slider.options for slider in page.select_slider}
-    page.segmented_control(key="motion").set_value("still").run()
-    page.segmented_control(key="motion").set_value("slow").run()
-    assert {slider.key: slider.options for slider in page.select_slider} == before
+    before = {slider.label: slider.options for slider in page.select_slider}
+    labelled(page.segmented_control, "Motion").set_value("still").run()
+    labelled(page.segmented_control, "Motion").set_value("slow").run()
+    assert {slider.label: slider.options for slider in page.select_slider} == before
 
 
 def test_a_broken_link_says_what_it_lost(open_page: OpenPage) -> None:
@@ -316,7 +315,7 @@ def test_the_page_loads_neither_tensorflow_nor_pandas(weights: Path, tmp_path: P
         "import sys\n"
         "from streamlit.testing.v1 import AppTest\n"
         f"page = AppTest.from_file({str(DASHBOARD)!r}, default_timeout=600).run()\n"
-        "page.session_state['explore tab'] = 'Wiring'\n"
+        "page.session_state['explore'].open_tab('Wiring')\n"
         "page.run()\n"
         "assert not page.exception, page.exception\n"
         "assert any(e.proto.component_name == 'c3dvis.wall' for e in page.get('bidi_component'))\n"
@@ -365,20 +364,3 @@ def test_a_press_takes_the_start_clip_away(open_page) -> None:
     assert not page.exception
     assert "start_clip" not in page.query_params
     assert "no start clip" not in [button.key for button in page.button]
-
-
-def test_a_refresh_with_older_values_of_the_controls_changes_none() -> None:
-    script = """
-import streamlit as st
-from c3dvis.spec import RenderSpec
-from c3dvis.ui.explore import spec_controls
-from c3dvis.ui.explore.page_state import ExploreState
-from c3dvis.ui.shared.navigation import live_part
-spec_controls.load_spec(RenderSpec())
-spec_controls.read_spec()
-st.session_state["c.tv_time_weight"] = 600.0  # as the browser had it before a press
-live_part(ExploreState(), lambda: st.text(st.session_state["c.tv_time_weight"]), None)
-"""
-    page = AppTest.from_string(script, default_timeout=600).run()
-    assert not page.exception
-    assert page.text[0].value == "20.0"

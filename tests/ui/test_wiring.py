@@ -43,7 +43,7 @@ def captions(page: AppTest) -> str:
 def test_the_wiring_is_read_only_in_its_tab(open_page: OpenPage) -> None:
     page = open_page(layer="Mixed_3b", filter="5")
     assert walls(page) == {}
-    page.session_state["explore tab"] = "Wiring"
+    page.session_state["explore"].open_tab("Wiring")
     page.run()
     assert not page.exception
     assert "Excited by these filters" in walls(page)
@@ -61,7 +61,7 @@ def test_the_wiring_follows_the_controls_without_a_render(open_page: OpenPage) -
 
 def test_back_leads_to_the_tab_of_that_address(open_page: OpenPage) -> None:
     page = open_page(layer="Mixed_3b", filter="5", tab="wiring")
-    page.session_state["explore tab"] = "Picture"
+    page.session_state["explore"].open_tab("Picture")
     page.run()
     assert page.query_params == {"layer": "Mixed_3b", "filter": "5"}
     for tab, shown in (("wiring", True), (None, False)):

@@ -94,7 +94,7 @@ def _draw_sidebar(comparison: Comparison) -> None:
     for index, (spec, title) in enumerate(zip(pinned, class_distinctions(pinned), strict=True)):
         with st.container(horizontal=True, vertical_alignment="center", gap="small"):
             st.markdown(f"{index + 1}. {plain(title)}", width="stretch")
-            key = f"k.unpin.{index}"
+            key = f"k.unpin.{query_text(spec)}"  # a second press that was meant for this spec removes no other
             icon_button(f"Remove {index + 1}", "close", key=key, on_click=comparison.unpin, args=([spec],))
     with st.container(horizontal=True, gap="small"):
         if pinned:

@@ -66,9 +66,11 @@ class Comparison(PageState):
             self.typed_values, self.error = text, error.message
 
     def unpin(self, specs: list[RenderSpec]) -> None:
-        """Remove pins."""
-        self.removed, self.error = tuple(pins.pinned()), None
-        pins.replace([spec for spec in pins.pinned() if spec not in specs])
+        """Remove pins, as far as they are not removed yet."""
+        kept = [spec for spec in pins.pinned() if spec not in specs]
+        if len(kept) < len(pins.pinned()):
+            self.removed, self.error = tuple(pins.pinned()), None
+            pins.replace(kept)
 
     def put_back(self) -> None:
         """Undo the last `unpin`."""

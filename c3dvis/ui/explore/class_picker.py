@@ -11,9 +11,7 @@ from c3dvis.networks.nearest_spec import default_spec
 from c3dvis.networks.weights.class_labels import read_labels
 from c3dvis.ui.explore import spec_controls
 from c3dvis.ui.explore.page_state import ExploreState
-
-CLASS = "class"
-"""Session key of the list; its value is the number of a class, or None."""
+from c3dvis.ui.shared.control import bound_beside_default
 
 
 def draw_class_picker(state: ExploreState) -> None:
@@ -28,8 +26,7 @@ def draw_class_picker(state: ExploreState) -> None:
         return
     titles = _titles(names)
 
-    def choose() -> None:
-        number = st.session_state[CLASS]
+    def choose(number: int | None) -> None:
         try:
             chosen = default_spec(info) if number is None else classes.class_spec(info, number)
         except C3dvisError as error:  # the last layer of a user's network may take no clip of a usual size
@@ -38,12 +35,13 @@ def draw_class_picker(state: ExploreState) -> None:
         spec_controls.load_spec(chosen)
         state.set_focus(chosen)
 
-    st.session_state[CLASS] = spec.filter if classes.class_name(spec) else None
+    number = spec.filter if classes.class_name(spec) else None
     st.selectbox(
-        "What does a class look like to the network?", range(len(names)), index=None, key=CLASS,
-        format_func=titles.__getitem__, on_change=choose, placeholder=f"Search {len(names)} classes by name",
+        "What does a class look like to the network?", range(len(names)), index=None,
+        format_func=titles.__getitem__, placeholder=f"Search {len(names)} classes by name",
         help="The network was trained to tell these classes apart. Choosing one sets the objective, the layer and the "
         "size of the clip; the render starts when you press the button.",
+        **bound_beside_default("class", number, choose, default=None),
     )  # fmt: skip
 
 

@@ -9,11 +9,12 @@ from c3dvis.spec.text import changed_settings, differences, size_text
 from c3dvis.ui.components.introduction import introduction
 from c3dvis.ui.explore import spec_controls
 from c3dvis.ui.explore.class_picker import draw_class_picker
-from c3dvis.ui.explore.page_state import TAB, ExploreState, request_render, take_render_request
+from c3dvis.ui.explore.page_state import TABS, WIRING, ExploreState, request_render, take_render_request
 from c3dvis.ui.explore.result_panel import draw_result_panel, shows_anything
 from c3dvis.ui.explore.wiring_panel import draw_wiring_panel
 from c3dvis.ui.method import page as method
 from c3dvis.ui.shared import navigation
+from c3dvis.ui.shared.control import bound_beside_default
 from c3dvis.ui.shared.error_boundary import error_boundary
 from c3dvis.ui.shared.navigation import current_state, write_address
 from c3dvis.ui.shared.page_title import draw_title
@@ -38,7 +39,9 @@ def page() -> None:
         _update_focus(resources, state, spec)
         write_address(state)
         _draw_head(resources, state, problem)
-        picture, wires = st.tabs(["Picture", "Wiring"], key=TAB, on_change="rerun")
+        picture, wires = st.tabs(
+            TABS, **bound_beside_default("explore tab", state.tab, state.open_tab, default=TABS[0])
+        )
         if picture.open:
             with picture:
                 draw_result_panel(resources, state)
@@ -55,10 +58,7 @@ def _draw_sidebar(spec: RenderSpec, problem: spec_controls.Problem | None) -> No
     with st.container(key="render bar"):
         if problem:
             draw_error(problem.reason)
-            st.button(
-                plain(problem.offer), key="remedy", width="stretch", on_click=spec_controls.load_spec,
-                args=(problem.remedy,),
-            )  # fmt: skip
+            st.button(plain(problem.offer), key="remedy", width="stretch", on_click=spec_controls.take_remedy)
         st.button(
             "Render", key="render", type="primary", width="stretch", icon=":material/play_arrow:",
             disabled=bool(problem) or cannot_render(spec.network), on_click=request_render,
@@ -72,10 +72,10 @@ def _update_focus(resources: ServerResources, state: ExploreState, spec: RenderS
     """
     if take_render_request():
         state.submit(resources, spec)
-    elif spec != state.controls_spec:
-        wiring_is_open = st.session_state.get(TAB) == "Wiring"
-        if wiring_is_open or not shows_anything(resources, state.focus) or shows_anything(resources, spec):
-            state.set_focus(spec)
+    elif spec != state.controls_spec and (
+        state.tab == WIRING or not shows_anything(resources, state.focus) or shows_anything(resources, spec)
+    ):
+        state.set_focus(spec)
     state.controls_spec = spec
 
 
@@ -111,6 +111,6 @@ def _draw_differences(resources: ServerResources, state: ExploreState) -> None:
         blocked = cannot_render(state.controls_spec.network)
         st.button("Render this", key="render this", type="primary", on_click=request_render, disabled=blocked)
         st.button(
-            "Undo", key="undo", help=f"Set the controls to this {what}", on_click=spec_controls.load_spec,
-            args=(state.focus,),
+            "Undo", key="undo", help=f"Set the controls to this {what}",
+            on_click=lambda: spec_controls.load_spec(state.focus),
         )  # fmt: skip

@@ -16,12 +16,11 @@ from c3dvis.ui.shared import followed_renders, navigation
 from c3dvis.ui.shared.navigation import PageState, Query
 from c3dvis.ui.shared.server_resources import ServerResources
 
-TAB = "explore tab"
-"""Session key of the open tab: `Picture` or `Wiring`."""
+PICTURE, WIRING = TABS = ("Picture", "Wiring")
 
 CLIP, TEXTURE_AND_MOTION = VIEWS = ("Clip", "Texture and motion")
 
-_TABS = {"Wiring": "wiring"}  # names in the address
+_TABS = {WIRING: "wiring"}  # names in the address
 _VIEWS = {TEXTURE_AND_MOTION: "texture-motion"}
 _RENDER_REQUESTED = "render requested"
 
@@ -33,6 +32,7 @@ class ExploreState(PageState):
     Attributes:
         focus: the spec whose clip, progress or offer to render is shown.
         controls_spec: the spec of the controls when the page ran last.
+        tab: the open one of `TABS`.
         view: how the clip is shown, one of `VIEWS`.
         last_shown: the spec whose result was shown last; a render that was cancelled before its first preview leads
             back to it.
@@ -42,6 +42,7 @@ class ExploreState(PageState):
 
     focus: RenderSpec = field(default_factory=RenderSpec)
     controls_spec: RenderSpec = field(default_factory=RenderSpec)
+    tab: str = PICTURE
     view: str = CLIP
     last_shown: RenderSpec | None = None
     notice: str | None = None
@@ -55,9 +56,7 @@ class ExploreState(PageState):
         self.link_problems = problems + load_moved_controls(spec, values.get("controls", ""))
         self.controls_spec = spec_controls.loaded_spec()
         self.view = next((view for view, name in _VIEWS.items() if name == values.get("view")), CLIP)
-        tab = next((title for title, name in _TABS.items() if name == values.get("tab")), None)
-        if tab or TAB in st.session_state:  # else the tabs open on the first by themselves
-            st.session_state[TAB] = tab or "Picture"
+        self.tab = next((title for title, name in _TABS.items() if name == values.get("tab")), PICTURE)
 
     def query(self) -> dict[str, str]:
         """The query of the address: what `shown_query` has, and the controls that were moved."""
@@ -66,16 +65,16 @@ class ExploreState(PageState):
 
     def shown_query(self) -> dict[str, str]:
         """The query of a link to what is shown: the focus, the open tab and the view."""
-        own = {"tab": _TABS.get(st.session_state.get(TAB) or ""), "view": _VIEWS.get(self.view)}
+        own = {"tab": _TABS.get(self.tab), "view": _VIEWS.get(self.view)}
         return self.focus.to_query() | {name: value for name, value in own.items() if value}
 
     def drawn(self) -> object:
         """As of `PageState`; the controls are drawn from a spec too."""
         return super().drawn(), spec_controls.loaded_spec()
 
-    def set_back_controls(self) -> None:
-        """As of `PageState`."""
-        spec_controls.set_back()
+    def open_tab(self, tab: str | None) -> None:
+        """Open one of `TABS`."""
+        self.tab = tab if tab in TABS else PICTURE
 
     def set_focus(self, spec: RenderSpec) -> None:
         """Put another spec into focus, and drop the messages about the previous one."""

@@ -5,7 +5,8 @@ from typing import Any, TypedDict
 
 import streamlit as st
 
-_KEYS = "control keys"
+_KEYS = "control keys"  # session key: for each control its key, and how often that was changed
+_HEARD = "control values"  # session key: for each key the value that the browser had last, as far as is known
 
 
 class Binding(TypedDict):
@@ -18,9 +19,10 @@ class Binding(TypedDict):
 def bound(name: str, value: object, choose: Callable[[Any], object]) -> Binding:
     """Tie a widget to a value of the page's state; the widget's own default must be that value.
 
-    A browser keeps the value of a widget that it does not draw at the moment, as in a closed popover, and may send it
-    with the next press. So a value that was changed elsewhere is not assigned to the widget: it is drawn as a new one,
-    and what the browser says of the old one is not heard.
+    A browser sends the values of all widgets with each press: also of those that it does not draw at the moment, as in
+    a closed popover, and also if it does not know yet what the press before has changed. So a value that was changed
+    elsewhere is not assigned to the widget: it is drawn as a new one, and of the old one only what the visitor does
+    with it is heard.
 
     Args:
         name: of the control; also its key until the value is changed elsewhere.
@@ -28,13 +30,24 @@ def bound(name: str, value: object, choose: Callable[[Any], object]) -> Binding:
         choose: called with the value that the visitor sets.
     """
     keys: dict[str, tuple[str, int]] = st.session_state.setdefault(_KEYS, {})
+    heard: dict[str, object] = st.session_state.setdefault(_HEARD, {})
     key, count = keys.get(name, (name, 0))
     if st.session_state.get(key, value) != value:
         key, count = f"{name}.{count + 1}", count + 1
-    keys[name] = key, count
+    keys[name], heard[key] = (key, count), value
 
     def on_change() -> None:
-        if keys[name][0] == key and st.session_state[key] != value:
-            choose(st.session_state[key])
+        chosen = st.session_state[key]
+        if chosen != heard[key]:
+            heard[key] = chosen
+            choose(chosen)
 
     return {"key": key, "on_change": on_change}
+
+
+def bound_beside_default(name: str, value: object, choose: Callable[[Any], object], default: object) -> Binding:
+    """As `bound`, for a widget whose own default is always `default`, since it depends on it what the widget is."""
+    binding = bound(name, value, choose)
+    if value != default:
+        st.session_state.setdefault(binding["key"], value)
+    return binding

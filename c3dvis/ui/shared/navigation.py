@@ -53,12 +53,6 @@ class PageState:
         """A value that changes whenever all of the page has to be drawn anew."""
         return self.query(), list(pins.pinned())
 
-    def set_back_controls(self) -> None:
-        """Set the controls outside of a live part to the values that they had last; called when the part is drawn.
-
-        A refresh that the browser sent before it knew what a press has set brings the older values along.
-        """
-
     def draw_link_problems(self) -> None:
         """Draw a warning for each part of the opened link that was dropped."""
         for sentence in self.link_problems:
@@ -140,7 +134,6 @@ def live_part(state: PageState, draw: Callable[[], None], refresh: float | None)
     before = state.drawn()
 
     def part() -> None:
-        state.set_back_controls()
         if state.drawn() != before:
             st.rerun()
         draw()

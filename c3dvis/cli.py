@@ -180,7 +180,7 @@ def _add_render(parser: argparse.ArgumentParser) -> None:
         help="figure for a paper to write, with axes and a caption: .pdf (vector text) or .png; may be repeated",
     )  # fmt: skip
     parser.add_argument(
-        "--figure-frames", metavar="T,T,…", help="frames on the figure, from 0, or none (default: four of them)"
+        "--figure-frames", metavar="T,T,…", help="frames on the figure, from 1, or none (default: four of them)"
     )
     parser.add_argument(
         "--figure-slices", metavar="Y,X", help="place of the slices along time, or none (default: the centre)"

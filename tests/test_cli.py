@@ -240,7 +240,7 @@ def test_recipe_from_standard_input(monkeypatch: pytest.MonkeyPatch) -> None:
         (2, "name the same file", ["-o", "out.gif", "-o", "./out.gif"]),
         (2, "name the same file", ["-o", "out.png", "--figure", "./out.png"]),
         (2, "names no format: expected one of .png, .pdf", ["--figure", "out.gif"]),
-        (2, "frames must be from 0 to 15", ["--figure", "out.pdf", "--figure-frames", "16"]),
+        (2, "frames must be from 1 to 16", ["--figure", "out.pdf", "--figure-frames", "17"]),
         (2, "The figure is empty", ["--figure", "out.pdf", "--figure-frames", "none", "--figure-slices", "none"]),
         (2, "--figure-slices is Y,X or none", ["--figure", "out.pdf", "--figure-slices", "3"]),
         (2, "--figure-frames takes whole numbers", ["--figure", "out.pdf", "--figure-frames", "all"]),
@@ -728,11 +728,11 @@ def test_a_figure_is_written_beside_other_files(
     tmp_path: Path, cache: Path, weights: Path, run: Callable[..., tuple[int, str, str]]
 ) -> None:
     pdf, png = tmp_path / "f.pdf", tmp_path / "f.png"
-    choices = ["--figure-frames", "0,15", "--figure-slices", "none", "--figure-scale", 2]
+    choices = ["--figure-frames", "1,16", "--figure-slices", "none", "--figure-scale", 2]
     code, out, err = run("render", "--figure", pdf, "--figure", png, *choices, "--json")
     assert code == 0, err
     assert [entry["format"] for entry in json.loads(out)["files"]] == ["figure pdf", "figure png"]
-    assert "frame 15" in text_of(pdf.read_bytes())
+    assert "frame 16" in text_of(pdf.read_bytes())
     assert "y = 56" not in text_of(pdf.read_bytes())
     with ResultStore(cache) as store:
         result = store.get(RenderSpec())

@@ -227,7 +227,7 @@ def _figure_content(arguments: argparse.Namespace, spec: RenderSpec) -> FigureCo
     usual = FigureContent.usual(spec.size)
     frames, places = usual.frames, (usual.row, usual.column)
     if arguments.figure_frames is not None:
-        frames = _whole_numbers("--figure-frames", arguments.figure_frames)
+        frames = tuple(number - 1 for number in _whole_numbers("--figure-frames", arguments.figure_frames))
     if arguments.figure_slices is not None:
         numbers = _whole_numbers("--figure-slices", arguments.figure_slices)
         if len(numbers) not in (0, 2):

@@ -4,8 +4,9 @@ It knows pictures and texts alone; `results/figure.py` says what stands on a fig
 """
 
 import io
+import math
 import threading
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cache
 from typing import Any
@@ -18,9 +19,11 @@ SCALES = range(1, 9)
 
 _PER_INCH = 84  # pixels of a clip: a clip of 112 pixels is 34 mm wide
 _MOST_WIDTH, _LEAST_WIDTH = 590, 330  # of a figure, in pixels of a clip: two columns and one column of a journal
-_TITLE, _LINE, _GAP, _MARGIN = 13, 11, 12, 6
+_TITLE, _LINE, _GAP, _MARGIN = 14, 11, 12, 6
 _LEFT, _BELOW = 24, 13  # room for the numbers and names of the axes
-_POINTS, _INK = 7.5, "#20262b"
+_AIR = 3  # between two texts
+_POINTS, _TICK_POINTS, _INK = 7.5, 6.0, "#20262b"
+_TICK_HEIGHT = 7  # of a number of an axis
 _RC: dict[Any, Any] = {
     "font.family": "DejaVu Sans", "font.size": _POINTS, "text.color": _INK, "axes.labelcolor": _INK,
     "text.parse_math": False,  # a name with two dollar signs is not a formula
@@ -37,7 +40,8 @@ class Panel:
     Attributes:
         pixels: (h, w, 3) uint8 RGB.
         title: above it.
-        x_label, y_label: of its axes, which count pixels or frames from 0.
+        x_label, y_label: of its axes.
+        first_row: number of the first row of pixels; columns count from 0.
         row_height: height of a row of pixels, in pixels of a clip; more than 1 for a slice along time.
     """
 
@@ -45,6 +49,7 @@ class Panel:
     title: str = ""
     x_label: str = "x"
     y_label: str = "y"
+    first_row: int = 0
     row_height: int = 1
 
     @property
@@ -87,26 +92,82 @@ def draw_figure(
             f"{SCALES[-1]}. Received: {sum(len(row.panels) for row in rows)} panels, {fmt!r}, {scale!r}."
         )
     import matplotlib as mpl  # takes half a second, so not before the first figure
-    from matplotlib.figure import Figure
 
     with _lock, mpl.rc_context(_RC):
-        places = list(_places(rows))
-        width = max(_LEAST_WIDTH, max(place.left + place.panel.size[1] for place in places) + _GAP)
-        lines = _wrapped(_writable(caption), width - 2 * _MARGIN)
-        bottom = max(place.top + place.panel.size[0] for place in places) + _BELOW
-        height = bottom + _GAP + _LINE * len(lines) + _MARGIN
-        figure = Figure(figsize=(width / _PER_INCH, height / _PER_INCH), dpi=_PER_INCH * scale)
-        for place in places:
-            if place.heading:
-                _write(figure, place.heading, _MARGIN, place.top - _TITLE - 2, width, height, weight="bold")
-            _draw_panel(figure, place, width, height, scale)
-        for number, line in enumerate(lines):
-            _write(figure, line, _MARGIN, bottom + _GAP + _LINE * (number + 1) - 3, width, height)
         file = io.BytesIO()
         about: dict[str, Any] = dict(metadata or {})
         about |= {"CreationDate": None} if fmt == "pdf" else {"Software": None}
-        figure.savefig(file, format=fmt, metadata=about, facecolor="white")
+        _drawn(rows, caption, scale).savefig(file, format=fmt, metadata=about, facecolor="white")
     return file.getvalue()
+
+
+def _drawn(rows: Sequence[PanelRow], caption: str, scale: int) -> Any:
+    from matplotlib.figure import Figure
+
+    places = list(_places(rows))
+    width = max(_LEAST_WIDTH, max(place.right for place in places) + _GAP)
+    width = max(width, *(math.ceil(_text_width(row.heading, weight="bold")) + 2 * _MARGIN for row in rows))
+    lines = _wrapped(_writable(caption), width - 2 * _MARGIN)
+    bottom = max(place.top + place.panel.size[0] for place in places) + _BELOW
+    height = bottom + _GAP + _LINE * len(lines) + _MARGIN
+    figure = Figure(figsize=(width / _PER_INCH, height / _PER_INCH), dpi=_PER_INCH * scale)
+    for place in places:
+        if place.heading:
+            _write(figure, place.heading, _MARGIN, place.top - _TITLE - 2, width, height, weight="bold")
+        _draw_panel(figure, place, width, height, scale)
+    for number, line in enumerate(lines):
+        _write(figure, line, _MARGIN, bottom + _GAP + _LINE * (number + 1) - 3, width, height)
+    return figure
+
+
+@dataclass(frozen=True)
+class _Axis:
+    """What is written along one side of a panel.
+
+    Attributes:
+        label: between the numbers, or empty if it does not fit there: then it stands before the first number.
+        ticks: pixels that have a text.
+        texts: of them.
+    """
+
+    label: str
+    ticks: tuple[float, ...]
+    texts: tuple[str, ...]
+
+    @property
+    def widest(self) -> float:
+        """Width of the widest of the texts."""
+        return max(_text_width(text, _TICK_POINTS) for text in self.texts)
+
+
+def _axis(label: str, first: int, pixels: int, room: float, needs: Callable[[str], float], lines: bool) -> _Axis:
+    """Divide the room along an axis.
+
+    Args:
+        label: of the axis.
+        first: number of the first pixel.
+        pixels: along the axis.
+        room: between the first and the last pixel, in pixels of a clip.
+        needs: room that a number takes along the axis.
+        lines: whether texts stand below each other, so that the label can stand before the first number.
+    """
+    numbers = str(first), str(first + pixels - 1)
+    between = room - sum(map(needs, numbers)) / 2
+    if between >= _text_width(label) + 2 * _AIR:
+        return _Axis(label, (0, pixels - 1), numbers)
+    if lines and between >= 1:
+        return _Axis("", (0, pixels - 1), (f"{label} {numbers[0]}", numbers[1]))
+    return _Axis("", ((pixels - 1) / 2,), (f"{label} {'–'.join(dict.fromkeys(numbers))}",))
+
+
+def _axes(panel: Panel) -> tuple[_Axis, _Axis]:
+    """The horizontal and the vertical axis."""
+    height, width = panel.size
+    rows = panel.pixels.shape[0]
+    return (
+        _axis(panel.x_label, 0, width, width - 1, lambda text: _text_width(text, _TICK_POINTS), lines=False),
+        _axis(panel.y_label, panel.first_row, rows, height - panel.row_height, lambda _: _TICK_HEIGHT, lines=True),
+    )
 
 
 @dataclass(frozen=True)
@@ -116,6 +177,7 @@ class _Place:
     panel: Panel
     left: int
     top: int
+    right: int
     heading: str
     has_y_axis: bool
 
@@ -128,14 +190,19 @@ def _places(rows: Sequence[PanelRow]) -> Iterator[_Place]:
         line_top += _LINE + 2 if heading else 0
         for panel in row.panels:
             height, width = panel.size
+            horizontal, vertical = _axes(panel)
+            written = max(_text_width(panel.title), horizontal.widest)
+            beside = max(0, math.ceil((written - width) / 2))  # where the title is wider than the picture
             own_axis = (height, panel.pixels.shape[0], panel.y_label)
-            room = 0 if own_axis == axis else _LEFT
-            if line_height and left + room + width + _GAP > _MOST_WIDTH:
+            own_room = _LEFT if vertical.label else math.ceil(vertical.widest) + 2 * _AIR
+            room = 0 if own_axis == axis else own_room
+            if line_height and left + max(room, beside) + width + beside + _GAP > _MOST_WIDTH:
                 line_top += line_height
-                left, line_height, room = _MARGIN, 0, _LEFT
-            yield _Place(panel, left + room, line_top + _TITLE, heading, bool(room))
+                left, line_height, room = _MARGIN, 0, own_room
+            start = left + max(room, beside)
+            yield _Place(panel, start, line_top + _TITLE, start + width + beside, heading, bool(room))
             heading, axis = "", own_axis
-            left += room + width + _GAP
+            left = start + width + beside + _GAP
             line_height = max(line_height, _TITLE + height + _BELOW + _GAP)
         line_top += line_height
 
@@ -146,12 +213,13 @@ def _draw_panel(figure: Any, place: _Place, width: int, height: int, scale: int)
     axes = figure.add_axes((place.left / width, 1 - (place.top + high) / height, wide / width, high / height))
     enlarged = panel.pixels.repeat(scale * panel.row_height, axis=0).repeat(scale, axis=1)
     axes.imshow(enlarged, interpolation="none", extent=(-0.5, columns - 0.5, rows - 0.5, -0.5), aspect="auto")
-    axes.tick_params(length=0, pad=3, labelcolor=_INK, labelsize=_POINTS - 1.5)
-    axes.set_title(_writable(panel.title), fontsize=_POINTS, pad=3)
-    axes.set_xticks(sorted({0, columns - 1}))
-    axes.set_xlabel(panel.x_label, labelpad=-6)
-    axes.set_yticks(sorted({0, rows - 1}) if place.has_y_axis else ())
-    axes.set_ylabel(panel.y_label if place.has_y_axis else "", labelpad=-6 if rows < 100 else -9)
+    axes.tick_params(length=0, pad=3, labelcolor=_INK, labelsize=_TICK_POINTS)
+    axes.set_title(_writable(panel.title), fontsize=_POINTS, pad=4)
+    horizontal, vertical = _axes(panel)
+    axes.set_xticks(horizontal.ticks, horizontal.texts)
+    axes.set_xlabel(horizontal.label, labelpad=-6)
+    axes.set_yticks(*((vertical.ticks, vertical.texts) if place.has_y_axis else ((), ())))
+    axes.set_ylabel(vertical.label if place.has_y_axis else "", labelpad=-6 if rows < 100 else -9)
     for spine in axes.spines.values():
         spine.set_visible(False)
 
@@ -162,22 +230,23 @@ def _write(figure: Any, text: str, left: float, baseline: float, width: int, hei
 
 def _wrapped(text: str, width: float) -> list[str]:
     """The lines of a text that are at most `width` pixels of a clip wide, if no single word is wider."""
-    from matplotlib.font_manager import FontProperties
-    from matplotlib.textpath import text_to_path
-
-    font = FontProperties(size=_POINTS)
-
-    def is_too_wide(line: str) -> bool:
-        return text_to_path.get_text_width_height_descent(line, font, False)[0] * _PER_INCH / 72 > width
-
     lines = [""]
     for word in text.split():
         longer = f"{lines[-1]} {word}".strip()
-        if lines[-1] and is_too_wide(longer):
+        if lines[-1] and _text_width(longer) > width:
             lines.append(word)
         else:
             lines[-1] = longer
     return lines
+
+
+def _text_width(text: str, points: float = _POINTS, weight: str = "normal") -> float:
+    """Width of a line of text, in pixels of a clip."""
+    from matplotlib.font_manager import FontProperties
+    from matplotlib.textpath import text_to_path
+
+    font = FontProperties(size=points, weight=weight)
+    return text_to_path.get_text_width_height_descent(_writable(text), font, False)[0] * _PER_INCH / 72
 
 
 def _writable(text: str) -> str:

@@ -27,7 +27,7 @@ class FigureContent:
     """What a figure shows of each clip.
 
     Attributes:
-        frames: numbers of the frames, from 0.
+        frames: indices of the frames, from 0; on the figure the first is frame 1, as in the player.
         row: y of the x–t slice; None for no such slice.
         column: x of the y–t slice; None for no such slice.
         scale: pixels of the figure for each pixel of a clip, in height and in width; 1 to 8.
@@ -52,18 +52,18 @@ class FigureContent:
             InvalidSpec: it has not, or the figure is empty, or its scale is out of range.
         """
         expected = {
-            "frames": (self.frames, spec.frames),
-            "slice at y": ((self.row,) if self.row is not None else (), spec.height),
-            "slice at x": ((self.column,) if self.column is not None else (), spec.width),
+            "frames": (self.frames, spec.frames, 1),
+            "slice at y": ((self.row,) if self.row is not None else (), spec.height, 0),
+            "slice at x": ((self.column,) if self.column is not None else (), spec.width, 0),
         }
-        if not any(values for values, _ in expected.values()):
+        if not any(values for values, _, _ in expected.values()):
             raise InvalidSpec("The figure is empty: expected at least one frame or one slice.")
-        for name, (values, size) in expected.items():
+        for name, (values, size, first) in expected.items():
             for value in values:
                 if not 0 <= value < size:
                     raise InvalidSpec(
-                        f"The figure's {name} must be from 0 to {size - 1} in clips of "
-                        f"{'×'.join(map(str, spec.size))} (frames×height×width); received {value}."
+                        f"The figure's {name} must be from {first} to {size - 1 + first} in clips of "
+                        f"{'×'.join(map(str, spec.size))} (frames×height×width); received {value + first}."
                     )
         if self.scale not in figure.SCALES:
             raise InvalidSpec(
@@ -106,12 +106,14 @@ def draw_figure(results: Sequence[RenderResult], content: FigureContent, fmt: st
 def clip_panels(clip: np.ndarray, content: FigureContent) -> list[figure.Panel]:
     """The panels of a clip (T, H, W, 3) uint8: its frames, then its slices."""
     frames, height, width = clip.shape[:3]
-    panels = [figure.Panel(clip[number], f"frame {number}") for number in content.frames]
+    panels = [figure.Panel(clip[number], f"frame {number + 1}") for number in content.frames]
     row_height = max(1, round(min(height, width) / 2 / frames))  # a slice is about half as high as a frame
     if content.row is not None:
-        panels.append(figure.Panel(slices.xt(clip, content.row), f"y = {content.row}", "x", "frame", row_height))
+        row = slices.xt(clip, content.row)
+        panels.append(figure.Panel(row, f"y = {content.row}", "x", "frame", 1, row_height))
     if content.column is not None:
-        panels.append(figure.Panel(slices.yt(clip, content.column), f"x = {content.column}", "y", "frame", row_height))
+        column = slices.yt(clip, content.column)
+        panels.append(figure.Panel(column, f"x = {content.column}", "y", "frame", 1, row_height))
     return panels
 
 

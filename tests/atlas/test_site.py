@@ -207,7 +207,7 @@ def test_it_opens_from_a_folder(browser: Browser, folder: Path, script: bool) ->
             page.get_by_role("button", name="Pause").click()
             page.keyboard.press("ArrowRight")
             assert page.locator("canvas").count() == 3
-            page.get_by_role("slider", name="Frame").fill("5")
+            page.get_by_role("slider", name="Frame").fill("6")
             assert player.get_attribute("data-frame") == "5"
         else:
             picture = page.get_by_role("img", name=re.compile("Moving volume")).bounding_box()

@@ -1,12 +1,16 @@
 """Figures: every pixel stands where it belongs, text of a PDF is text, and nothing in a name is markup."""
 
 import io
+import itertools
 
+import matplotlib as mpl
 import numpy as np
 import pypdf
 import pytest
-from hypothesis import given, settings
+from hypothesis import example, given, settings
 from hypothesis import strategies as st
+from matplotlib.backends.backend_agg import FigureCanvasAgg
+from matplotlib.text import Text
 from PIL import Image
 
 from c3dvis.media import figure
@@ -102,3 +106,35 @@ def test_a_figure_is_the_same_each_time_and_carries_how_it_was_made() -> None:
 def test_an_impossible_figure_is_refused(rows: int, fmt: str, scale: int) -> None:
     with pytest.raises(ValueError, match="A figure needs"):
         draw_figure([PanelRow([Panel(picture(4, 4))])] * rows, "", fmt, scale)
+
+
+@given(
+    frames=st.sampled_from([1, 2, 4, 9, 16, 64]),
+    height=st.integers(8, 130),
+    width=st.integers(8, 130),
+    titles=st.lists(st.sampled_from(["frame 1", "frame 16", "Seed 3, contrast 30"]), min_size=1, max_size=7),
+    scale=st.sampled_from([1, 2]),
+)
+@example(frames=4, height=16, width=16, titles=["frame 1", "frame 4"], scale=1)
+@example(frames=16, height=50, width=50, titles=["frame 1"] * 4, scale=1)
+@settings(max_examples=6, deadline=None)
+def test_no_text_covers_another(frames: int, height: int, width: int, titles: list[str], scale: int) -> None:
+    along = max(1, min(height, width) // 2 // frames)
+    row = [Panel(picture(height, width), title) for title in titles]
+    row += [Panel(picture(frames, size), "y = 7", "x", "frame", 1, along) for size in (width, height)]
+    with mpl.rc_context(figure._RC):
+        drawn_figure = figure._drawn(
+            [PanelRow(row, "A heading " * 9), PanelRow(row, "Another")], "A caption " * 30, scale
+        )
+        renderer = FigureCanvasAgg(drawn_figure).get_renderer()
+        drawn_figure.draw(renderer)
+        texts = [text for text in drawn_figure.findobj(Text) if text.get_visible() and text.get_text()]
+        boxes = [(text.get_text(), text.get_window_extent(renderer)) for text in texts]
+    assert {"frame", "frame 1", f"frame 1–{frames}"} & {name for name, _ in boxes}  # each axis is named
+    for (one, box), (other, beside) in itertools.combinations(boxes, 2):
+        across = min(box.x1, beside.x1) - max(box.x0, beside.x0)
+        down = min(box.y1, beside.y1) - max(box.y0, beside.y0)
+        assert min(across, down) <= 0.5 * scale, (one, other)  # the extents are rounded
+    for name, box in boxes:
+        assert box.x0 >= 0, name
+        assert box.x1 <= drawn_figure.bbox.width, name

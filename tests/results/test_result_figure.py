@@ -42,7 +42,7 @@ def test_a_figure_shows_exactly_the_chosen_frames_and_slices() -> None:
     for hidden in clip[[1, 3, 4]]:
         assert not places_of(hidden.repeat(2, 0).repeat(2, 1), image)
     text = caption_and_titles([result], content)
-    for title in ("frame 0", "frame 2", "frame 5", "y = 3", "x = 30"):
+    for title in ("frame 1", "frame 3", "frame 6", "y = 3", "x = 30"):
         assert title in text
 
 
@@ -87,7 +87,7 @@ def test_one_picture_of_each_result_makes_a_grid() -> None:
     image = np.asarray(Image.open(io.BytesIO(picture)).convert("RGB"))
     tops = {places_of(result.clip[3], image)[0][0] for result in results}
     assert len(tops) == 1
-    assert "of each clip frame 3" in caption_and_titles(results, FigureContent((3,)))
+    assert "of each clip frame 4" in caption_and_titles(results, FigureContent((3,)))
 
 
 @pytest.mark.parametrize(

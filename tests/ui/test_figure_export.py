@@ -50,21 +50,21 @@ def test_the_explore_page_exports_the_chosen_frames_and_slices_at_the_chosen_sca
     image, text = figures(visit)
     assert len(places_of(clip[7].repeat(4, 0).repeat(4, 1), image)) == 1
     assert "layer Mixed_3c, filter 3, engine fast, seed 0" in text
-    for title in ("frame 0", "frame 2", "frame 5", "frame 7", "y = 24", "x = 32"):
+    for title in ("frame 1", "frame 3", "frame 6", "frame 8", "y = 24", "x = 32"):
         assert title in text
 
     scale = visit.page.locator("input[type=range][aria-label=Scale]")
     scale.press("Home")
     expect(scale).to_have_value("1")
-    visit.page.locator('[aria-label="Remove 7"]').click()
-    expect(visit.page.locator('[aria-label="Remove 7"]')).to_have_count(0)
+    visit.page.locator('[aria-label="Remove 8"]').click()
+    expect(visit.page.locator('[aria-label="Remove 8"]')).to_have_count(0)
     visit.page.get_by_text("Slice x–t", exact=True).click()
     expect(visit.page.get_by_label("at y")).to_be_disabled()  # the server has all three choices
     expect(visit.page.get_by_test_id("stApp")).to_have_attribute("data-test-script-state", "notRunning")
     image, text = figures(visit)
     assert not places_of(clip[7], image)
     assert len(places_of(clip[5], image)) == 1
-    assert "frame 7" not in text
+    assert "frame 8" not in text
     assert "y = 24" not in text
 
 
@@ -84,7 +84,7 @@ def test_compare_has_a_row_for_each_and_the_gallery_a_grid(visit: Visit, server:
     image, text = figures(visit)
     for number in range(8):
         assert f"Filter {number}" in text
-    assert "of each clip frame 4" in text
+    assert "of each clip frame 5" in text
 
 
 def test_the_choices_can_be_read_in_the_dark(browser: Browser, server: Server) -> None:

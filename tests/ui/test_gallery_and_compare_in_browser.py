@@ -102,7 +102,7 @@ def test_pinned_filters_play_in_step_and_a_sweep_renders(page: Page, server: Ser
     page.goto(f"{server.url}/compare?pin=layer%3D{LAYER}%26filter%3D3&pin=layer%3D{LAYER}%26filter%3D4")
     wall = page.locator(".wall[data-drawn='2']")
     expect(wall).to_be_visible()
-    page.get_by_role("slider", name="Frame of all").fill("9")
+    page.get_by_role("slider", name="Frame of all").fill("10")
     expect(wall).to_have_attribute("data-frame", "9")
     expect(page.get_by_text("differs from 1 in filter 3 → 4")).to_be_visible()
     clip = made_result(RenderSpec(layer=LAYER, filter=3)).clip

@@ -3,6 +3,7 @@
 from collections.abc import Iterator
 from pathlib import Path
 
+import numpy as np
 import pytest
 from playwright.sync_api import Browser, Page, expect
 
@@ -106,6 +107,44 @@ def test_playing_tells_a_screen_reader_nothing_and_a_step_does(visit: Visit) -> 
     assert live.all_inner_texts() == [""]
     visit.press("Step forward")
     expect(live).to_have_text(f"Frame {int(visit.data('frame')) + 1} of 16")
+
+
+def frames_said(visit: Visit) -> dict[str, int]:
+    """The frame that each part of the player shows or says, counted from 1."""
+    player = visit.player
+
+    def cross_hair(view: str, axis: str) -> int:
+        share = player.locator(f".{view}").evaluate(f"(view) => parseFloat(view.style.getPropertyValue('--{axis}'))")
+        return round(share / 100 * STORED.frames + 0.5)
+
+    shown = visit.canvas_pixels()
+    (frame,) = [number for number, each in enumerate(made_result(STORED).clip, 1) if np.array_equal(each, shown)]
+    return {
+        "picture": frame,
+        "counter": int(player.locator(".count").inner_text().split("/")[0]),
+        "slider": int(player.get_by_role("slider", name="Frame").input_value()),
+        "x–t": cross_hair("xt", "y"),
+        "y–t": cross_hair("yt", "x"),
+        "spoken": int(player.get_by_role("status").inner_text().split()[1]),
+    }
+
+
+def test_counter_slider_cross_hair_and_what_is_said_agree_on_the_frame(visit: Visit) -> None:
+    player = visit.open(query_text(STORED))
+    slider = player.get_by_role("slider", name="Frame")
+    for key, frame in (("End", 16), (".", 1), ("ArrowRight", 2), (",", 1), ("ArrowLeft", 16)):
+        player.press(key)
+        assert set(frames_said(visit).values()) == {frame}, (key, frames_said(visit))
+    slider.fill("5")
+    assert set(frames_said(visit).values()) == {5}
+    for view, along in (("xt", "height"), ("yt", "width")):
+        box = player.locator(f".{view} canvas").bounding_box()
+        assert box
+        for frame in (1, 9, 16):
+            at = box[along] * (frame - 0.5) / STORED.frames
+            across, down = (box["width"] / 2, at) if view == "xt" else (at, box["height"] / 2)
+            visit.page.mouse.click(box["x"] + across, box["y"] + down)
+            assert set(frames_said(visit).values()) == {frame}, (view, frames_said(visit))
 
 
 def swipe_up(page: Page, x: float, y: float, distance: int) -> None:

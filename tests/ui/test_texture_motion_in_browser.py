@@ -69,7 +69,7 @@ def test_texture_motion_and_rebuilt_clip_play_in_step(visit: Visit, stored: Rend
     np.testing.assert_array_equal(pixels(view, "texture"), apart.texture)
     rebuilt = apart.rebuilt()
     for frame in (0, 11, 15):
-        view.locator("input").fill(str(frame))
+        view.locator("input").fill(str(frame + 1))
         expect(view).to_have_attribute("data-frame", str(frame))
         np.testing.assert_array_equal(pixels(view, "rebuilt"), rebuilt[frame])
     red, green, blue = np.median(pixels(view, "motion").reshape(-1, 3), axis=0)

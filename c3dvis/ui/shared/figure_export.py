@@ -42,7 +42,7 @@ def draw_figure_export(
 def _draw_choices(size: tuple[int, int, int], key: str, grid: bool) -> FigureContent:
     frames, height, width = size
     chosen = (frames // 2,) if grid else FigureContent.usual(size).frames
-    shown = st.multiselect("Frames", range(frames), chosen, key=f"{key}.frames")
+    shown = st.multiselect("Frames", range(frames), chosen, key=f"{key}.frames", format_func=lambda n: str(n + 1))
 
     def slice_at(name: str, axis: str, side: int) -> int | None:
         with st.container(horizontal=True, vertical_alignment="bottom", gap="small"):

@@ -53,7 +53,7 @@ const MARKUP = `
     <button type="button" class="back" title="Step back (, or ←)" aria-label="Step back">${icon(ICONS.back)}</button>
     <button type="button" class="play" title="Play or pause (space)"></button>
     <button type="button" class="forward" title="Step forward (. or →)" aria-label="Step forward">${icon(ICONS.forward)}</button>
-    <input type="range" class="scrub" min="0" step="1" aria-label="Frame">
+    <input type="range" class="scrub" min="1" step="1" aria-label="Frame">
     <span class="count"></span>
     <span class="options">
       <button type="button" class="order"></button>
@@ -134,7 +134,7 @@ class Player {
       this.setCanvas("xy", width, height);
       this.setCanvas("xt", width, frames);
       this.setCanvas("yt", frames, height);
-      this.find(".scrub").max = frames - 1;
+      this.find(".scrub").max = frames;
     }
     this.layout();
     this.redraw();
@@ -238,7 +238,7 @@ class Player {
     const { x, y } = this.cross;
     this.root.dataset.frame = this.frame;
     this.settings.at = this.frame / frames;
-    this.find(".scrub").value = this.frame;
+    this.find(".scrub").value = this.frame + 1; // counted from 1, as beside it
     const figures = String(frames).length; // all counts are equally wide, so that nothing moves while it plays
     this.find(".count").textContent = `${String(this.frame + 1).padStart(figures, "\u2007")} / ${frames}`;
     this.placeCrossHair("xy", (x + 0.5) / width, (y + 0.5) / height);
@@ -314,7 +314,7 @@ class Player {
     on(".play", "click", () => this.set({ playing: !this.settings.playing }));
     on(".back", "click", () => this.seek(this.frame - 1));
     on(".forward", "click", () => this.seek(this.frame + 1));
-    on(".scrub", "input", (event) => this.seek(Number(event.target.value)));
+    on(".scrub", "input", (event) => this.seek(Number(event.target.value) - 1));
     on(".order", "click", () => this.set({ pingpong: !this.settings.pingpong }));
     on(".slices", "click", () => this.set({ slices: !this.settings.slices }));
     on(".exact", "click", () => this.set({ exact: !this.settings.exact }));

@@ -50,7 +50,7 @@ const MARKUP = `
   </div>
   <div class="controls">
     <button type="button" class="play"></button>
-    <input type="range" min="0" step="1" aria-label="Frame">
+    <input type="range" min="1" step="1" aria-label="Frame">
     <span class="count"></span>
   </div>`;
 
@@ -64,7 +64,7 @@ class View {
     this.last = 0; // when the frame on screen was drawn, ms
     this.find(".play").addEventListener("click", () => this.play(!settings.playing));
     this.find("input").addEventListener("input", (event) => {
-      this.frame = Number(event.target.value);
+      this.frame = Number(event.target.value) - 1;
       this.play(false);
     });
     this.tick = (now) => {
@@ -97,7 +97,7 @@ class View {
     this.root.dataset.clip = clip.key;
     this.root.dataset.frames = frames;
     this.root.setAttribute("aria-label", `Texture and motion: ${clip.label}`);
-    this.find("input").max = frames - 1;
+    this.find("input").max = frames;
     for (const [view, name] of [["texture", "texture_share"], ["motion", "motion_share"], ["rebuilt", "rebuilt_share"]]) {
       const [share, words] = clip.sentences[name] ?? ["", ""];
       this.find(`.${view} .share`).textContent = share;
@@ -136,7 +136,7 @@ class View {
   draw() {
     const [frames, height, width] = this.clip.shape;
     this.root.dataset.frame = this.frame;
-    this.find("input").value = this.frame;
+    this.find("input").value = this.frame + 1; // counted from 1, as beside it
     this.find(".count").textContent = `${String(this.frame + 1).padStart(String(frames).length, "\u2007")} / ${frames}`;
     paint(this.find(".rebuilt canvas"), this.clip.rebuilt, this.frame * height * width * 3);
     this.drawMotion();

@@ -83,9 +83,9 @@ class Wall {
     this.play = button("", "Play or pause all", () => this.set(!this.playing));
     this.back = button("‹", "Step back", () => this.seek(this.frame - 1));
     this.forward = button("›", "Step forward", () => this.seek(this.frame + 1));
-    this.scrub = make("input", { type: "range", min: 0, step: 1 });
+    this.scrub = make("input", { type: "range", min: 1, step: 1 });
     this.scrub.setAttribute("aria-label", "Frame of all");
-    this.scrub.addEventListener("input", () => this.seek(Number(this.scrub.value)));
+    this.scrub.addEventListener("input", () => this.seek(Number(this.scrub.value) - 1));
     const cut = (text) => {
       const label = make("label", { className: "cut", textContent: text });
       const range = make("input", { type: "range", min: 0, max: 100, value: 50 });
@@ -123,7 +123,7 @@ class Wall {
     this.cells = message.cells.map((cell) => this.makeCell(cell, message.payload, known));
     this.list.replaceChildren(...this.cells.map((cell) => cell.item));
     this.bar.hidden = !this.cells.some((cell) => cell.canvas || cell.taps.length > 1);
-    this.scrub.max = this.frames - 1;
+    this.scrub.max = this.frames;
     if (focused) this.list.querySelector(`[data-name="${CSS.escape(focused)}"]`)?.focus();
     this.draw();
   }
@@ -226,7 +226,7 @@ class Wall {
     this.root.dataset.frame = this.frame;
     this.root.dataset.playing = this.playing;
     this.play.textContent = this.playing ? "Pause" : "Play";
-    this.scrub.value = this.frame;
+    this.scrub.value = this.frame + 1; // counted from 1, as in the player
   }
 
   drawCell(cell) {

@@ -104,7 +104,7 @@ class Workers(_Section):
     """How the worker processes of this machine are run and watched.
 
     Attributes:
-        profile: `normal` starts the workers with the program; `low` starts them at the first render, and stops them
+        profile: `normal` starts the workers at the first visit; `low` starts them at the first render, and stops them
             when there was nothing to render for `idle_minutes`.
         idle_minutes: of the profile `low`.
         step_seconds: a render that has made a step and makes no further one for this long is given up.

@@ -249,14 +249,14 @@ def _store() -> Check:
             f"Run `chown -R --reference={folder} {folder}`, and c3dvis as that user: "
             "`runuser -u c3dvis -- .venv/bin/python -m c3dvis …`."
         )
-        return Check("store", "problem", f"{path} is another user's than {folder}: it cannot be used", advice)
-    return Check("store", "ok", f"{folder} is one user's")
+        return Check("store", "problem", f"{path} is not of the user of {folder}, who cannot replace it", advice)
+    return Check("store", "ok", f"{folder} is of one user")
 
 
 def made_by_another(folder: Path, owner: int) -> Path | None:
     """A file or folder within a folder that is not of its owner (a user's number), or None.
 
-    What root has stored, the dashboard can neither read nor replace.
+    What root has stored, the dashboard cannot replace, nor read if root has made the folder of the results.
     """
     for place, folders, files in os.walk(folder):
         folders[:] = [name for name in folders if name != "lost+found"]  # the file system's own

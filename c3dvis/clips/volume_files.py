@@ -44,7 +44,8 @@ def read_numpy(path: Path) -> Voxels:
     try:
         array = np.load(path, mmap_mode="r", allow_pickle=False)
     except (ValueError, EOFError) as error:
-        raise ClipUnreadable(f"{path.name} is no array of numbers, or is cut off ({error}).") from None
+        reason = "" if "pickle" in str(error) else f" ({error})"  # no advice to trust what was uploaded
+        raise ClipUnreadable(f"{path.name} is no array of numbers, or is cut off{reason}.") from None
     if not isinstance(array, np.ndarray) or array.dtype.kind not in "uif":
         raise ClipUnreadable(f"{path.name} holds {getattr(array, 'dtype', 'several arrays')}: expected numbers.")
     return Voxels(array)

@@ -116,13 +116,14 @@ def test_volumes_that_cannot_be_read_say_why(tmp_path: Path) -> None:
     np.save(tmp_path / "flat.npy", np.zeros((4, 5)))
     np.save(tmp_path / "words.npy", np.array(["a", "b"]))
     np.save(tmp_path / "objects.npy", np.array([{}], object), allow_pickle=True)
+    (tmp_path / "other.npy").write_bytes(b"not an array, and no pickle that anyone should trust")
     whole = canonical("RAS", tmp_path / "whole.nii.gz").read_bytes()
     (tmp_path / "cut.nii.gz").write_bytes(whole[: len(whole) // 2])
     (tmp_path / "text.nii.gz").write_text("not a volume")
     (tmp_path / "empty").mkdir()
     expected = {
         "nan.npy": "1 values that are no numbers", "flat.npy": "shape (4, 5)", "words.npy": "expected numbers",
-        "objects.npy": "no array of numbers", "cut.nii.gz": "cannot be read as NIfTI",
+        "objects.npy": "no array of numbers", "other.npy": "no array of numbers, or is cut off.", "cut.nii.gz": "cannot be read as NIfTI",
         "text.nii.gz": "cannot be read as NIfTI", "empty": "no DICOM image",
     }  # fmt: skip
     for name, words in expected.items():

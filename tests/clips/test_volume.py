@@ -123,8 +123,8 @@ def test_volumes_that_cannot_be_read_say_why(tmp_path: Path) -> None:
     (tmp_path / "empty").mkdir()
     expected = {
         "nan.npy": "1 values that are no numbers", "flat.npy": "shape (4, 5)", "words.npy": "expected numbers",
-        "objects.npy": "no array of numbers", "other.npy": "no array of numbers, or is cut off.", "cut.nii.gz": "cannot be read as NIfTI",
-        "text.nii.gz": "cannot be read as NIfTI", "empty": "no DICOM image",
+        "objects.npy": "no array of numbers", "other.npy": "no array of numbers, or is cut off.",
+        "cut.nii.gz": "cannot be read as NIfTI", "text.nii.gz": "cannot be read as NIfTI", "empty": "no DICOM image",
     }  # fmt: skip
     for name, words in expected.items():
         with pytest.raises(ClipUnreadable) as caught:

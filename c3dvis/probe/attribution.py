@@ -8,7 +8,7 @@ classes the clip does not show.
 import math
 import threading
 from collections.abc import Callable
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 import tensorflow as tf
@@ -25,12 +25,30 @@ COMPLETENESS = 0.01
 """The share of the difference of scores by which a sum of integrated gradients may miss it."""
 
 _FIRST_STEPS = 16
-_MOST_STEPS = 512
+_MOST_GRADIENTS = 512
+_ERRORS = 8  # a trapezoid may take this part of what is left of the allowed error
+_NARROWEST = 2.0**-20  # of a trapezoid: float32 has no points between
 _GREY = 0.5  # of black 0 and white 1: where the path of integrated gradients starts
 _SILENT = 1e-6  # a smaller difference of scores is rounding
 
 _compiled: LRUCache[Any, Any] = LRUCache(12)
 _lock = threading.RLock()
+
+
+class _Sample(NamedTuple):
+    """A point of the path from grey to the clip.
+
+    Attributes:
+        share: of the path, 0 to 1.
+        score: the target's.
+        gradient: of the score with respect to the network's input.
+        along: derivative of the score by the share.
+    """
+
+    share: float
+    score: float
+    gradient: np.ndarray
+    along: float
 
 
 def saliency(network: Network, target: Target, clip: np.ndarray) -> Attribution:
@@ -60,13 +78,13 @@ def integrated_gradients(
 ) -> Attribution:
     """How much each pixel adds to a target's score, over a clip that is grey everywhere; above and below 0.
 
-    The gradients are averaged along the straight path from the grey clip, more densely near it, with twice as many
-    steps until the values sum to the difference of the two scores within 1 %. After Sundararajan et al. 2017,
-    arXiv:1703.01365.
+    The gradients are averaged along the straight path from the grey clip by trapezoids. Each is halved until it
+    explains the difference of the scores at its ends, so that the sum is the difference of the two clips' scores within
+    1 %. After Sundararajan et al. 2017, arXiv:1703.01365.
 
     Args:
         network, target, clip: as of `saliency`.
-        on_progress: receives (steps done, 0): how many it takes is not known before.
+        on_progress: receives (gradients done, 0): how many it takes is not known before.
 
     Raises:
         UnknownLayer, InvalidSpec: as of `saliency`.
@@ -79,34 +97,38 @@ def integrated_gradients(
     way = end - start
     done = 0
 
-    def gradient_at(share: float) -> tuple[float, np.ndarray]:
+    def sample(share: float) -> _Sample:
         nonlocal done
-        found = score_gradient(network, target, start + np.float32(share) * way)
+        score, gradient = score_gradient(network, target, start + np.float32(share) * way)
         done += 1
         if on_progress:
             on_progress(done, 0)
-        return found
+        return _Sample(share, score, gradient, float(np.vdot(gradient.astype(np.float64), way)))
 
-    first, _ = gradient_at(0.0)
-    last, of_last = gradient_at(1.0)
-    # Trapezoids over u, where u³ is the share of the path: near grey the gradient changes fastest. Halving their width
-    # keeps all gradients computed before; that at u = 0 has no weight.
-    total = 1.5 * of_last.astype(np.float64)
-    steps, odd = _FIRST_STEPS, 1
-    while True:
-        for index in range(1, steps, odd):
-            total += 3 * (index / steps) ** 2 * gradient_at((index / steps) ** 3)[1]
-        values = way * total / steps
-        missed = abs(float(values.sum()) - (last - first))
-        if missed <= COMPLETENESS * abs(last - first) or missed <= _SILENT:
-            summed = values.sum(axis=-1).astype(np.float32)
-            return Attribution(summed, target, "integrated_gradients", last, "", first, done)
-        if steps >= _MOST_STEPS:
-            raise RenderFailed(
-                f"The integrated gradients of {target.layer} filter {target.filter} do not add up: expected a sum of "
-                f"{last - first:.4g} within 1 %, received {values.sum():.4g} after {done} steps. Take the saliency."
-            )
-        steps, odd = 2 * steps, 2
+    first, last = sample(0.0), sample(1.0)
+    allowed = max(COMPLETENESS * abs(last.score - first.score), _SILENT)
+    total, error = np.zeros(way.shape, np.float64), 0.0
+    coarse = [(index / _FIRST_STEPS) ** 3 for index in range(1, _FIRST_STEPS)]  # near grey the gradient changes fastest
+    left, ahead = first, [last, *reversed(coarse)]  # the next is at the end, as a share until its turn comes
+    while ahead and done < _MOST_GRADIENTS:
+        right = ahead[-1] = ahead[-1] if isinstance(ahead[-1], _Sample) else sample(ahead[-1])
+        width = right.share - left.share
+        missed = width * (left.along + right.along) / 2 - (right.score - left.score)
+        room = allowed - abs(error) if missed * error > 0 else allowed
+        if abs(missed) > room / _ERRORS and width > _NARROWEST:
+            ahead.append(sample((left.share + right.share) / 2))
+        else:
+            total += width / 2 * (left.gradient + right.gradient)
+            error += missed
+            left = ahead.pop()
+    values = way * total
+    if ahead or abs(float(values.sum()) - (last.score - first.score)) > allowed:
+        raise RenderFailed(
+            f"The integrated gradients of {target.layer} filter {target.filter} do not add up: expected a sum of "
+            f"{last.score - first.score:.4g} within 1 %, and {done} gradients did not reach it. Take the saliency."
+        )
+    summed = values.sum(axis=-1).astype(np.float32)
+    return Attribution(summed, target, "integrated_gradients", last.score, "", first.score, done)
 
 
 def grad_cam(network: Network, target: Target, clip: np.ndarray, at: str = "") -> Attribution:

@@ -62,6 +62,16 @@ def test_integrated_gradients_sum_to_the_difference(make: Callable[[], Network],
     assert found.baseline_score == pytest.approx(grey, rel=1e-4, abs=1e-6)
 
 
+def test_integrated_gradients_are_the_mean_gradient_times_the_way() -> None:
+    network, target = classifier(), Target("block", 6)
+    found = integrated_gradients(network, target, CLIP)
+    way = network.input_domain.to_network(CLIP)  # from grey, which is 0
+    shares = (np.arange(100) + 0.5) / 100
+    mean = np.mean([score_gradient(network, target, np.float32(share) * way)[1] for share in shares], 0)
+    expected = (way * mean).sum(-1)
+    assert np.linalg.norm(found.values - expected) < 0.03 * np.linalg.norm(expected)
+
+
 def test_grad_cam_weighs_filters_by_finite_differences() -> None:
     """The weights by adding a little to one filter of the earlier layer everywhere, through the later layers alone."""
     network, target = classifier(), Target("scores", 2)

@@ -54,6 +54,8 @@ def run(arguments: argparse.Namespace, console: Console) -> int:
     for name, function in functions.items():
         try:
             checks += function()
+        except C3dvisError as error:
+            checks.append(Check(name, "problem", str(error)))
         except Exception as error:  # an unexpected error in one check must not hide the others
             checks.append(Check(name, "problem", f"{type(error).__name__}: {error}", "Report this."))
     sound = all(check.state != "problem" for check in checks)

@@ -47,6 +47,10 @@ def test_the_doctor_names_what_is_open(tmp_path: Path) -> None:
     # Dashboards of other tests may run at the moment; of them the check of ports speaks.
     assert [check for check in checks if check["state"] == "problem" and check["name"] != "ports"] == []
 
+    (tmp_path / "c3dvis.toml").write_text('mode = "public"\naccess.hosts = "lab.example"')
+    wrong = run(tmp_path, "c3dvis", "doctor", "--public")
+    assert (wrong.returncode, "access.hosts: expected" in wrong.stdout, "Report" in wrong.stdout) == (1, True, False)
+
     (tmp_path / "c3dvis.toml").write_text(SETTINGS.format(member="gmail.com").replace('"lab.example"', ""))
     scheduler = {"C3DVIS_SCHEDULER": "tcp://10.0.0.5:8786"}
     opened = run(tmp_path, "c3dvis", "doctor", "--public", "--json", unsafe=True, **scheduler)

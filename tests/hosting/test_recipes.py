@@ -124,7 +124,9 @@ def test_the_service_starts_what_the_recipe_installs() -> None:
     folder = service["WorkingDirectory"]
     assert f"{folder} && cd {folder}" in PAGE
     assert service["ExecStart"].startswith(f"{folder}/.venv/bin/python -m streamlit run app.py")
-    assert "--server.address 127.0.0.1" in service["ExecStart"]
+    address, port = re.findall(r"--server.address ([\d.]+) --server.port (\d+)", service["ExecStart"])[0]
+    for proxy in ("nginx.conf", "Caddyfile"):  # without a port, Streamlit takes another where this one is in use
+        assert f" {address}:{port}" in (DOCS / proxy).read_text()
     assert service["ReadWritePaths"] == f"{folder}/cache"
     for variable in service["Environment"].split():
         assert variable in DOCKERFILE, "what would be written to a home that cannot be written"

@@ -47,7 +47,7 @@ _SETTLED = """
 
 # Watches the focus: what it is on, and whether that, or something beside it, looks otherwise than without the focus.
 _FOCUS = """
-window.focusWatch = {last: null, tabs: 0, invisible: [], seen: new Set()};
+window.focusWatch = {last: null, invisible: [], seen: new Set()};
 window.noteFocus = () => {
   const parts = (element) => {
     const parent = element.parentNode instanceof ShadowRoot ? element.parentNode.host : element.parentElement;
@@ -70,6 +70,13 @@ window.noteFocus = () => {
   watch.seen.add(element);
   return !over;
 };
+"""
+
+
+# The names of what had the focus; what contains half a page, as a part that scrolls, has none.
+_NAMES = """
+() => [...focusWatch.seen].map((one) => one?.ariaLabel || one?.innerText?.trim() || "")
+  .filter((name) => name.length < 60)
 """
 
 
@@ -182,17 +189,16 @@ def violations(page: Page) -> list[str]:
     ]
 
 
-def without_visible_focus(page: Page) -> tuple[int, list[str]]:
-    """Press Tab through a page: how many elements took the focus, and those on which it cannot be seen."""
+def without_visible_focus(page: Page) -> tuple[list[str], list[str]]:
+    """Press Tab through a page: the names of the elements that took the focus, and those on which it cannot be seen."""
     page.add_style_tag(content="* { transition: none !important; }")
     page.evaluate(_FOCUS)
-    stops = 0
-    while stops < 200:
+    for _ in range(200):
         page.keyboard.press("Tab")
         if not page.evaluate("noteFocus()"):
             break
-        stops += 1
-    return stops, page.evaluate("focusWatch.invisible")
+    names = page.evaluate(_NAMES)
+    return names, page.evaluate("focusWatch.invisible")
 
 
 def _reason(node: dict[str, Any]) -> str:

@@ -104,6 +104,7 @@ def test_pinned_filters_play_in_step_and_a_sweep_renders(page: Page, server: Ser
     expect(wall).to_be_visible()
     page.get_by_role("slider", name="Frame of all").fill("10")
     expect(wall).to_have_attribute("data-frame", "9")
+    expect(wall.locator(".count")).to_have_text("10 / 16")
     expect(page.get_by_text("differs from 1 in filter 3 → 4")).to_be_visible()
     clip = made_result(RenderSpec(layer=LAYER, filter=3)).clip
     for name, part in (("Row of the x–t slices", "xt"), ("Column of the y–t slices", "yt")):

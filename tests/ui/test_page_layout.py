@@ -4,7 +4,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
-from playwright.sync_api import Browser, expect
+from playwright.sync_api import Browser, Page, expect
 
 from bench.stand_in import Cluster
 from c3dvis.spec import RenderSpec
@@ -15,7 +15,7 @@ SEEDS = [RenderSpec(layer="Mixed_3c", filter=3, seed=seed) for seed in range(6)]
 SWEEP = "compare?of=layer%3DMixed_3c%26filter%3D3&sweep=seed&values=0,1,2,3,4,5"
 ALL = {
     "": ".player[data-frame]", "gallery?layer=Mixed_3c": ".wall[data-cells='24']", SWEEP: ".wall[data-drawn='6']",
-    "probe?size=small&layer=Mixed_3c": ".wall[data-drawn='6']", "network": "td", "status": "td",
+    "probe?size=small&layer=Mixed_3c": ".wall[data-drawn='6']", "network": "td", "status": "td", "method": "td",
 }  # fmt: skip
 
 
@@ -27,14 +27,21 @@ def server(tmp_path_factory: pytest.TempPathFactory, weights: Path) -> Iterator[
 
 
 @pytest.mark.parametrize("path", ALL)
-def test_no_page_is_wider_than_a_phone(browser: Browser, server: Server, path: str) -> None:
-    with browser.new_context(viewport={"width": 390, "height": 844}, is_mobile=True) as context:
+def test_no_page_and_no_table_is_wider_than_a_phone(browser: Browser, server: Server, path: str) -> None:
+    with browser.new_context(viewport={"width": 375, "height": 812}, is_mobile=True) as context:
         context.set_default_timeout(PATIENCE_MS)
         page = context.new_page()
         page.goto(f"{server.url}/{path}")
         expect(page.locator(ALL[path]).first).to_be_attached()
         main = page.get_by_test_id("stMain").element_handle()
         page.wait_for_function("(main) => main.scrollWidth <= main.clientWidth", arg=main)  # waits for the style sheet
+        tables = page.locator(".c3d-table table").evaluate_all(
+            "(all) => all.map((table) => [table.scrollWidth, table.parentElement.clientWidth])"
+        )
+        assert all(table <= room for table, room in tables), tables
+        expect(page.locator(".c3d-table").get_by_role("table")).to_have_count(
+            len(tables)
+        )  # also where its rows are laid out as blocks
 
 
 def test_six_volumes_stand_in_one_row_on_a_laptop_and_two_by_two_on_a_phone(browser: Browser, server: Server) -> None:
@@ -60,6 +67,15 @@ def test_on_a_phone_the_weights_come_before_the_long_table(browser: Browser, ser
         }""")
 
 
+def share_of_room(page: Page, selector: str) -> float:
+    """Width of an element, as a share of what its parent has."""
+    return (
+        page.locator(selector)
+        .first.evaluate_handle("(one) => [one, one.parentElement].map((each) => each.getBoundingClientRect().width)")
+        .evaluate("([own, room]) => own / room")
+    )
+
+
 def test_a_wide_screen_gets_large_tiles_and_short_lines(browser: Browser, server: Server) -> None:
     with browser.new_context(viewport={"width": 2560, "height": 1300}) as context:
         context.set_default_timeout(PATIENCE_MS)
@@ -69,6 +85,12 @@ def test_a_wide_screen_gets_large_tiles_and_short_lines(browser: Browser, server
         tile = page.locator(".wall li").first.bounding_box()
         assert tile
         assert tile["width"] > 220
+        page.goto(f"{server.url}/{SWEEP}")
+        expect(page.locator(".wall[data-drawn='6']")).to_be_visible()
+        assert share_of_room(page, ".wall li a") > 0.95
+        page.goto(f"{server.url}/?layer=Mixed_3c&filter=3")
+        expect(page.locator(".curve .axis")).to_be_attached()
+        assert share_of_room(page, ".curve .axis") > 0.95
         page.goto(f"{server.url}/method")
         text = page.get_by_text("This page describes what is computed").bounding_box()
         assert text

@@ -1,4 +1,8 @@
-"""Tables as HTML: `st.table` would import pandas into the server process. The style is in `page.css`."""
+"""Tables as HTML: `st.table` would import pandas into the server process. The style is in `page.css`.
+
+In a narrow window the cells of a row stand below its title, each behind the title of its column. They are named as
+parts of a table, since a browser takes what is laid out otherwise for none.
+"""
 
 from collections.abc import Sequence
 from html import escape
@@ -24,14 +28,26 @@ def draw_table(
     if not rows:
         st.caption(empty)
         return
-    head = "".join(f'<th scope="col">{escape(title)}</th>' if title else "<td></td>" for title in heads)
-    body = "".join(f"<tr>{_cells(row)}</tr>" for row in (rows[:-1] if total else rows))
-    foot = f"<tfoot><tr>{_cells(rows[-1])}</tr></tfoot>" if total else ""
-    kind = "c3d-table numeric" if numeric else "c3d-table"
-    table = f"<table><thead><tr>{head}</tr></thead><tbody>{body}</tbody>{foot}</table>"
-    st.html(f'<div class="{kind}" tabindex="0">{table}</div>')
+    head = "".join(
+        f'<th scope="col" role="columnheader">{escape(title)}</th>' if title else "<td></td>" for title in heads
+    )
+    body, foot = (rows[:-1], rows[-1:]) if total else (rows, [])
+    kind = "c3d-table" + (" numeric" if numeric else "") + (" wide" if len(heads) > 2 else "")
+    parts = [
+        f'<{part} role="rowgroup">{"".join(lines)}</{part}>'
+        for part, lines in (
+            ("thead", [f'<tr role="row">{head}</tr>']),
+            ("tbody", [_line(heads, row) for row in body]),
+            ("tfoot", [_line(heads, row) for row in foot]),
+        )
+        if lines
+    ]
+    st.html(f'<div class="{kind}" tabindex="0"><table role="table">{"".join(parts)}</table></div>')
 
 
-def _cells(row: Sequence[object]) -> str:
+def _line(heads: Sequence[str], row: Sequence[object]) -> str:
     title, *others = (cell.html() if isinstance(cell, PageLink) else escape(str(cell)) for cell in row)
-    return f'<th scope="row">{title}</th>' + "".join(f"<td>{cell}</td>" for cell in others)
+    cells = "".join(
+        f'<td role="cell" data-head="{escape(head)}">{cell}</td>' for head, cell in zip(heads[1:], others, strict=True)
+    )
+    return f'<tr role="row"><th scope="row" role="rowheader">{title}</th>{cells}</tr>'

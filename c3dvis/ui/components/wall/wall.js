@@ -86,6 +86,7 @@ class Wall {
     this.scrub = make("input", { type: "range", min: 1, step: 1 });
     this.scrub.setAttribute("aria-label", "Frame of all");
     this.scrub.addEventListener("input", () => this.seek(Number(this.scrub.value) - 1));
+    this.count = make("span", { className: "count" });
     const cut = (text) => {
       const label = make("label", { className: "cut", textContent: text });
       const range = make("input", { type: "range", min: 0, max: 100, value: 50 });
@@ -98,7 +99,7 @@ class Wall {
     this.speed.setAttribute("aria-label", "Speed, frames per second");
     for (const fps of SPEEDS) this.speed.append(make("option", { value: fps, textContent: `${fps} fps`, selected: fps === this.fps }));
     this.speed.addEventListener("change", () => (this.fps = Number(this.speed.value)));
-    this.bar.append(this.play, this.back, this.scrub, this.forward, this.speed);
+    this.bar.append(this.play, this.back, this.scrub, this.count, this.forward, this.speed);
     this.row = cut("Row of the x–t slices");
     this.column = cut("Column of the y–t slices");
   }
@@ -227,6 +228,8 @@ class Wall {
     this.root.dataset.playing = this.playing;
     this.play.textContent = this.playing ? "Pause" : "Play";
     this.scrub.value = this.frame + 1; // counted from 1, as in the player
+    const figures = String(this.frames).length; // all counts are equally wide, so that nothing moves while it plays
+    this.count.textContent = `${String(this.frame + 1).padStart(figures, "\u2007")} / ${this.frames}`;
   }
 
   drawCell(cell) {

@@ -91,7 +91,7 @@ def test_the_controls_carry_what_they_cannot_change(open_page: OpenPage, spec: R
 
 def test_what_is_not_stored_is_offered_and_not_started(open_page: OpenPage) -> None:
     page = open_page(filter="77")
-    assert "Not rendered on this machine yet." in text(page)
+    assert "Not rendered here yet." in text(page)
     assert page.button(key="render focus").label == "Render now"
     assert not page.get("progress")
 

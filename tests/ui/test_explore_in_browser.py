@@ -153,7 +153,7 @@ def test_copy_link_gives_the_address_of_the_picture(browser: Browser, server: Se
 def test_render_watch_share(visit: Visit, browser: Browser, server: Server) -> None:
     player = visit.open(query_text(SMALL))
     assert visit.data("frames") == "8"
-    expect(visit.page.get_by_text("Not rendered on this machine yet.")).to_be_visible()
+    expect(visit.page.get_by_text("Not rendered here yet.")).to_be_visible()
     visit.press("Render now")  # Cancel, which it then offers: the next test presses it
     expect(visit.page.get_by_role("button", name="GIF")).to_be_visible()
     key = visit.data("clip")

@@ -127,7 +127,7 @@ def test_the_first_layer_is_in_colour(open_page: OpenPage) -> None:
 def test_what_has_no_wiring_is_said_in_words(open_page: OpenPage) -> None:
     page = open_page(network="c3d-sports1m", layer="conv3a", tab="wiring")
     assert not page.exception
-    assert any("are not on this machine" in info.value for info in page.info)
+    assert any("are not here" in info.value for info in page.info)
     page = open_page(filter="1,2", tab="wiring")
     assert [info.value for info in page.info] == ["Wiring is shown for one filter. Choose one in the sidebar."]
     assert not walls(page)

@@ -222,7 +222,7 @@ def _draw_missing(
             icon=":material/inventory_2:",
         )
     else:
-        st.info("Not rendered on this machine yet.", icon=":material/hourglass_empty:")
+        st.info("Not rendered here yet.", icon=":material/hourglass_empty:")
 
     def render() -> None:
         # Submitted here and not by the page: a press inside a fragment runs the fragment alone.

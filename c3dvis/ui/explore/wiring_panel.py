@@ -37,7 +37,7 @@ def draw_wiring_panel(resources: ServerResources, state: ExploreState) -> None:
     """Draw the wiring of the filter in focus."""
     spec = state.focus
     if weights_missing(spec.network):
-        st.info("The wiring is read from the network's weights, which are not on this machine.")
+        st.info("The wiring is read from the network's weights, which are not here.")
         return
     if spec.objective == "layer" or len(spec.filters) != 1:
         st.info("Wiring is shown for one filter. Choose one in the sidebar.")

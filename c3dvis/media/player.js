@@ -33,7 +33,7 @@ function play(root, sheet) {
   views.append(xy, yt, xt);
 
   const button = make("button", { type: "button" });
-  const scrub = make("input", { type: "range", min: 0, max: frames - 1, step: 1 });
+  const scrub = make("input", { type: "range", min: 1, max: frames, step: 1 }); // counted from 1
   scrub.setAttribute("aria-label", "Frame");
   const speed = make("select");
   speed.setAttribute("aria-label", "Speed, frames per second");
@@ -52,7 +52,7 @@ function play(root, sheet) {
       across.drawImage(sheet, left(t) + state.x, top(t), 1, height, t, 0, 1, height);
       down.drawImage(sheet, left(t), top(t) + state.y, width, 1, 0, t, width, 1);
     }
-    scrub.value = state.frame;
+    scrub.value = state.frame + 1;
     root.dataset.frame = state.frame;
     root.dataset.playing = state.playing;
     button.textContent = state.playing ? "Pause" : "Play";
@@ -67,7 +67,7 @@ function play(root, sheet) {
     state.playing = !state.playing;
     draw();
   });
-  scrub.addEventListener("input", () => seek(Number(scrub.value)));
+  scrub.addEventListener("input", () => seek(Number(scrub.value) - 1));
   speed.addEventListener("change", () => (state.fps = Number(speed.value)));
   const drag = (event) => {
     const box = xy.getBoundingClientRect();

@@ -68,7 +68,9 @@ def _message(page: AppTest, first: Press, other: Press | None) -> WidgetStates:
         each._value = False
     if other:
         other(page)
-    message = page._tree.get_widget_states()
+    values = page._tree.get_widget_states().widgets
+    sent = [one for one in values if one.WhichOneof("value") != "trigger_value" or one.trigger_value]
+    message = WidgetStates(widgets=sent)  # of buttons a browser sends the one that is pressed alone
     for node, value in zip(widgets, untouched, strict=True):
         node._value = value
     return message

@@ -11,6 +11,7 @@ from typing import Any
 
 import dask.config
 from distributed import Client, Scheduler
+from distributed.scheduler import DEFAULT_EXTENSIONS
 
 from c3dvis.queue.own_workers import OwnWorkers
 
@@ -43,12 +44,33 @@ async def connect(
         yield client, workers
 
 
+class _NoSpans:
+    """In place of the scheduler's record of which tasks belong together: it keeps several kB of each task for good."""
+
+    def __init__(self, scheduler: Scheduler) -> None:
+        pass
+
+    def observe_tasks(self, tasks: object, **_: object) -> dict[Any, dict[str, Any]]:
+        """Called for new tasks; returns their changed annotations."""
+        return {}
+
+    def heartbeat(self, worker: object, measured: object) -> None:
+        """Called with a worker's measurements by record, of which there are none."""
+
+
 @contextlib.asynccontextmanager
 async def _own_cluster(on_problem: Callable[[str], None]) -> AsyncIterator[tuple[str, OwnWorkers]]:
-    settings = {"distributed.admin.low-level-log-length": _EVENTS_KEPT, "distributed.scheduler.http.routes": []}
+    settings = {
+        "distributed.admin.low-level-log-length": _EVENTS_KEPT,
+        "distributed.diagnostics.computations.max-history": 1,
+        "distributed.scheduler.http.routes": [],
+    }
     with dask.config.set(settings):
         # When a second worker ends during the same render, the render fails: the first end may have had another cause.
-        scheduler = Scheduler(host=_HOST, port=0, dashboard_address=f"{_HOST}:0", allowed_failures=1)
+        scheduler = Scheduler(
+            host=_HOST, port=0, dashboard_address=f"{_HOST}:0", allowed_failures=1,
+            extensions={**DEFAULT_EXTENSIONS, "spans": _NoSpans},
+        )  # fmt: skip
     workers: OwnWorkers | None = None
     try:
         await scheduler

@@ -1,5 +1,6 @@
 """Order, deduplication, cancelling and the way of a result, on a real worker with real small renders."""
 
+import gc
 import threading
 from pathlib import Path
 from typing import Any
@@ -8,6 +9,7 @@ import numpy as np
 import psutil
 import pytest
 from distributed import Client
+from distributed.scheduler import TaskGroup, TaskState
 
 from c3dvis.errors import InvalidSpec, QueueClosed, UnknownLayer, UnknownNetwork
 from c3dvis.networks.registry import describe
@@ -67,6 +69,22 @@ def test_status_names_the_device_and_the_worker(
     until_running(job)
     assert queue.status().running == 1
     assert queue.status().workers[0].busy
+
+
+def test_the_scheduler_keeps_nothing_of_finished_renders(queue: RenderQueue, until: Until) -> None:
+    def kept() -> int:
+        gc.collect()
+        return sum(isinstance(each, (TaskGroup, TaskState)) for each in gc.get_objects())
+
+    def render(filters: range) -> None:
+        for number in filters:  # one after the other: what runs at the same time is one record to the scheduler
+            job = queue.submit(SMALL.replace(filter=number, seed=9))
+            assert job.wait(PATIENCE), job.snapshot()
+
+    render(range(2))
+    before = kept()
+    render(range(2, 10))
+    until(lambda: kept() <= before + 2, state=kept)
 
 
 def test_nothing_listens_outside_loopback(queue: RenderQueue, worker: psutil.Process) -> None:

@@ -17,6 +17,7 @@ from c3dvis.queue.own_workers import OwnWorkers
 
 _HOST = "127.0.0.1"
 _EVENTS_KEPT = 100  # events with previews, up to 32 kB each
+_SAMPLES_KEPT = 120  # of the process' own use, two per second; Dask's default is an hour of them, several MB
 _CONNECT_TIMEOUT = 5  # seconds
 
 
@@ -62,6 +63,7 @@ class _NoSpans:
 async def _own_cluster(on_problem: Callable[[str], None]) -> AsyncIterator[tuple[str, OwnWorkers]]:
     settings = {
         "distributed.admin.low-level-log-length": _EVENTS_KEPT,
+        "distributed.admin.system-monitor.log-length": _SAMPLES_KEPT,
         "distributed.diagnostics.computations.max-history": 1,
         "distributed.scheduler.http.routes": [],
     }

@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 
 from c3dvis.networks import registry
-from c3dvis.ui.components.layer_strip import strip_blocks
+from c3dvis.ui.components.layer_strip import _block_label, strip_blocks
 from c3dvis.ui.components.player import MAGIC, player_message
 
 
@@ -17,6 +17,14 @@ def test_the_strip_reaches_every_layer_once(name: str) -> None:
     blocks = strip_blocks(info, info.default_size)
     inside = [layer["name"] for block in blocks for branch in block["branches"] for layer in branch["layers"]]
     assert sorted([*inside, *(block["layer"] for block in blocks)]) == sorted(info.layers)
+
+
+def test_labels_tell_blocks_apart() -> None:
+    known = {
+        "Mixed_4d": "4d", "Conv3d_1a_7x7": "1a", "conv3a": "3a", "fc6": "fc6", "Logits": "Log", "conv_2": "c2",
+        "conv_12": "c12", "layer4.1.conv2": "4.1", "dense": "den", "stage2_block10": "2.10",
+    }  # fmt: skip
+    assert {name: _block_label(name) for name in known} == known
 
 
 def test_the_strip_shrinks_with_the_feature_maps() -> None:

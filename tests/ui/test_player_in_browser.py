@@ -80,7 +80,9 @@ def test_full_screen_fills_the_screen_and_ends(visit: Visit) -> None:
     visit.page.wait_for_function("() => document.fullscreenElement === null")
 
 
-@pytest.mark.parametrize(("width", "height", "least"), [(375, 812, 290), (1400, 900, 380), (2560, 1440, 850)])
+@pytest.mark.parametrize(
+    ("width", "height", "least"), [(375, 812, 290), (1280, 720, 300), (1400, 900, 380), (2560, 1440, 850)]
+)
 def test_the_volume_fills_the_room_it_has(
     browser: Browser, server: Server, width: int, height: int, least: int
 ) -> None:
@@ -89,6 +91,16 @@ def test_the_volume_fills_the_room_it_has(
         assert width_of(visit.page, ".player .xy canvas") >= least
         assert visit.page.evaluate("document.documentElement.scrollWidth") <= width
         assert width == 375 or bottom_of(visit.page, ".player .controls") <= height
+
+
+def test_a_note_above_the_player_leaves_room_for_its_controls(browser: Browser, server: Server) -> None:
+    with visiting(browser, server.url, viewport={"width": 1400, "height": 900}) as visit:
+        visit.open(query_text(STORED))
+        seed = visit.page.get_by_role("spinbutton", name="Seed")
+        seed.fill("77")
+        seed.press("Enter")
+        expect(visit.page.get_by_text("The controls differ from this picture")).to_be_visible()
+        assert bottom_of(visit.page, ".player .controls") <= 900
 
 
 def test_an_embedded_player_fills_its_window(browser: Browser, server: Server) -> None:

@@ -36,7 +36,7 @@ def draw_class_picker(state: ExploreState) -> None:
         state.set_focus(chosen)
 
     number = spec.filter if classes.class_name(spec) else None
-    st.selectbox(
+    st.container(key="class picker").selectbox(
         "What does a class look like to the network?", range(len(names)), index=None,
         format_func=titles.__getitem__, placeholder=f"Search {len(names)} classes by name",
         help="The network was trained to tell these classes apart. Choosing one sets the objective, the layer and the "

@@ -83,7 +83,10 @@ def draw_weights(values: Mapping[str, Any], bind: Bind) -> None:
         if name in _MAX_ON_SLIDER:
             value, most = values[name], _MAX_ON_SLIDER[name]
             with _with_effect(FIELDS[name].help):
-                st.slider(title, type(most)(0), max(most, value), value, **bind(name))
+                st.slider(
+                    title, type(most)(0), max(most, value), value, format="%g" if isinstance(most, float) else "%d",
+                    **bind(name),
+                )  # fmt: skip
         else:
             _weight_slider(title, values[name], FIELDS[name].help, bind(name))
 

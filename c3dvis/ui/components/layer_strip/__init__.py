@@ -84,6 +84,13 @@ def _rows(shape: tuple[int, ...]) -> int:
 
 
 def _block_label(name: str) -> str:
-    """A label that fits under a block: `4d` of Mixed_4d, `1a` of Conv3d_1a_7x7, `3a` of conv3a, `fc6`."""
-    number = re.search(r"^(?:Conv3d_|Mixed_|conv)(\d\w?)(?:_|$)", name)
-    return number.group(1) if number else name[:3]
+    """A label that fits under a block: `4d` of Mixed_4d, `1a` of Conv3d_1a_7x7, `3a` of conv3a, `fc6`, `Log` of Logits.
+
+    Of other names with numbers, the first two tell blocks apart: `c12` of conv_12, `4.1` of layer4.1.conv2.
+    """
+    if number := re.search(r"^(?:Conv3d_|Mixed_|conv)(\d\w?)(?:_|$)", name):
+        return number.group(1)
+    numbers = re.findall(r"\d+", name)
+    if len(name) <= 3 or not numbers:
+        return name[:3]
+    return ".".join(numbers[:2]) if len(numbers) > 1 else name[0] + numbers[0]

@@ -11,7 +11,7 @@ const SLICE = 0.27; // thickness of a slice, in widths of the clip, where there 
 const MAX_THICKNESS = 96; // CSS pixels of a slice: the clip and the controls fit on one screen
 const AROUND = { page: 470, embedded: 180 }; // CSS pixels of the window's height for the rest of the page and the controls
 const SLICE_SHARE = 0.1; // of the clip's height, for the slice below it, where the window's height is the limit
-const MIN_HEIGHT = 320; // CSS pixels of the clip, in a window however low
+const MIN_HEIGHT = 300; // CSS pixels of the clip, in a window however low
 const TAP = 8; // CSS pixels that a finger may move in a tap
 const ICONS = {
   play: "M7 5v14l12-7z",

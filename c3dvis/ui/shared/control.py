@@ -7,6 +7,7 @@ import streamlit as st
 
 _KEYS = "control keys"  # session key: for each control its key, and how often that was changed
 _HEARD = "control values"  # session key: for each key the value that the browser had last, as far as is known
+_REMEMBERED = 50  # keys of a control that a late message may still name
 
 
 class Binding(TypedDict):
@@ -34,11 +35,12 @@ def bound(name: str, value: object, choose: Callable[[Any], object]) -> Binding:
     key, count = keys.get(name, (name, 0))
     if st.session_state.get(key, value) != value:
         key, count = f"{name}.{count + 1}", count + 1
+        heard.pop(f"{name}.{count - _REMEMBERED}", None)
     keys[name], heard[key] = (key, count), value
 
     def on_change() -> None:
         chosen = st.session_state[key]
-        if chosen != heard[key]:
+        if key in heard and chosen != heard[key]:
             heard[key] = chosen
             choose(chosen)
 

@@ -15,6 +15,7 @@ import numpy as np
 import c3dvis
 from c3dvis.errors import C3dvisError, Cancelled, InvalidSpec, RenderFailed
 from c3dvis.maximize import fast_engine
+from c3dvis.maximize.batch_item import BatchItem
 from c3dvis.maximize.engine_result import EngineResult
 from c3dvis.maximize.memory import check_memory
 from c3dvis.maximize.progress import OnProgress
@@ -106,7 +107,7 @@ def render_batch(specs: Sequence[RenderSpec], on_progress: Sequence[OnProgress])
     specs = [sized(spec) for spec in specs]
     (network, _), *_ = prepared = [_prepare(spec) for spec in specs]
     items = [
-        fast_engine.BatchItem(spec, quality, listener)
+        BatchItem(spec, quality, listener)
         for spec, (_, quality), listener in zip(specs, prepared, on_progress, strict=True)
     ]
     fast_engine.maximize_batch(network, items, began)

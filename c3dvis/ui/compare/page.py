@@ -111,7 +111,7 @@ def _draw_sweep(comparison: Comparison) -> None:
     names = list(titles)
     st.selectbox(
         "Setting", names, names.index(swept), format_func=lambda name: titles[name],
-        **bound("k.sweep", swept, comparison.start_sweep),
+        **bound("k.sweep", swept, comparison.start_sweep, names),
     )  # fmt: skip
     if not sweep:
         return

@@ -41,7 +41,7 @@ def draw_class_picker(state: ExploreState) -> None:
         format_func=titles.__getitem__, placeholder=f"Search {len(names)} classes by name",
         help="The network was trained to tell these classes apart. Choosing one sets the objective, the layer and the "
         "size of the clip; the render starts when you press the button.",
-        **bound_beside_default("class", number, choose, default=None),
+        **bound_beside_default("class", number, choose, default=None, among=[*range(len(names)), None]),
     )  # fmt: skip
 
 

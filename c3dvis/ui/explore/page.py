@@ -40,7 +40,7 @@ def page() -> None:
         write_address(state)
         _draw_head(resources, state, problem)
         picture, wires = st.tabs(
-            TABS, **bound_beside_default("explore tab", state.tab, state.open_tab, default=TABS[0])
+            TABS, **bound_beside_default("explore tab", state.tab, state.open_tab, default=TABS[0], among=TABS)
         )
         if picture.open:
             with picture:

@@ -43,7 +43,12 @@ def draw_presets(
                 load_spec(_with_preset(current_spec(), presets[name]))
 
         st.segmented_control(
-            title, list(presets), default=matching, width="stretch", **bound(title.lower(), matching, apply), **options
+            title,
+            list(presets),
+            default=matching,
+            width="stretch",
+            **bound(title.lower(), matching, apply, presets),
+            **options,
         )
 
     draw(
@@ -134,7 +139,7 @@ def draw_engine_and_size(
     with st.expander("Advanced"):
         st.segmented_control(
             "Engine", FIELDS["engine"].choices, default=values["engine"], required=True, help=FIELDS["engine"].help,
-            **bind("engine", choose_engine),
+            **bind("engine", choose_engine, FIELDS["engine"].choices),
         )  # fmt: skip
         is_held = held == (values["frames"], values["height"], values["width"])
         for name, label in (("frames", "Frames"), ("height", "Height, pixels"), ("width", "Width, pixels")):
@@ -150,4 +155,10 @@ def draw_engine_and_size(
         number_input("learning_rate", "Learning rate")
         for name in ("parametrization", "precision"):
             choices = FIELDS[name].choices
-            st.selectbox(name.capitalize(), choices, choices.index(values[name]), help=FIELDS[name].help, **bind(name))
+            st.selectbox(
+                name.capitalize(),
+                choices,
+                choices.index(values[name]),
+                help=FIELDS[name].help,
+                **bind(name, among=choices),
+            )

@@ -8,7 +8,7 @@ objective, keep the value of the spec that was loaded. Values that were moved an
 
 import contextlib
 import secrets
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Collection, Mapping
 from dataclasses import dataclass
 from functools import partial
 from typing import Any
@@ -118,12 +118,13 @@ def draw_controls() -> None:
     draw_engine_and_size(values, _bound, _choose_engine, held)
 
 
-def _bound(name: str, choose: Callable[[Any], None] | None = None) -> Binding:
+def _bound(name: str, choose: Callable[[Any], None] | None = None, among: Collection[object] | None = None) -> Binding:
     """Tie a widget to the value of a field; `tv_weight` is the one weight that keras-vis has for space and time.
 
     Args:
         name: of the field.
         choose: called with the value that the visitor sets, if that changes other fields too.
+        among: what a choice has.
     """
     fields = ("tv_space_weight", "tv_time_weight") if name == "tv_weight" else (name,)
 
@@ -131,7 +132,7 @@ def _bound(name: str, choose: Callable[[Any], None] | None = None) -> Binding:
         if value is not None:
             loaded_values().update(dict.fromkeys(fields, value))
 
-    return bound(f"c.{name}", loaded_values()[fields[0]], choose or set_fields)
+    return bound(f"c.{name}", loaded_values()[fields[0]], choose or set_fields, among)
 
 
 def _clip_size() -> tuple[int, int, int]:
@@ -170,24 +171,24 @@ def _draw_target(values: Mapping[str, Any], last_valid: RenderSpec) -> None:
     """Draw the widgets of network, layer, filter and objective."""
     names, network, layer = registry.names(), values["network"], values["layer"]
     st.selectbox(
-        "Network", names, names.index(network), format_func=registry.title, **_bound("network", _choose_network),
+        "Network", names, names.index(network), format_func=registry.title, **_bound("network", _choose_network, names),
         help="Which trained network to look into. The Network page lists its layers and says where it comes from.",
     )  # fmt: skip
     info = registry.describe(network)
     shape = _layer_shape()
     layer_strip(info, _clip_size(), layer, key="strip", on_chosen=_on_strip)
     st.selectbox(
-        "Layer", info.layers, info.layers.index(layer), **_bound("layer", _choose_layer),
+        "Layer", info.layers, info.layers.index(layer), **_bound("layer", _choose_layer, info.layers),
         help="One step of the network: early layers see edges in a few pixels, late ones whole things. A name with a "
         "slash is a convolution in one branch of a block.",
     )  # fmt: skip
     st.caption(f"Output {shape_text(shape)}", help=_sees(info, layer))
     _draw_filter(values, shape[-1])
+    objectives = sorted({"filter", "neuron", last_valid.objective, values["objective"]})
     st.segmented_control(
-        "Maximise",
-        sorted({"filter", "neuron", last_valid.objective, values["objective"]}),
+        "Maximise", objectives,
         default=values["objective"], format_func=lambda objective: OBJECTIVES[objective], required=True,
-        help=FIELDS["objective"].help, **_bound("objective"),
+        help=FIELDS["objective"].help, **_bound("objective", among=objectives),
     )  # fmt: skip
     if values["objective"] == "neuron":
         _draw_position(values["position"], shape)

@@ -37,7 +37,7 @@ def draw_texture_motion(resources: ServerResources, state: ExploreState, result:
         default=state.view,
         required=True,
         label_visibility="collapsed",
-        **bound("view", state.view, choose),
+        **bound("view", state.view, choose, VIEWS),
     )
     if state.view != TEXTURE_AND_MOTION:
         return False

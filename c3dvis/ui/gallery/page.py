@@ -70,7 +70,7 @@ def _draw_sidebar(state: GalleryState) -> None:
     def choice(label: str, name: str, value: str, titles: Mapping[str, str], choose: Callable[[str], None]) -> None:
         st.selectbox(
             label, list(titles), list(titles).index(value), format_func=lambda option: titles[option],
-            help=_HELP.get(label), **bound(name, value, choose),
+            help=_HELP.get(label), **bound(name, value, choose, titles),
         )  # fmt: skip
 
     # In a popover, whose content is created when it is opened: select boxes cost a browser more than the wall does.

@@ -55,7 +55,7 @@ def _draw(resources: ServerResources, state: NetworkState) -> None:
     def choose(name: str) -> None:
         state.network = name
 
-    binding = bound("network page", state.network, choose)
+    binding = bound("network page", state.network, choose, names)
     with st.container(horizontal=True, vertical_alignment="bottom"):
         st.selectbox("Network", names, names.index(state.network), format_func=registry.title, **binding)
         draw_add_form(resources, choose)

@@ -57,12 +57,12 @@ def draw_choice(state: ProbeState) -> None:
         names = registry.names()
         st.selectbox(
             "Network", names, names.index(state.network), format_func=registry.title,
-            **bound("p.network", state.network, state.choose_network),
+            **bound("p.network", state.network, state.choose_network, names),
         )  # fmt: skip
         st.segmented_control(
             "Frames", list(SIZES), default=state.size, format_func=SIZES.__getitem__, required=True,
             help="The network's classes need large frames. Small ones are several times faster.",
-            **bound("p.size", state.size, choose_size),
+            **bound("p.size", state.size, choose_size, SIZES),
         )  # fmt: skip
     if state.file and st.session_state.get(UPLOAD) is None:
         st.info(

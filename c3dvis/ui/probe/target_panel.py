@@ -38,7 +38,7 @@ def draw_target(resources: ServerResources, state: ProbeState, looking: Looking)
 
     st.segmented_control(
         "Over the clip", list(VIEWS), default=state.view, format_func=VIEWS.__getitem__, required=True,
-        **bound("p.view", state.view, choose_view),
+        **bound("p.view", state.view, choose_view, VIEWS),
     )  # fmt: skip
     left, right = st.columns([3, 2], gap="large")
     with left:

@@ -1,6 +1,7 @@
 """Widgets whose value is held in a page's state, and nowhere else."""
 
-from collections.abc import Callable
+import math
+from collections.abc import Callable, Collection
 from typing import Any, TypedDict
 
 import streamlit as st
@@ -17,7 +18,9 @@ class Binding(TypedDict):
     on_change: Callable[[], None]
 
 
-def bound(name: str, value: object, choose: Callable[[Any], object]) -> Binding:
+def bound(
+    name: str, value: object, choose: Callable[[Any], object], among: Collection[object] | None = None
+) -> Binding:
     """Tie a widget to a value of the page's state; the widget's own default must be that value.
 
     A browser sends the values of all widgets with each press: also of those that it does not draw at the moment, as in
@@ -29,6 +32,8 @@ def bound(name: str, value: object, choose: Callable[[Any], object]) -> Binding:
         name: of the control; also its key until the value is changed elsewhere.
         value: from the page's state.
         choose: called with the value that the visitor sets.
+        among: what a choice has; any other value, or one of another kind than the present one, is no visitor's, and
+            nothing follows from it.
     """
     keys: dict[str, tuple[str, int]] = st.session_state.setdefault(_KEYS, {})
     heard: dict[str, object] = st.session_state.setdefault(_HEARD, {})
@@ -40,16 +45,27 @@ def bound(name: str, value: object, choose: Callable[[Any], object]) -> Binding:
 
     def on_change() -> None:
         chosen = st.session_state[key]
-        if key in heard and chosen != heard[key]:
+        if key in heard and chosen != heard[key] and _is_possible(chosen, value, among):
             heard[key] = chosen
             choose(chosen)
 
     return {"key": key, "on_change": on_change}
 
 
-def bound_beside_default(name: str, value: object, choose: Callable[[Any], object], default: object) -> Binding:
+def _is_possible(chosen: object, value: object, among: Collection[object] | None) -> bool:
+    """Whether a control can have a value: what a browser sends may be anything."""
+    if among is not None:
+        return any(chosen == each and type(chosen) is type(each) for each in among)
+    if isinstance(value, bool) or not isinstance(value, int | float):
+        return type(chosen) is type(value)
+    return isinstance(chosen, int | float) and not isinstance(chosen, bool) and math.isfinite(chosen)
+
+
+def bound_beside_default(
+    name: str, value: object, choose: Callable[[Any], object], default: object, among: Collection[object]
+) -> Binding:
     """As `bound`, for a widget whose own default is always `default`, since it depends on it what the widget is."""
-    binding = bound(name, value, choose)
+    binding = bound(name, value, choose, among)
     if value != default:
         st.session_state.setdefault(binding["key"], value)
     return binding

@@ -209,7 +209,8 @@ def _measure_sentence(measure: Prediction | str) -> str:
     return (
         f"The synthetic clips of {len(measure.filters)} filters predict the ranks of the windows with a correlation of "
         f"{measure.correlation:.2f} (95 % interval {measure.low:.2f} to {measure.high:.2f}, {measure.windows} windows "
-        f"of {measure.files} files); 0 is chance."
+        f"of {measure.files} files); 0 is chance"
+        + (", which the interval does not exclude." if measure.low <= 0 else ".")
     )
 
 
@@ -219,5 +220,6 @@ def _judge_sentence(likeness: Likeness | str, info: NetworkInfo, layer: str) -> 
     return (
         f"To {layer} of {info.name}, the synthetic clips look more like a top window of their filter than like a "
         f"bottom one in {likeness.share:.0%} of the pairs (95 % interval {likeness.low:.0%} to {likeness.high:.0%}, "
-        f"{len(likeness.filters)} filters); 50 % is chance."
+        f"{len(likeness.filters)} filters); 50 % is chance"
+        + (", which the interval does not exclude." if likeness.low <= 0.5 <= likeness.high else ".")
     )

@@ -23,7 +23,7 @@ from c3dvis.networks.weights import obtain
 from c3dvis.results import RenderResult, ResultStore
 from c3dvis.results.figure import FigureContent, draw_figure
 from c3dvis.results.file_formats import FORMATS, encode_result
-from c3dvis.results.interpretation import dead_filter
+from c3dvis.results.interpretation import TITLES, dead_filter
 from c3dvis.settings import cache_dir
 from c3dvis.spec import FIELDS, MOTION_PRESETS, PRESETS, RenderSpec, parse_field
 from c3dvis.spec.clip_digest import clip_digest
@@ -98,7 +98,10 @@ def run(arguments: argparse.Namespace, console: Console) -> int:
         },
         spec.title,
         "taken from the store" if stored else f"rendered in {provenance['seconds']:.1f} s, {provenance['device']}",
-        *(f"  {name.replace('_', ' ')}: {_number(value)}" for name, value in result.metrics.items()),
+        *(
+            f"  {TITLES.get(name, name.replace('_', ' ')).lower()}: {_number(value)}"
+            for name, value in result.metrics.items()
+        ),
         *(f"{entry['path']}: {entry['bytes']:,} bytes" for entry in files),
     )
     return 0

@@ -2,12 +2,17 @@
 
 from collections.abc import Mapping
 from dataclasses import dataclass
+from difflib import get_close_matches
 
 from c3dvis.errors import C3dvisError, InvalidSpec, UnknownLayer, UnknownNetwork, WeightsDamaged
 from c3dvis.networks import registry
-from c3dvis.spec import RenderSpec
+from c3dvis.spec import FIELDS, RenderSpec
 from c3dvis.spec.field_titles import OBJECTIVES
 from c3dvis.spec.text import size_text
+from c3dvis.spec.values import shortened
+
+_ALSO_CALLED = {"steps": "iterations"}
+_ALIKE = 0.85  # least likeness of a name that was mistyped
 
 
 @dataclass(frozen=True)
@@ -37,6 +42,10 @@ def read_link(query: Mapping[str, str]) -> tuple[RenderSpec, list[str]]:
     A part that the link does not name is fitted without a word.
     """
     spec, problems = RenderSpec.from_query(query)
+    for name in query.keys() - FIELDS.keys():
+        meant = _ALSO_CALLED.get(name) or next(iter(get_close_matches(name, FIELDS, 1, _ALIKE)), None)
+        if meant:
+            problems.append(f"The link's {shortened(name)} is no setting and was ignored. Did you mean {meant}?")
     named = {*query, *(["size"] if {"frames", "height", "width"} & set(spec.to_query()) else [])}
     spec, misfits = fit(spec)
     problems += [

@@ -77,6 +77,8 @@ LEAST_GAIN = 1.5
 """Gain over the twins below which the filter does not respond to shapes of the clip."""
 FAINT, OVEREXPOSED = 35, 70
 """Standard deviations, of 255, below and above which a clip is no longer like natural video (52 to 66)."""
+NATURAL = 50
+"""Standard deviation, of 255, from which on a clip has the contrast of natural video."""
 MOST_CLIPPED = 0.06
 """Largest share of clipped values of a clip that is like natural video (0.01 to 0.05)."""
 
@@ -256,7 +258,10 @@ def _contrast(deviation: float, clipped: float) -> Interpretation:
         return Interpretation("contrast", value, f"Faint. {natural}", "fair")
     if deviation > OVEREXPOSED or clipped > MOST_CLIPPED:
         return Interpretation("contrast", value, f"Overexposed. {natural}", "fair")
-    return Interpretation("contrast", value, natural, "good")
+    if deviation < NATURAL:
+        held = "Nothing is overexposed. Natural video has more: a standard deviation of 52 to 66."
+        return Interpretation("contrast", value, held, "good")
+    return Interpretation("contrast", value, f"As natural video: {natural[0].lower()}{natural[1:]}", "good")
 
 
 def _shown_activation(value: float, metrics: Metrics) -> Interpretation:

@@ -310,3 +310,14 @@ def test_half_precision_has_a_tolerance_of_its_own(
             prove(network, OnnxReference(path), imported.addresses, is_float16)
     else:
         assert prove(network, OnnxReference(path), imported.addresses, is_float16).is_proved
+
+
+def test_numbers_that_are_not_finite_are_not_called_a_difference(tmp_path: Path) -> None:
+    graph = Graph()
+    last = graph.conv(graph.conv("input", 3, 4), 4, 4)
+    graph.arrays = {name: np.full_like(each, 1e30) for name, each in graph.arrays.items()}
+    path = graph.save(tmp_path / "model.onnx", last)
+    imported = reader.read(path, (6, 8, 7))
+    network = network_of(imported, (6, 8, 7))
+    with pytest.raises(WeightsDamaged, match="not finite on a random clip, also if onnxruntime"):
+        prove(network, OnnxReference(path), imported.addresses)

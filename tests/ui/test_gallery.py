@@ -17,6 +17,7 @@ from c3dvis.results import RenderResult, ResultStore
 from c3dvis.spec import RenderSpec
 from c3dvis.ui.shared.downloads import contact_sheet, zip_archive
 from tests.ui.conftest import made_result
+from tests.ui.test_one_state import address, opened, shown_page
 
 Open = Callable[..., AppTest]
 BASE = RenderSpec(layer="Mixed_4b", filter=0, frames=8, height=32, width=32, iterations=2)
@@ -147,3 +148,12 @@ def test_filters_of_the_last_layer_are_named_by_their_classes(open_gallery: Open
     assert not page.exception
     assert {cell["name"]: cell["title"] for cell in cells(page)}["169"] == "juggling balls"
     assert cells(open_gallery())[0]["title"] == "Filter 0"
+
+
+def test_the_menu_leads_to_the_layer_that_the_visitor_was_at() -> None:
+    page = opened(("Explore", {"layer": "Mixed_4f", "filter": "3"}))
+    shown_page(page, "Gallery")
+    page.query_params.clear()
+    page.run()
+    assert page.title[0].value == "Mixed_4f"
+    assert address(page) == ("Gallery", {"layer": ["Mixed_4f"]})

@@ -58,6 +58,24 @@ def test_a_broken_link_keeps_its_good_parts(
         assert "dropped" in problem
 
 
+@pytest.mark.parametrize(("name", "meant"), [("steps", "iterations"), ("layr", "layer"), ("seeds", "seed")])
+def test_a_mistyped_part_is_told(name: str, meant: str) -> None:
+    spec, (problem,) = nearest_spec.read_link({name: "3", "filter": "7"})
+    assert spec == RenderSpec(filter=7)
+    assert problem == f"The link's {name} is no setting and was ignored. Did you mean {meant}?"
+
+
+PARTS_OF_PAGES = (
+    "page", "sort", "show", "tab", "view", "pin", "sweep", "of", "values", "controls", "embed", "embed_options", "file",
+    "start", "stride", "length", "size", "strength", "class", "utm_source",
+)  # fmt: skip
+
+
+@pytest.mark.parametrize("name", PARTS_OF_PAGES)
+def test_what_is_no_setting_of_a_render_is_not_taken_for_one(name: str) -> None:
+    assert nearest_spec.read_link({name: "3"}) == (RenderSpec(), [])
+
+
 @pytest.mark.parametrize("filter_", ["512", "99999"])
 def test_a_dropped_part_is_told_with_what_is_shown_instead(filter_: str) -> None:
     spec, (problem,) = nearest_spec.read_link({"filter": filter_})

@@ -52,8 +52,8 @@ def test_the_response_to_white_noise_earns_no_praise() -> None:
 
 @pytest.mark.parametrize(
     ("deviation", "clipped", "tone", "word"),
-    [(58, 0.02, "good", "Natural"), (82, 0.02, "fair", "Overexposed"), (58, 0.2, "fair", "Overexposed"),
-     (8, 0.0, "fair", "Faint")],
+    [(58, 0.02, "good", "As natural video"), (42, 0.0, "good", "Nothing is overexposed. Natural video has more"),
+     (82, 0.02, "fair", "Overexposed"), (58, 0.2, "fair", "Overexposed"), (8, 0.0, "fair", "Faint")],
 )  # fmt: skip
 def test_contrast_is_held_against_natural_video(deviation: float, clipped: float, tone: str, word: str) -> None:
     said = read(contrast=deviation, clipped=clipped)["contrast"]

@@ -64,6 +64,11 @@ def prove(network: Network, reference: Reference, addresses: Mapping[str, Addres
         theirs = reference.responses(clip, [addresses[layer] for layer in network.layers])
         ours = network.responses(clip)
         for layer, expected in zip(network.layers, theirs, strict=True):
+            if not np.isfinite(expected).all():
+                raise WeightsDamaged(
+                    f"{network.name} is refused: {layer} gives numbers that are not finite on a random clip, also if "
+                    f"{reference.name} computes it. Expected finite numbers: are its weights or its range wrong?"
+                )
             apart = difference(ours[layer], expected)
             if not apart <= tolerance:
                 raise WeightsDamaged(
@@ -74,11 +79,11 @@ def prove(network: Network, reference: Reference, addresses: Mapping[str, Addres
             largest = max(largest, apart)
             if np.ptp(expected) > 0:
                 silent.discard(layer)
+    layers = f"all {len(network.layers)} layers" if len(network.layers) > 1 else "its one layer"
     dead = f"; silent on both: {', '.join(sorted(silent)[:5])}" if silent else ""
     return Proof(
         True,
-        f"{reference.name} computes the same in all {len(network.layers)} layers on two random clips, within "
-        f"{largest:.1g} relative{dead}",
+        f"{reference.name} computes the same in {layers} on two random clips, within {largest:.1g} relative{dead}",
     )
 
 

@@ -2,6 +2,7 @@
 
 import streamlit as st
 
+from c3dvis.networks import registry
 from c3dvis.networks.classes import class_distinctions, full_title, target_title
 from c3dvis.results import RenderResult
 from c3dvis.results.interpretation import TITLES
@@ -62,6 +63,11 @@ def _description(comparison: Comparison) -> str:
     if sweep := comparison.sweep:
         values = f"{len(sweep.values)} values of {_FIELD_TITLES[sweep.name]}"
         description = f"{target_title(sweep.spec)} at {values}, all other settings equal."
+    else:
+        shared = {(spec.network, spec.layer) for spec in comparison.specs()}
+        if len(shared) == 1:
+            ((network, layer),) = shared
+            description += f" All: {layer} in {registry.title(network)}."
     return f"{description} Press a picture to open it."
 
 

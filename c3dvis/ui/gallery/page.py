@@ -35,7 +35,10 @@ def page() -> None:
     with error_boundary("Gallery"):
         resources = server_resources()
         sidebar = st.sidebar.container()  # first, since the rest of the page moves aside when it appears
+        explore = None if "gallery" in st.session_state else st.session_state.get("explore")
         state = current_state("gallery", GalleryState)
+        if explore and not navigation.went_through_history():  # by the menu, for the first time: where the visitor was
+            state.set_layer(explore.focus.network, explore.focus.layer)
         renders = layer_renders(resources, state.specs())
         state.page = min(state.page, _pages(ordered_filters(resources, state, renders)))
         write_address(state)

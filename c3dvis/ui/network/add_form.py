@@ -43,15 +43,15 @@ def draw_add_form(resources: ServerResources, choose: Callable[[str], None]) -> 
         )
         with st.form(f"add network {added}", border=False, enter_to_submit=False):
             values, uploads = _draw_controls(f"add{added}.")
-            problem = st.container()  # in view of whoever has pressed the button
+            problem = st.empty()  # in view of whoever has pressed the button
             pressed = st.form_submit_button("Read and prove it", type="primary")
         if not pressed:
             return
         try:
-            with problem:
+            with problem.container():  # in place of an earlier refusal
                 info = _add(resources, values, uploads)
         except C3dvisError as error:
-            with problem:
+            with problem.container():
                 draw_error(error.message)
             return
     st.session_state[_ADDED] = added + 1

@@ -82,10 +82,10 @@ def current_state(page: str, make: Callable[[], State]) -> State:
     """
     session = st.session_state
     before, session[_SHOWN_PAGE] = session.get(_SHOWN_PAGE), page
-    link_opened = before is None or _went_through_history()
+    link_opened = before is None or went_through_history()
     if before != page or link_opened:
         session[_CORRECTION] = None
-    if _went_through_history():
+    if went_through_history():
         session.pop(_CORRECTION, None)  # Streamlit itself corrects the entry that Back has led to
     state: State | None = session.get(page)
     if state is not None and not link_opened:
@@ -161,7 +161,7 @@ def last_values(query: Query) -> dict[str, str]:
     return {name: values[-1] for name, values in query.items() if values}
 
 
-def _went_through_history() -> bool:
+def went_through_history() -> bool:
     """Whether this run was started by Back, Forward or a link within the dashboard."""
     context = get_script_run_ctx()
     return context is not None and context.is_history_navigation

@@ -4,6 +4,8 @@ import logging
 from typing import Any
 
 import pytest
+from streamlit.runtime.state.common import WidgetMetadata
+from streamlit.runtime.state.session_state import WStates
 from streamlit.testing.v1 import AppTest
 
 from c3dvis.errors import StoreError
@@ -11,6 +13,7 @@ from c3dvis.ui.compare import page as compare
 from c3dvis.ui.explore import page as explore
 from c3dvis.ui.gallery import page as gallery
 from c3dvis.ui.network import page as network
+from c3dvis.ui.shared.error_boundary import is_of_a_value
 from c3dvis.ui.shared.server_resources import server_resources
 from c3dvis.ui.status import page as status
 
@@ -64,3 +67,17 @@ def test_a_fragment_that_fails_leaves_the_rest_of_the_page(weights: object, monk
     assert not page.exception
     assert [error.value.partition(" and ")[0] for error in page.error] == ["The page met an unexpected RuntimeError"]
     assert page.button(key="render").label == "Render"  # drawn after the status line: the page continued
+
+
+@pytest.mark.parametrize(("kind", "value"), [("int_value", "x"), ("double_value", "x"), ("string_array_value", 3)])
+def test_a_value_of_another_kind_is_told_apart_from_a_failure(kind: Any, value: object) -> None:
+    """As Streamlit meets it when it draws a control for which a message had a value of another kind."""
+    states = WStates()
+    states.set_from_value("control", value)
+    states.set_widget_metadata(WidgetMetadata("control", lambda each: each, lambda each: each, kind))
+    with pytest.raises(TypeError) as met:
+        states.get_serialized("control")
+    assert is_of_a_value(met.value)
+    with pytest.raises(TypeError) as own:
+        int([])  # type: ignore[call-overload]
+    assert not is_of_a_value(own.value)

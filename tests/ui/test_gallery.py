@@ -151,7 +151,7 @@ def test_filters_of_the_last_layer_are_named_by_their_classes(open_gallery: Open
 
 
 def test_the_menu_leads_to_the_layer_that_the_visitor_was_at() -> None:
-    page = opened(("Explore", {"layer": "Mixed_4f", "filter": "3"}))
+    page = opened(("Explore", {"layer": ["Mixed_4f"], "filter": ["3"]}))
     shown_page(page, "Gallery")
     page.query_params.clear()
     page.run()

@@ -105,3 +105,15 @@ def test_the_controls_of_the_filter_stand_in_one_row(browser: Browser, server: S
         names = ("Previous filter", "Next filter", "Random filter")
         boxes = [page.get_by_role("button", name=name).bounding_box() for name in names]
         assert len({box["y"] for box in boxes if box}) == 1
+
+
+def test_on_a_phone_a_missing_picture_is_rendered_without_scrolling(browser: Browser, server: Server) -> None:
+    with browser.new_context(viewport={"width": 375, "height": 812}, is_mobile=True) as context:
+        context.set_default_timeout(PATIENCE_MS)
+        page = context.new_page()
+        page.goto(f"{server.url}/?layer=Mixed_4d&filter=77")
+        button = page.get_by_role("button", name="Render now", exact=True)
+        button.wait_for()
+        box = button.bounding_box()
+        assert box
+        assert box["y"] + box["height"] <= 812

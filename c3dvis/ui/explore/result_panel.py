@@ -81,7 +81,9 @@ def _draw(resources: ServerResources, state: ExploreState, was_busy: bool, playe
             state.last_shown = spec
             _draw_result(result, snapshot)
         else:
-            _draw_missing(resources, state, snapshot, picture, followed_renders.failure(job))
+            is_empty = not picture and (snapshot is None or snapshot.preview is None)
+            with st.container(key="no picture" if is_empty else "no result"):
+                _draw_missing(resources, state, snapshot, picture, followed_renders.failure(job))
     if result and not result.metrics.get("dead"):
         draw_result_downloads(result)
         apart = state.view == TEXTURE_AND_MOTION

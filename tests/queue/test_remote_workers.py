@@ -48,10 +48,10 @@ def test_workers_get_the_weights_they_lack_and_a_lost_ones_render_runs_elsewhere
             assert [job.state for job in long] == ["done", "done"]
             assert lost.snapshot().attempt == 2
             assert file.stat().st_mtime_ns == written
-            # a worker forgets a result once it has heard that it is stored
-            until(lambda: not [path for path in (tmp_path / "unused").rglob("*") if path.is_file()])
         finally:
             queue.close()
+        # a worker forgets a result once it has heard that it is stored, of the latest when the queue is closed
+        until(lambda: not [path for path in (tmp_path / "unused").rglob("*") if path.is_file()])
 
 
 def test_other_weights_than_the_dashboards_are_refused_before_any_work(

@@ -20,8 +20,9 @@ from c3dvis.media.contact_sheet import contact_sheet
 from c3dvis.networks import registry
 from c3dvis.networks.network_info import NetworkInfo
 from c3dvis.networks.weights import installed_weights, obtain
-from c3dvis.probe.likeness import Likeness, judge
-from c3dvis.probe.prediction import Prediction, predict
+from c3dvis.probe.likeness import judge
+from c3dvis.probe.prediction import predict
+from c3dvis.probe.resampling import LayerMeasure
 from c3dvis.probe.values import class_layer
 from c3dvis.results import RenderResult, ResultStore
 from c3dvis.settings import cache_dir
@@ -71,13 +72,18 @@ def run(arguments: argparse.Namespace, info: NetworkInfo, size: tuple[int, int, 
     values = {
         "network": info.name, "layer": arguments.layer, "size": list(size), "windows": len(windows),
         "files": len(names), "filters": real.shape[1], "synthetic_clips": len(synthetic), "left_out": skipped,
-        "measure": _values(measure),
+        "measure": _values("correlation", measure),
     }  # fmt: skip
     sentences = [_measure_sentence(measure)]
     if judged_by and judged:
         likeness = judge(real, *judged, tuple(synthetic), files, arguments.top)
         judge_info, layer = judged_by
-        values["judge"] = {"network": judge_info.name, "layer": layer, "top": arguments.top, **_values(likeness)}
+        values["judge"] = {
+            "network": judge_info.name,
+            "layer": layer,
+            "top": arguments.top,
+            **_values("share", likeness),
+        }
         sentences.append(_judge_sentence(likeness, judge_info, layer))
     written = {
         output / "top.csv": _top_csv(arguments.layer, real, windows, arguments.top),
@@ -188,38 +194,37 @@ def _short(name: str) -> str:
     return name if len(name) <= _SHEET_NAME else f"{name[: _SHEET_NAME - 1]}…"
 
 
-def _values(measure: Prediction | Likeness | str) -> dict[str, Any]:
-    """What a file says of a measure."""
+def _values(name: str, measure: LayerMeasure | str) -> dict[str, Any]:
+    """What a file says of a measure, whose mean has a name of its own there."""
     if isinstance(measure, str):
         return {"why_none": measure}
     by_filter = {
         str(number): None if np.isnan(value) else float(value)
         for number, value in zip(measure.filters, measure.by_filter, strict=True)
     }
-    name, value = ("correlation", measure.correlation) if isinstance(measure, Prediction) else ("share", measure.share)
     return {
-        name: value, "interval": [measure.low, measure.high], "by_filter": by_filter, "windows": measure.windows,
-        "files": measure.files,
+        name: measure.mean, "interval": [measure.low, measure.high], "by_filter": by_filter,
+        "windows": measure.windows, "files": measure.files,
     }  # fmt: skip
 
 
-def _measure_sentence(measure: Prediction | str) -> str:
+def _measure_sentence(measure: LayerMeasure | str) -> str:
     if isinstance(measure, str):
         return measure
     return (
         f"The synthetic clips of {len(measure.filters)} filters predict the ranks of the windows with a correlation of "
-        f"{measure.correlation:.2f} (95 % interval {measure.low:.2f} to {measure.high:.2f}, {measure.windows} windows "
+        f"{measure.mean:.2f} (95 % interval {measure.low:.2f} to {measure.high:.2f}, {measure.windows} windows "
         f"of {measure.files} files); 0 is chance"
         + (", which the interval does not exclude." if measure.low <= 0 else ".")
     )
 
 
-def _judge_sentence(likeness: Likeness | str, info: NetworkInfo, layer: str) -> str:
+def _judge_sentence(likeness: LayerMeasure | str, info: NetworkInfo, layer: str) -> str:
     if isinstance(likeness, str):
         return likeness
     return (
         f"To {layer} of {info.name}, the synthetic clips look more like a top window of their filter than like a "
-        f"bottom one in {likeness.share:.0%} of the pairs (95 % interval {likeness.low:.0%} to {likeness.high:.0%}, "
+        f"bottom one in {likeness.mean:.0%} of the pairs (95 % interval {likeness.low:.0%} to {likeness.high:.0%}, "
         f"{len(likeness.filters)} filters); 50 % is chance"
         + (", which the interval does not exclude." if likeness.low <= 0.5 <= likeness.high else ".")
     )

@@ -5,34 +5,10 @@ both. Another network, the judge, was trained otherwise, and has never seen the 
 definition.
 """
 
-from dataclasses import dataclass
-
 import numpy as np
 
 from c3dvis.probe.prediction import LEAST_FILTERS, LEAST_WINDOWS, similarities
-from c3dvis.probe.resampling import interval
-
-
-@dataclass(frozen=True, eq=False)
-class Likeness:
-    """How much more synthetic clips look like their filters' top windows than like their bottom windows.
-
-    Attributes:
-        share: mean over filters of `by_filter`; 1: all top windows are nearer than all bottom ones, 0.5: as by chance.
-        low, high: its 95 % interval, from resampling files and filters.
-        by_filter: (filters,) float64 chance that one of the top windows is more like the filter's synthetic clip than
-            one of its bottom windows; NaN for a filter that all windows excite alike.
-        filters: numbers of the filters that have a synthetic clip, in the order of `by_filter`.
-        windows, files: how many it rests on.
-    """
-
-    share: float
-    low: float
-    high: float
-    by_filter: np.ndarray
-    filters: tuple[int, ...]
-    windows: int
-    files: int
+from c3dvis.probe.resampling import LayerMeasure, interval
 
 
 def judge(
@@ -43,8 +19,11 @@ def judge(
     files: np.ndarray,
     top: int,
     seed: int = 0,
-) -> Likeness | str:
+) -> LayerMeasure | str:
     """The likeness of a layer's clips; or why there is none, one sentence.
+
+    By filter it is the chance that one of the top windows is more like the synthetic clip than one of the bottom
+    windows. 1: all are, 0.5: as by chance.
 
     Args:
         real: (windows, all filters) float32 mean responses of the layer to real windows.
@@ -71,7 +50,7 @@ def judge(
     if np.isnan(by_filter).all():
         return "All windows excite the filters that have a stored synthetic clip alike."
     low, high = interval(measure, files, len(filters), seed)
-    return Likeness(float(np.nanmean(by_filter)), low, high, by_filter, filters, len(real), len(np.unique(files)))
+    return LayerMeasure(float(np.nanmean(by_filter)), low, high, by_filter, filters, len(real), len(np.unique(files)))
 
 
 def _nearer(similar: np.ndarray, responses: np.ndarray, count: int) -> np.ndarray:

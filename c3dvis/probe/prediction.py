@@ -4,43 +4,22 @@ A window is like a filter's synthetic clip as far as the layer's other filters r
 is left out, since its response to a window is what is to be predicted. docs/method.md has the definition.
 """
 
-from dataclasses import dataclass
-
 import numpy as np
 from scipy import stats
 
-from c3dvis.probe.resampling import interval
+from c3dvis.probe.resampling import LayerMeasure, interval
 
 LEAST_WINDOWS = 10
 LEAST_FILTERS = 5
 
 
-@dataclass(frozen=True, eq=False)
-class Prediction:
-    """How well synthetic clips predict real windows.
-
-    Attributes:
-        correlation: mean over filters of `by_filter`; 1: the windows rank as predicted, 0: as by chance.
-        low, high: its 95 % interval, from resampling files and filters.
-        by_filter: (filters,) float64 rank correlation over windows, of similarity and response; NaN for a filter that
-            no window excites.
-        filters: numbers of the filters that have a synthetic clip, in the order of `by_filter`.
-        windows, files: how many it rests on.
-    """
-
-    correlation: float
-    low: float
-    high: float
-    by_filter: np.ndarray
-    filters: tuple[int, ...]
-    windows: int
-    files: int
-
-
 def predict(
     real: np.ndarray, synthetic: np.ndarray, filters: tuple[int, ...], files: np.ndarray, seed: int = 0
-) -> Prediction | str:
+) -> LayerMeasure | str:
     """The prediction of a layer; or why there is none, one sentence.
+
+    By filter it is the rank correlation over windows of similarity and response. 1: the windows rank as predicted, 0:
+    as by chance.
 
     Args:
         real: (windows, all filters) float32 mean responses to real windows.
@@ -66,7 +45,7 @@ def predict(
         return _rank_correlations(similar[rows][:, columns], own[rows][:, columns])
 
     low, high = interval(measure, files, len(filters), seed)
-    return Prediction(float(np.nanmean(by_filter)), low, high, by_filter, filters, len(real), len(np.unique(files)))
+    return LayerMeasure(float(np.nanmean(by_filter)), low, high, by_filter, filters, len(real), len(np.unique(files)))
 
 
 def similarities(real: np.ndarray, synthetic: np.ndarray, filters: tuple[int, ...] | None = None) -> np.ndarray:

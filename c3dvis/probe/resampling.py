@@ -1,11 +1,33 @@
 """Resamples of windows and filters, for the interval of a measure: windows of one file are drawn together."""
 
 from collections.abc import Callable, Iterator
+from dataclasses import dataclass
 
 import numpy as np
 
 _RESAMPLES = 1000
 _INTERVAL = (2.5, 97.5)  # percentiles
+
+
+@dataclass(frozen=True, eq=False)
+class LayerMeasure:
+    """A measure of a layer's synthetic clips on real windows.
+
+    Attributes:
+        mean: over filters, of `by_filter`.
+        low, high: its 95 % interval, from resampling files and filters.
+        by_filter: (filters,) float64; NaN for a filter on which the windows say nothing.
+        filters: numbers of the filters that have a synthetic clip, in the order of `by_filter`.
+        windows, files: how many it rests on.
+    """
+
+    mean: float
+    low: float
+    high: float
+    by_filter: np.ndarray
+    filters: tuple[int, ...]
+    windows: int
+    files: int
 
 
 def interval(

@@ -28,7 +28,7 @@ def test_clips_that_show_the_cause_are_nearer_to_the_top_and_random_ones_are_not
         real, features, synthetic, files = drawn(signal)
         found = judge(real, features, synthetic, tuple(range(CLIPS)), files, TOP)
         assert not isinstance(found, str)
-        assert found.low <= found.share <= found.high
+        assert found.low <= found.mean <= found.high
         assert holds(found), (signal, found)
         assert (found.windows, found.files) == (WINDOWS, 12)
 

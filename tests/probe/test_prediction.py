@@ -29,7 +29,7 @@ def test_clips_that_show_the_cause_predict_and_random_ones_do_not() -> None:
         real, synthetic, files = drawn(signal)
         found = predict(real, synthetic, tuple(range(CLIPS)), files)
         assert not isinstance(found, str)
-        assert found.low <= found.correlation <= found.high
+        assert found.low <= found.mean <= found.high
         assert holds(found), (signal, found)
         assert (found.windows, found.files) == (WINDOWS, 12)
 

@@ -31,7 +31,7 @@ from c3dvis.maximize.schedule import (
     sketch_views,
 )
 from c3dvis.maximize.volume.canvas import tile_canvas
-from c3dvis.maximize.volume.parametrization import Parametrization, Size
+from c3dvis.maximize.volume.parametrization import FourierVolume, Parametrization, PixelVolume, Size
 from c3dvis.networks.compute.network import Network
 from c3dvis.networks.graph.neuron_window import Window, window
 from c3dvis.spec import RenderSpec
@@ -158,6 +158,7 @@ class _BatchSearch:
                 self._advance(optimization, views[i : i + at_once], rates[i : i + at_once])
                 self._report_all(optimization)
         small, large = optimization.parametrization, parametrization_of(self._network, spec, self._size)
+        assert isinstance(small, FourierVolume | PixelVolume)  # no other is periodic
         return np.stack([tile_canvas(small, one, large, spec.seed) for one in optimization.parameters.numpy()])
 
     def _climb_and_settle(self, start: np.ndarray | None) -> None:

@@ -1,6 +1,6 @@
 """How much memory a render needs, and whether this machine has it. TensorFlow is not needed to tell.
 
-The needs were fitted to measured peaks of the process (`bench/render_memory.py`): they are 1.4 to 1.8 times the peak
+The needs were fitted to measured peaks of the process (`bench/render_memory.py`): they are 1.3 to 1.9 times the peak
 of a large clip.
 """
 
@@ -15,7 +15,7 @@ from c3dvis.spec import RenderSpec
 
 PER_OUTPUT = 12
 """Bytes for each number that an operation gives: it is kept for the backward pass, beside its gradient."""
-PER_VOXEL = 150
+PER_VOXEL = 220
 """Bytes for each voxel and plane: parameters, the optimiser's memory, and the volume on its way through the bases."""
 MEASURES = 90
 """Bytes for each voxel and plane of one clip: changed clips of the measures, and their spectra."""

@@ -11,8 +11,9 @@ from cachetools import LRUCache, cached
 from c3dvis.maximize.energy.energy import Energy, EnergyTerms
 from c3dvis.maximize.loop import CompiledSteps, shown_clip
 from c3dvis.maximize.optimizers import Adam, KerasVisRMSProp
-from c3dvis.maximize.schedule import longest_wave
+from c3dvis.maximize.schedule import longest_wave, small_canvas
 from c3dvis.maximize.volume.dream_volume import DreamVolume
+from c3dvis.maximize.volume.moving_volume import MovingVolume
 from c3dvis.maximize.volume.natural_volume import NaturalVolume
 from c3dvis.maximize.volume.parametrization import FourierVolume, PixelVolume, Size
 from c3dvis.networks.compute.network import Network
@@ -21,7 +22,7 @@ from c3dvis.spec import RenderSpec
 
 def parametrization_of(
     network: Network, spec: RenderSpec, canvas: Size, start_clip: np.ndarray | None = None
-) -> FourierVolume | PixelVolume | DreamVolume:
+) -> FourierVolume | MovingVolume | PixelVolume | DreamVolume:
     """The parametrisation that a spec names, on a canvas (frames, height, width).
 
     Args:
@@ -31,20 +32,31 @@ def parametrization_of(
     return volume if start_clip is None else DreamVolume(volume, start_clip, spec.start_strength)
 
 
-def _volume(network: Network, spec: RenderSpec, canvas: Size) -> FourierVolume | PixelVolume:
-    channels = network.input_domain.channels
+def _volume(network: Network, spec: RenderSpec, canvas: Size) -> FourierVolume | MovingVolume | PixelVolume:
+    channels, wave = network.input_domain.channels, longest_wave(spec, network.info)
+    repeats = _repeats(network, spec, canvas)
     match spec.parametrization:
-        case "fourier":
-            return FourierVolume(canvas, longest_wave(spec, network.info), spec.contrast, channels)
+        case "moving" | "texture" if not repeats:
+            return MovingVolume(canvas, wave, spec.contrast, channels, changes=spec.parametrization == "moving")
         case "natural":
-            return NaturalVolume(canvas, spec.contrast, channels)
-    return PixelVolume(canvas, network.input_domain)
+            return NaturalVolume(canvas, spec.contrast, channels, repeats=repeats)
+        case "pixel":
+            return PixelVolume(canvas, network.input_domain)
+    return FourierVolume(canvas, wave, spec.contrast, channels, repeats=repeats)
 
 
-def _key(network: Network, spec: RenderSpec, *rest: Any, start_clip: np.ndarray | None = None) -> tuple[Any, ...]:
+def _repeats(network: Network, spec: RenderSpec, canvas: Size) -> bool:
+    """Whether the canvas is the small one, whose copies fill the volume at full size."""
+    return canvas == small_canvas(spec, network.info)
+
+
+def _key(
+    network: Network, spec: RenderSpec, canvas: Size, *rest: Any, start_clip: np.ndarray | None = None
+) -> tuple[Any, ...]:
     del start_clip  # the spec has its hash
     start = (spec.start_clip, spec.start_strength)
-    return network.fingerprint, spec.layer, spec.parametrization, spec.contrast, start, *rest
+    repeats = _repeats(network, spec, canvas)
+    return network.fingerprint, spec.layer, spec.parametrization, spec.contrast, start, canvas, repeats, *rest
 
 
 @cached(LRUCache(8), key=_key, lock=threading.Lock())
@@ -53,11 +65,12 @@ def compiled_steps(
     *, start_clip: np.ndarray | None = None,
 ) -> CompiledSteps:  # fmt: skip
     """The compiled steps of a spec's layer on a canvas, for a batch of `count` volumes."""
+    parametrization = parametrization_of(network, spec, canvas, start_clip)
     return CompiledSteps(
         partial(network.forward, layer=spec.layer),
         network.input_domain,
-        parametrization_of(network, spec, canvas, start_clip),
-        KerasVisRMSProp() if spec.parametrization == "pixel" else Adam(),
+        parametrization,
+        KerasVisRMSProp() if spec.parametrization == "pixel" else Adam(parametrization.lengths),
         precision,
         terms,
         count,

@@ -1,5 +1,6 @@
 """Optimisers: Adam, and keras-vis's RMSProp."""
 
+from collections.abc import Sequence
 from typing import Protocol
 
 import tensorflow as tf
@@ -38,10 +39,16 @@ class Adam:
     second moments): parameters whose gradient is small beside the others' hardly move. The parameters shrink by a tenth
     of the rate at each step (Loshchilov and Hutter 2019, arXiv:1711.05101), so that what an early step drew and no
     later one confirms fades.
+
+    Args:
+        lengths: of the parts of flat parameters (N, sum), each with an ε of its own; none if they are of one kind.
     """
 
     num_slots = 2
     _mean, _square, _floor, _decay = 0.3, 0.99, 1.0, 0.1
+
+    def __init__(self, lengths: Sequence[int] = ()) -> None:
+        self._lengths = lengths
 
     def step(
         self, parameters: tf.Tensor, gradient: tf.Tensor, slots: Slots, index: tf.Tensor, rate: tf.Tensor
@@ -50,9 +57,21 @@ class Adam:
         mean = self._mean * slots[0] + (1 - self._mean) * gradient
         square = self._square * slots[1] + (1 - self._square) * tf.square(gradient)
         unbiased = square / (1 - tf.pow(self._square, count))
-        floor = self._floor * tf.sqrt(tf.reduce_mean(unbiased, list(range(1, gradient.shape.rank)), keepdims=True))
+        floor = self._floor * tf.sqrt(self._power(unbiased))
         step = mean / (1 - tf.pow(self._mean, count)) / (tf.sqrt(unbiased) + floor + 1e-12)
         return parameters - _per_volume(rate, parameters) * (step + self._decay * parameters), (mean, square)
+
+    def _power(self, squares: tf.Tensor) -> tf.Tensor:
+        """The mean over each volume, or over each of its parts, in a shape that adds to the squares (N, …)."""
+        # Each volume is summed apart: the sum of a row of a larger tensor depends on where in memory the row begins.
+        volumes = tf.unstack(squares)
+        if not self._lengths:
+            means = tf.stack([tf.reduce_mean(volume) for volume in volumes])
+            return _per_volume(means, squares)
+        in_parts = [tf.split(volume, self._lengths) for volume in volumes]
+        return tf.stack(
+            [tf.concat([tf.fill(part.shape, tf.reduce_mean(part)) for part in parts], 0) for parts in in_parts]
+        )
 
 
 class KerasVisRMSProp:

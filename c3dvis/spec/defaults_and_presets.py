@@ -18,7 +18,7 @@ ENGINE_DEFAULTS: dict[str, dict[str, Any]] = {
         "contrast": 44.0,
         "jitter_pixels": 5,
         "jitter_frames": 1,
-        "parametrization": "fourier",
+        "parametrization": "moving",
         "learning_rate": 0.12,
         "precision": "auto",
     },
@@ -43,6 +43,7 @@ ENGINE_DEFAULTS: dict[str, dict[str, Any]] = {
 
 PRESETS: dict[str, dict[str, Any]] = {
     "clear": {"engine": "fast", **ENGINE_DEFAULTS["fast"]},
+    "texture": {"engine": "fast", **ENGINE_DEFAULTS["fast"], "parametrization": "texture"},
     "natural": {"engine": "fast", **ENGINE_DEFAULTS["fast"], "parametrization": "natural", "contrast": 55.0},
     "strongest": {"engine": "fast", **ENGINE_DEFAULTS["fast"], "contrast": 0.0},
     "keras-vis": {"engine": "keras-vis", **ENGINE_DEFAULTS["keras-vis"]},

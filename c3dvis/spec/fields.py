@@ -23,7 +23,7 @@ class Field:
 CHOICES: dict[str, tuple[str, ...]] = {
     "objective": ("filter", "neuron", "class", "layer"),
     "engine": ("fast", "keras-vis"),
-    "parametrization": ("fourier", "natural", "pixel"),
+    "parametrization": ("moving", "texture", "fourier", "natural", "pixel"),
     "precision": ("auto", "float32", "bfloat16"),
 }
 
@@ -57,8 +57,9 @@ _TABLE = (
           "scale of up to ±5 %.", 0, 64, 1, unit="pixels"),
     Field("jitter_frames", "int", "A larger random shift in time gives movement that does not depend on single frames.",
           0, 32, 1, unit="frames"),
-    Field("parametrization", "choice", "What is optimised: a colour-decorrelated spectrum (fourier), its phases at the "
-          "amplitudes of natural video (natural), or voxels (pixel).", choices=CHOICES["parametrization"]),
+    Field("parametrization", "choice", "What is optimised: a texture that moves and what changes beside it "
+          "(moving), or the texture and its motion alone (texture); the spectrum of the whole clip (fourier), or its "
+          "phases at the amplitudes of natural video (natural); voxels (pixel).", choices=CHOICES["parametrization"]),
     Field("learning_rate", "float", "A higher rate converges in fewer steps, to a coarser picture.", 0.0001, 10, 0.01),
     Field("precision", "choice", "Arithmetic of the network; auto selects the fastest for the device.",
           choices=CHOICES["precision"]),

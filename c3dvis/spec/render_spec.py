@@ -18,7 +18,7 @@ from c3dvis.spec.field_titles import TARGETS
 from c3dvis.spec.fields import FIELDS
 from c3dvis.spec.values import checked, field_text, invalid, parse_field, shortened
 
-ALGORITHM_VERSION = 7
+ALGORITHM_VERSION = 8
 """Part of every cache key. Raise it whenever the same spec gives other bytes than before."""
 
 SIZES = ("frames", "height", "width")
@@ -60,8 +60,9 @@ class RenderSpec:
         jitter_pixels, jitter_frames: largest random shift per step, in height and width and in time. If jitter_pixels
             is above 0, a volume that is not `pixel` is also scaled at random, by up to ±5 % in height and width. Each
             step samples the volume from its parameters through this shift and scale; the parameters are not shifted.
-        parametrization: `fourier` (decorrelated colour, frequency-scaled spectrum), `natural` (its amplitudes are
-            those of natural video) or `pixel`.
+        parametrization: `fourier` (decorrelated colour, frequency-scaled spectrum), `moving` (such a spectrum of a
+            still texture, its motion, and a spectrum of what changes), `texture` (without the last), `natural` (as
+            `fourier`, with the amplitudes of natural video) or `pixel`.
         learning_rate: of the optimiser (keras-vis's RMSProp for `pixel`, otherwise Adam).
         precision: `auto`, `float32` or `bfloat16`.
         start_clip: content hash (`c3dvis.spec.clip_digest.clip_digest`) of a clip (frames, height, width, 3) on which

@@ -64,7 +64,7 @@ def test_a_filter_of_the_fourth_channel_is_alive_and_shown(network: KerasNetwork
     np.testing.assert_array_equal(result.clip[:, :, 48:64], result.channels[..., [3, 3, 3]])
 
 
-@pytest.mark.parametrize("parametrization", ["pixel", "natural"])
+@pytest.mark.parametrize("parametrization", ["pixel", "natural", "fourier", "texture"])
 def test_every_parametrisation_searches_all_channels(parametrization: str, network: KerasNetwork) -> None:
     found = c3dvis.render(spec(filter=4, parametrization=parametrization, learning_rate=0.2), network=network)
     assert found.metrics["dead"] is False

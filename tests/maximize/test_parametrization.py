@@ -5,9 +5,10 @@ from typing import Any
 import numpy as np
 import pytest
 import tensorflow as tf
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from c3dvis.maximize.quality import shifted
 from c3dvis.maximize.volume.natural_volume import NaturalVolume
 from c3dvis.maximize.volume.parametrization import (
     BRIGHTNESS,
@@ -50,16 +51,28 @@ def test_fourier_volume_is_bounded_and_of_the_clips_size(size):
     assert 0 <= sample.min() < sample.max() <= 1
 
 
-def test_a_whole_shift_is_a_roll_of_the_periodic_volume():
-    volume = FourierVolume((8, 20, 14), WAVE)
+def test_a_whole_shift_is_a_roll_of_a_volume_that_repeats():
+    volume = FourierVolume((8, 20, 14), WAVE, repeats=True)
     plain = sampled(volume, strong(volume))
     moved = sampled(volume, strong(volume), view(shift=(2, -3, 5)))
     np.testing.assert_allclose(moved, np.roll(plain, (-2, 3, -5), (0, 1, 2)), atol=2e-5)
 
 
+def test_a_view_beyond_the_edge_sees_what_a_moved_or_shrunk_clip_is_filled_with():
+    """It is what the measure *robustness* does to the clip."""
+    volume = FourierVolume((8, 20, 14), WAVE)
+    plain = sampled(volume, strong(volume))
+    moved = sampled(volume, strong(volume), view(shift=(2, -3, 5)))
+    np.testing.assert_allclose(moved, shifted(plain, (-2, 3, -5)), atol=2e-5)
+    shrunk = sampled(volume, strong(volume), view(scale=(0, 0.5, 0.5)))
+    np.testing.assert_allclose(shrunk[:, :3], np.broadcast_to(shrunk[:, :1], (8, 3, 14, 3)), atol=2e-5)
+    np.testing.assert_allclose(shrunk[:, 0, 0], plain[:, 0, 0], atol=2e-5)
+    assert np.abs(shrunk[:, 3] - shrunk[:, 4]).max() > 0.01
+
+
 def test_a_half_pixel_shift_twice_is_a_whole_one():
     """Sampling is exact between pixels: the waves themselves are moved, nothing is interpolated."""
-    volume = FourierVolume((1, 16, 16), WAVE)
+    volume = FourierVolume((1, 16, 16), WAVE, repeats=True)
     parameters = strong(volume)
     once = sampled(volume, parameters, view(shift=(0, 0.5, 0)))
     rows = np.fft.fft(np.log(once / (1 - once)), axis=1)  # undo the sigmoid: waves again
@@ -69,6 +82,7 @@ def test_a_half_pixel_shift_twice_is_a_whole_one():
     np.testing.assert_allclose(1 / (1 + np.exp(-twice)), whole, atol=1e-4)
 
 
+@settings(deadline=None)  # a busy machine takes longer
 @given(
     st.floats(20, 60), st.floats(0.5, 1000), st.integers(0, 99),
     st.sampled_from([(16, 32, 48), (1, 40, 40), (5, 33, 18)]), st.tuples(*[st.floats(-8, 8)] * 3),
@@ -76,10 +90,13 @@ def test_a_half_pixel_shift_twice_is_a_whole_one():
 def test_the_contrast_is_held_whatever_the_parameters(contrast, strength, seed, size, shift):
     volume = FourierVolume(size, WAVE, contrast)
     parameters = tf.constant(strength * volume.start(seed)[np.newaxis] / START_DEVIATION)
-    sample = 255 * sampled(volume, parameters, view(shift=shift, scale=(0, 0.04, 0.04)))
-    assert sample.std() == pytest.approx(contrast, rel=0.04)
-    assert abs(sample.mean() - 127.5) < 255 * (BRIGHTNESS + 0.02)
-    assert ((sample < 8) | (sample > 247)).mean() < 0.03
+    moved, shown = (
+        255 * sampled(volume, parameters, through) for through in (view(shift=shift, scale=(0, 0.04, 0.04)), PLAIN)
+    )
+    for sample in (moved, shown):
+        assert sample.std() == pytest.approx(contrast, rel=0.04)
+        assert abs(sample.mean() - 127.5) < 255 * (BRIGHTNESS + 0.02)
+    assert ((shown < 8) | (shown > 247)).mean() < 0.03
 
 
 def test_the_start_of_a_held_contrast_is_faint():
@@ -174,7 +191,7 @@ def test_the_parameters_of_a_linear_volume_are_those_it_came_from(make):
 
 def test_the_longest_wave_and_all_longer_ones_are_equally_strong():
     for wave in (12, 48):
-        volume = FourierVolume((1, 96, 1), wave)
+        volume = FourierVolume((1, 96, 1), wave, repeats=True)
         powers = []
         for cycles in (1, 2, 4, 8, 16, 32):  # of 96 pixels each: waves of 96, 48, … 3
             parameters = np.zeros(volume.shape, np.float32)

@@ -56,6 +56,8 @@ def assert_as_alone(specs: list[c3dvis.RenderSpec]) -> list[RenderResult]:
     [
         {"height": 48, "width": 48},  # without a small canvas
         {"layer": "Mixed_3c", "iterations": 48},
+        {"parametrization": "texture", "iterations": 30},
+        {"parametrization": "fourier", "iterations": 30},
         {"layer": "Conv3d_2c_3x3", "parametrization": "pixel", "iterations": 20},
         {"lp_weight": 3.0, "tv_space_weight": 2.0, "tv_beta": 1.5, "iterations": 30},
     ],

@@ -26,7 +26,7 @@ def dream(clip: np.ndarray, **changes) -> c3dvis.RenderResult:
     return c3dvis.render(spec, start_clip=clip)
 
 
-@pytest.mark.parametrize("parametrization", ["fourier", "pixel"])
+@pytest.mark.parametrize("parametrization", ["moving", "texture", "fourier", "pixel"])
 def test_strength_0_gives_the_clip_back(clip, parametrization):
     result = dream(clip, start_strength=0.0, parametrization=parametrization, contrast=0.0)
     np.testing.assert_array_equal(result.clip, clip)

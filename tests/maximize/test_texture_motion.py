@@ -11,7 +11,6 @@ from c3dvis.errors import RenderFailed
 from c3dvis.maximize.texture_motion import refinement
 from c3dvis.maximize.texture_motion.reconstruction import reconstruct
 from c3dvis.maximize.texture_motion.take_apart import grey_noise, likeness, packed, take_apart
-from c3dvis.media.warp import sample
 from c3dvis.networks.compute.network import Network
 from c3dvis.results import RenderResult
 from c3dvis.results.texture_motion import LIKENESS, SHARES, TextureMotion
@@ -125,14 +124,6 @@ def test_arrays_that_do_not_fit_together_are_refused() -> None:
     for wrong in (displacement[0], displacement.astype(np.float32), np.full_like(displacement, np.nan)):
         with pytest.raises(ValueError, match="Received"):
             TextureMotion(texture, wrong)
-
-
-def test_the_compiled_warp_is_that_of_the_shown_clip() -> None:
-    rng = np.random.default_rng(2)
-    texture = rng.random((9, 11, 3), np.float32)
-    places = rng.uniform(-3, 13, (2, 5, 7, 2)).astype(np.float32)
-    expected = sample(texture, places[..., 0], places[..., 1])
-    np.testing.assert_allclose(refinement._warped(texture, places), expected, atol=1e-5)
 
 
 def test_splines_add_up_to_one_everywhere() -> None:

@@ -400,7 +400,7 @@ def test_weights_that_were_damaged_since_are_told_of(tmp_path: Path, folder: Pat
         networks.load_network("mine")
 
 
-@pytest.mark.parametrize("parametrization", ["fourier", "pixel"])
+@pytest.mark.parametrize("parametrization", ["moving", "pixel"])
 @pytest.mark.parametrize(
     ("build", "channels", "layer"), [(unet, 1, "bottom"), (plain, 2, "first"), (residual, 5, "a1")]
 )

@@ -22,6 +22,7 @@ from cachetools import LRUCache, cached
 from c3dvis.maximize.energy.layer_response import layer_response
 from c3dvis.maximize.energy.objectives import filter_weights, position_weights, weighted_response
 from c3dvis.maximize.optimizers import Adam
+from c3dvis.maximize.volume.warp import warp
 from c3dvis.networks.compute.network import Network
 from c3dvis.results.texture_motion import positions
 from c3dvis.spec import RenderSpec
@@ -64,7 +65,7 @@ def refine(
     )  # fmt: skip
     control_points = np.zeros([basis.shape[1] for basis in _bases(spec.size)] + [2], np.float32)
     variables = tf.constant(texture, tf.float32), tf.constant(control_points)
-    slots = tuple(tuple(tf.zeros_like(each) for _ in range(Adam.num_slots)) for each in variables)
+    slots = tuple((tf.zeros_like(each)[tf.newaxis],) * Adam.num_slots for each in variables)
     for index in range(STEPS):
         pace = min(1.0, (STEPS - index) / (0.4 * STEPS))
         variables, slots = step(variables, slots, tf.constant(index), tf.constant(pace, tf.float32), target)
@@ -82,7 +83,7 @@ def _compiled_step(network: Network, layer: str, size: tuple[int, int, int], pre
     def energy(texture: Any, control_points: Any, target: Any) -> tf.Tensor:
         frames, places, positions_, filters, activation, variance = target
         places = places + tf.einsum("ta,yb,xc,abcd->tyxd", *bases, control_points)
-        rebuilt = _warped(texture, places)
+        rebuilt = warp(texture[tf.newaxis], places[tf.newaxis, ..., 0], places[tf.newaxis, ..., 1])[0]
         seen = tf.repeat(tf.reduce_mean(rebuilt, -1, keepdims=True), 3, -1) if domain.channels == 1 else rebuilt
         clips = tf.cast(domain.from_unit(seen[tf.newaxis], *bounds, tf.reverse), precision)
         response = layer_response(lambda clips: network.forward(clips, layer), clips, positions_)
@@ -106,20 +107,6 @@ def _compiled_step(network: Network, layer: str, size: tuple[int, int, int], pre
         return (tf.clip_by_value(texture[0], 0, 1), control_points[0]), tuple(memory for _, memory in moved)
 
     return tf.function(step, autograph=False, reduce_retracing=True)
-
-
-def _warped(texture: Any, places: Any) -> Any:
-    """`media.warp.sample` in TensorFlow: (T, H, W, 3) of a texture (h, w, 3) at places (T, H, W, 2)."""
-    size = tf.shape(texture)[:2]
-    last = tf.cast(size, tf.float32) - 1
-    places = tf.clip_by_value(places, 0.0, last)
-    corner = tf.minimum(tf.floor(places), last - 1)
-    down, right = tf.split(places - corner, 2, -1)
-    top, left = tf.unstack(tf.cast(corner, tf.int32), axis=-1)
-    base, pixels = top * size[1] + left, tf.reshape(texture, (-1, 3))
-    corners = [tf.gather(pixels, base + offset) for offset in (0, 1, size[1], size[1] + 1)]
-    above, below = (a + (b - a) * right for a, b in (corners[:2], corners[2:]))
-    return above + (below - above) * down
 
 
 def _bases(size: tuple[int, int, int]) -> list[np.ndarray]:

@@ -5,10 +5,12 @@ from collections.abc import Iterator
 
 import numpy as np
 
-from c3dvis.maximize.volume.parametrization import Parametrization
+from c3dvis.maximize.volume.parametrization import FourierVolume, Parametrization, PixelVolume
 
 
-def tile_canvas(small: Parametrization, parameters: np.ndarray, large: Parametrization, seed: int) -> np.ndarray:
+def tile_canvas(
+    small: FourierVolume | PixelVolume, parameters: np.ndarray, large: Parametrization, seed: int
+) -> np.ndarray:  # fmt: skip
     """Parameters (*large.shape) of a large canvas that copies of a small one fill.
 
     Each copy is rolled in height and width, so that the large canvas does not show the small one's period. Neighbours

@@ -5,6 +5,7 @@ from collections.abc import Sequence
 import numpy as np
 import tensorflow as tf
 
+from c3dvis.maximize.volume.moving_volume import MovingVolume
 from c3dvis.maximize.volume.parametrization import FourierVolume, PixelVolume, PreparedViews
 
 
@@ -12,7 +13,7 @@ class DreamVolume:
     """A fixed clip plus a share of a volume's difference from grey; only the volume is searched.
 
     With a share of 0 it is the clip exactly. The parameters are the volume's. A view moves both alike; where it looks
-    beyond the clip's edge, the clip's last values go on, and the volume wraps round.
+    beyond the clip's edge, the clip's last values go on, and so do the volume's (of pixels it wraps round).
 
     Args:
         change: the volume.
@@ -20,8 +21,8 @@ class DreamVolume:
         share: from 0 to 1.
     """
 
-    def __init__(self, change: FourierVolume | PixelVolume, clip: np.ndarray, share: float) -> None:
-        self.size, self.shape = change.size, change.shape
+    def __init__(self, change: FourierVolume | MovingVolume | PixelVolume, clip: np.ndarray, share: float) -> None:
+        self.size, self.shape, self.lengths = change.size, change.shape, change.lengths
         self._change, self._share = change, share
         self._clip = tf.constant(clip.astype(np.float32) / np.float32(255))
         self._scales = not isinstance(change, PixelVolume)
@@ -52,9 +53,6 @@ class DreamVolume:
 
     def constrain(self, parameters: tf.Tensor) -> tf.Tensor:
         return self._change.constrain(parameters)
-
-    def to_linear(self, parameters: np.ndarray) -> np.ndarray:
-        return self._change.to_linear(parameters)
 
     def from_linear(self, volume: np.ndarray) -> np.ndarray:
         return self._change.from_linear(volume)

@@ -20,12 +20,12 @@ class NaturalVolume(FourierVolume):
 
     Args:
         size: (frames, height, width).
-        contrast, channels: as in `FourierVolume`.
+        contrast, channels, repeats: as in `FourierVolume`.
     """
 
-    def __init__(self, size: Size, contrast: float = 0.0, channels: int = 3) -> None:
-        super().__init__(size, 0, contrast, channels)
-        each = [frequencies(length, count) for length, count in zip(self.size, self.counts, strict=True)]
+    def __init__(self, size: Size, contrast: float = 0.0, channels: int = 3, *, repeats: bool = False) -> None:
+        super().__init__(size, 0, contrast, channels, repeats=repeats)
+        each = [frequencies(length, count) for length, count in zip(self.period, self.counts, strict=True)]
         # (count, count): 1 where cosine and sine are of one frequency
         self._alike = [np.isclose(axis[:, np.newaxis], axis).astype(np.float32) for axis in each]
 
@@ -39,6 +39,6 @@ class NaturalVolume(FourierVolume):
     def frequency_scale(self, longest_wave: float) -> np.ndarray:
         del longest_wave  # natural video has none
         t, h, w = self.frequency_grid()
-        space = np.maximum(np.hypot(h, w), 1 / max(self.size[1:]))
+        space = np.maximum(np.hypot(h, w), 1 / max(self.period[1:]))
         # what stands still has more than half of the power
-        return space**-SPATIAL_FALL * np.maximum(t, 0.5 / self.size[0]) ** -TEMPORAL_FALL
+        return space**-SPATIAL_FALL * np.maximum(t, 0.5 / self.period[0]) ** -TEMPORAL_FALL

@@ -27,6 +27,9 @@ PLANE_DEVIATION = np.float32(np.sqrt(np.square(COLOUR_CORRELATION).sum() / 3))
 BANDWIDTH = 0.72
 # Natural images' amplitude falls as 1/f. A steeper fall keeps out grain to which the filter is indifferent.
 FREQUENCY_FALL = 2.0
+# How far a wave's period, and with it the volume, goes on beyond the clip: a share of the frames, and of the height and
+# width. Otherwise the last frame would have to resemble the first, and one edge the opposite one.
+BEYOND = (1 / 2, 1 / 7)
 # Largest difference of a volume's mean from middle grey, of its range, where its contrast is held.
 BRIGHTNESS = 0.085
 # Standard deviation of the unbounded values below which the contrast is lower than asked for, so that the starting
@@ -37,15 +40,17 @@ START_DEVIATION = 0.01
 
 
 class Parametrization(Protocol):
-    """A differentiable map from parameters to a volume that is periodic along every axis.
+    """A differentiable map from parameters to a volume.
 
     Attributes:
         size: (frames, height, width) of the volume.
         shape: of one volume's parameters.
+        lengths: of the parts of flat parameters that differ in kind; none if all are of one kind.
     """
 
     size: Size
     shape: tuple[int, ...]
+    lengths: Sequence[int]
 
     def start(self, seed: int) -> np.ndarray:
         """The parameters (*shape) float32 that an optimisation starts from: noise."""
@@ -68,25 +73,25 @@ class Parametrization(Protocol):
         """The nearest allowed parameters."""
         ...
 
-    def to_linear(self, parameters: np.ndarray) -> np.ndarray:
-        """The volume (*size, planes) that is linear in the parameters (*shape), so that volumes may be added."""
-        ...
-
     def from_linear(self, volume: np.ndarray) -> np.ndarray:
-        """The parameters (*shape) whose linear volume comes nearest to this one, by least squares."""
+        """Parameters (*shape) from which an optimisation starts at a volume (*size, planes) of unbounded values."""
         ...
 
 
 class FourierVolume:
-    """A periodic volume as coefficients of a real Fourier basis, in decorrelated colours, held at a contrast.
+    """A volume as coefficients of a real Fourier basis, in decorrelated colours, held at a contrast.
 
     The basis is separable, so that sampling is three small matrix products. Sampling is exact at any shift and scale:
-    nothing is interpolated from step to step, and a shift needs no padding. After Olah et al. 2017, with time added.
+    nothing is interpolated from step to step. After Olah et al. 2017, with time added.
+
+    The clip is a window of a periodic volume that is longer along every axis. A view that reaches beyond the clip's
+    edge sees the values at the edge go on, as a moved or shrunk clip is filled up. If it saw more of the volume
+    instead, shapes would form that only what lies beyond the edge completes, which the shown clip does not have.
 
     A sigmoid alone bounds the values but not the contrast: a search that may raise it does, until most values are
-    nearly black or white and the gradient is lost. Instead the values are standardised over the volume and scaled to
-    the contrast that is asked for, so that only the distribution of that contrast over shapes, colours and frames is
-    searched. A soft limit (nearly linear, unlike the sigmoid) then keeps them between black and white.
+    nearly black or white and the gradient is lost. Instead the values of each frame are standardised and scaled to the
+    contrast that is asked for, so that only the distribution of that contrast over shapes and colours is searched. A
+    soft limit (nearly linear, unlike the sigmoid) then keeps them between black and white.
 
     Args:
         size: (frames, height, width).
@@ -95,14 +100,22 @@ class FourierVolume:
         contrast: standard deviation of the values, of 255; 0 leaves it free, bounded by a sigmoid.
         channels: of the network's input. Of one, the colours are averaged; of more than three, each is a plane of its
             own, and none is correlated with another.
+        repeats: the volume is one of many copies side by side: its period is its size, and beyond an edge a view sees
+            the next copy.
     """
 
-    def __init__(self, size: Size, longest_wave: float, contrast: float = 0.0, channels: int = 3) -> None:
+    lengths: Sequence[int] = ()
+
+    def __init__(
+        self, size: Size, longest_wave: float, contrast: float = 0.0, channels: int = 3, *, repeats: bool = False
+    ) -> None:
         self.size = size
+        self._repeats = repeats
         self._contrast, self._grey = contrast, channels == 1
         mixing = COLOUR_CORRELATION if channels <= 3 else PLANE_DEVIATION * np.eye(channels, dtype=np.float32)
         self._mixing = 4 * mixing
-        frames, height, width = size
+        self.period = size if repeats else _beyond(size)
+        frames, height, width = self.period
         self.counts = (frames, _odd(height * BANDWIDTH, height), _odd(width * BANDWIDTH, width))
         self.shape = (*self.counts, max(3, channels))
         scale = self.frequency_scale(longest_wave)
@@ -114,15 +127,29 @@ class FourierVolume:
 
     def prepare(self, views: np.ndarray) -> PreparedViews:
         return tuple(
-            _basis(_coordinates(size, views[:, axis], views[:, 3 + axis]), size, count)
-            for axis, (size, count) in enumerate(zip(self.size, self.counts, strict=True))
+            _basis(places, period, count)
+            for places, period, count in zip(self.places(views), self.period, self.counts, strict=True)
         )
 
+    def places(self, views: np.ndarray) -> list[np.ndarray]:
+        """Where each of n views samples each axis, (n, size) float32 each."""
+        found = [coordinates(size, views[:, axis], views[:, 3 + axis]) for axis, size in enumerate(self.size)]
+        if self._repeats:
+            return found
+        return [np.clip(places, 0, size - 1) for places, size in zip(found, self.size, strict=True)]
+
     def sample(self, parameters: tf.Tensor, view: Sequence[tf.Tensor]) -> tf.Tensor:
+        return self.shown(self.values(parameters, view))
+
+    def values(self, parameters: tf.Tensor, view: Sequence[tf.Tensor]) -> tf.Tensor:
+        """Unbounded values (N, T, H, W, planes) through a prepared view, linear in the coefficients."""
         waves = tf.transpose(self.coefficients(parameters), (1, 2, 3, 4, 0))  # (t, h, w, planes, N) coefficients
         for basis in view:  # the new axis goes last: (h, w, planes, N, T), …, (planes, N, T, H, W)
-            waves = _transform_first_axis(waves, basis)
-        values = _transform_first_axis(waves, tf.constant(self._mixing))
+            waves = transform_first_axis(waves, basis)
+        return transform_first_axis(waves, tf.constant(self._mixing))
+
+    def shown(self, values: tf.Tensor) -> tf.Tensor:
+        """Volumes (N, T, H, W, planes) in [0, 1] of unbounded values."""
         if self._grey:
             values = tf.repeat(tf.reduce_mean(values, -1, keepdims=True), 3, -1)
         return _held(values, self._contrast / 127.5) if self._contrast else tf.sigmoid(values)
@@ -135,21 +162,22 @@ class FourierVolume:
         return parameters
 
     def to_linear(self, parameters: np.ndarray) -> np.ndarray:
-        return self._along_axes(parameters * self._scale, self._bases())
+        """One period (*period, planes) of the waves of parameters (*shape): what `from_linear` undoes."""
+        return _along_axes(parameters * self._scale, self._bases())
 
     def from_linear(self, volume: np.ndarray) -> np.ndarray:
+        for axis, period in enumerate(self.period):
+            volume = _extended(volume, axis, period)
         # a basis has orthogonal columns, so its pseudo-inverse is its transpose over their squared norms
         inverses = [(basis / np.square(basis).sum(axis=0)).T for basis in self._bases()]
-        return (self._along_axes(volume, inverses) / self._scale).astype(np.float32)
+        return (_along_axes(volume, inverses) / self._scale).astype(np.float32)
 
     def _bases(self) -> list[np.ndarray]:
-        return [basis[0] for basis in self.prepare(np.zeros((1, 6), np.float32))]
-
-    @staticmethod
-    def _along_axes(volume: np.ndarray, matrices: list[np.ndarray]) -> np.ndarray:
-        for matrix in matrices:  # (T, H, W, planes) … (planes, T, H, W)
-            volume = np.tensordot(volume, matrix, axes=(0, 1))
-        return np.moveaxis(volume, 0, -1)
+        """The basis at every place of one period, for each axis."""
+        return [
+            _basis(np.arange(period, dtype=np.float32), period, count)
+            for period, count in zip(self.period, self.counts, strict=True)
+        ]
 
     def frequency_scale(self, longest_wave: float) -> np.ndarray:
         """Relative amplitude at each frequency, (t, h, w)."""
@@ -158,7 +186,7 @@ class FourierVolume:
 
     def frequency_grid(self) -> list[np.ndarray]:
         """Temporal, vertical and horizontal frequency of each coefficient, (t, h, w) each."""
-        axes = [frequencies(size, count) for size, count in zip(self.size, self.counts, strict=True)]
+        axes = [frequencies(period, count) for period, count in zip(self.period, self.counts, strict=True)]
         return list(np.meshgrid(*axes, indexing="ij"))
 
 
@@ -171,6 +199,8 @@ class PixelVolume:
         size: (frames, height, width).
         domain: the network's input range.
     """
+
+    lengths: Sequence[int] = ()
 
     def __init__(self, size: Size, domain: InputDomain) -> None:
         self.size = size
@@ -201,28 +231,51 @@ class PixelVolume:
 
 
 def _held(values: tf.Tensor, deviation: float) -> tf.Tensor:
-    """Volumes (N, T, H, W, planes) in [0, 1] of unbounded values, each with this standard deviation on the scale of ±1.
+    """Volumes (N, T, H, W, planes) in [0, 1] of unbounded values, each frame with this deviation on the scale of ±1.
 
-    The values are standardised, scaled, and softly limited. The mean of the values shifts the volume's brightness, by
-    at most `BRIGHTNESS`.
+    The values are standardised, scaled, and softly limited. The deviation is that from the volume's mean, which shifts
+    its brightness by at most `BRIGHTNESS`.
     """
-    axes = [1, 2, 3, 4]
-    mean = tf.reduce_mean(values, axes, keepdims=True)
+    mean = tf.reduce_mean(values, [1, 2, 3, 4], keepdims=True)
     centred = values - mean
-    standard = centred * tf.math.rsqrt(tf.reduce_mean(tf.square(centred), axes, keepdims=True) + FAINT**2)
+    frame = [2, 3, 4]
+    standard = centred * tf.math.rsqrt(tf.reduce_mean(tf.square(centred), frame, keepdims=True) + FAINT**2)
     brightness = tf.clip_by_value(mean, -2 * BRIGHTNESS, 2 * BRIGHTNESS)
     scale: Any = deviation
     # The limit takes a part of the deviation, which depends on how the values are distributed: it is given back here.
     some, offset = tf.stop_gradient(standard[:, :, ::2, ::2]), tf.stop_gradient(brightness)
-    wanted = deviation * tf.math.reduce_std(some, axes, keepdims=True)
+    wanted = deviation * tf.math.reduce_std(some, frame, keepdims=True)
     for _ in range(2):
-        scale *= wanted / tf.math.reduce_std(_limited(scale * some + offset), axes, keepdims=True)
+        scale *= wanted / tf.math.reduce_std(_limited(scale * some + offset), frame, keepdims=True)
     return 0.5 + 0.5 * _limited(scale * standard + brightness)
 
 
 def _limited(distance: tf.Tensor) -> tf.Tensor:
     """x/(1 + x⁴)^¼ of distances from grey; ±1 is black and white."""
     return distance * tf.math.rsqrt(tf.sqrt(1 + tf.square(tf.square(distance))))
+
+
+def _beyond(size: Size) -> Size:
+    """The period of the volume of which a clip of this size is a window."""
+    frames, height, width = size
+    in_time, in_space = BEYOND
+    return frames + int(frames * in_time), height + int(height * in_space), width + int(width * in_space)
+
+
+def _extended(volume: np.ndarray, axis: int, length: int) -> np.ndarray:
+    """A volume made longer along an axis: the end, reflected, fades into the beginning, reflected."""
+    volume = np.moveaxis(volume, axis, 0)
+    more = length - len(volume)
+    share = ((np.arange(more, dtype=np.float32) + 0.5) / max(1, more)).reshape(-1, 1, 1, 1)
+    between = (1 - share) * volume[::-1][:more] + share * volume[:more][::-1]
+    return np.moveaxis(np.concatenate([volume, between]), 0, axis)
+
+
+def _along_axes(volume: np.ndarray, matrices: Sequence[np.ndarray]) -> np.ndarray:
+    """(a, b, c, planes) with matrices (A, a), (B, b), (C, c): (A, B, C, planes)."""
+    for matrix in matrices:  # (a, b, c, planes) … (planes, A, B, C)
+        volume = np.tensordot(volume, matrix, axes=(0, 1))
+    return np.moveaxis(volume, 0, -1)
 
 
 def _odd(wanted: float, size: int) -> int:
@@ -237,7 +290,7 @@ def frequencies(size: int, count: int) -> np.ndarray:
     return np.concatenate([[0.0], pairs, pairs])[:count]
 
 
-def _coordinates(size: int, shift: np.ndarray, scale: np.ndarray) -> np.ndarray:
+def coordinates(size: int, shift: np.ndarray, scale: np.ndarray) -> np.ndarray:
     """Where each of n views samples one axis, (n, size) float32 in frames or pixels."""
     centre = (size - 1) / 2
     offsets = np.arange(size) - centre
@@ -252,7 +305,7 @@ def _basis(coordinates: np.ndarray, size: int, count: int) -> np.ndarray:
     return np.concatenate(waves, -1)[..., :count].astype(np.float32)
 
 
-def _transform_first_axis(waves: tf.Tensor, matrix: tf.Tensor) -> tf.Tensor:
+def transform_first_axis(waves: tf.Tensor, matrix: tf.Tensor) -> tf.Tensor:
     """(n, …) with a matrix (m, n) to (…, m): one matrix product, no transposition in memory."""
     first, *rest = waves.shape
     flat = tf.reshape(waves, (first, -1))

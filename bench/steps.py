@@ -35,10 +35,11 @@ sys.path.insert(0, str(ROOT))
 from bench.step_inputs import energy_of
 from c3dvis.maximize import fast_engine
 from c3dvis.maximize.loop import CompiledSteps
+from c3dvis.maximize.optimization import parametrization_of
 from c3dvis.maximize.optimizers import Adam
 from c3dvis.maximize.quality import Quality
-from c3dvis.maximize.schedule import Schedule, longest_wave
-from c3dvis.maximize.volume.parametrization import FourierVolume, Size
+from c3dvis.maximize.schedule import Schedule
+from c3dvis.maximize.volume.parametrization import Size
 from c3dvis.maximize.volume.random_views import random_views
 from c3dvis.networks.compute.device import configure, describe_device
 from c3dvis.networks.compute.network import Network, load_network
@@ -102,8 +103,9 @@ def measure(network: Network, layer: str, size: Size, precision: str, count: int
     frames, height, width = size
     spec = RenderSpec(network=network.name, layer=layer, frames=frames, height=height, width=width)
     energy = energy_of(network, spec, [0] * count)
-    volume = FourierVolume(size, longest_wave(spec, network.info))
-    compiled = CompiledSteps(forward, network.input_domain, volume, Adam(), precision, energy.terms(), count)
+    volume = parametrization_of(network, spec, size)
+    adam = Adam(volume.lengths)
+    compiled = CompiledSteps(forward, network.input_domain, volume, adam, precision, energy.terms(), count)
     parameters = tf.constant(np.stack([volume.start(seed) for seed in range(count)]))
     tensors, steps = energy.tensors(), 4
     chosen = random_views(steps, spec.jitter_pixels, spec.jitter_frames, spec.seed)

@@ -1,4 +1,4 @@
-"""Makes the starters that come with the program, and the README's picture: `python docs/starters.py`.
+"""Makes the starters that come with the program, and pictures of documents: `python docs/starters.py`.
 
 The first visit to the dashboard and to each main layer shows these finished filters at once. Run the script again
 whenever `ALGORITHM_VERSION`, a default or the default network changes, since the keys of the results then change. A
@@ -13,6 +13,7 @@ from contextlib import closing
 from pathlib import Path
 
 import numpy as np
+from PIL import Image
 
 import c3dvis
 from c3dvis.media import encode, encode_frames
@@ -24,6 +25,7 @@ from c3dvis.results.starters import STARTER_PICTURES
 from c3dvis.results.store import STARTER
 from c3dvis.results.thumbnails import ThumbnailFile
 from c3dvis.settings import cache_dir
+from c3dvis.spec import PRESETS
 
 ROOT = Path(__file__).resolve().parent.parent
 README_PICTURE = ROOT / "docs" / "images" / "filters.gif"
@@ -44,6 +46,12 @@ README_SPECS = (
     c3dvis.RenderSpec(layer="Mixed_4f", filter=3),
     c3dvis.RenderSpec(layer="Mixed_5b/Branch_1/Conv3d_0b_3x3", filter=3),
 )
+
+
+PRESETS_PICTURE = ROOT / "docs" / "images" / "presets.webp"
+PRESETS_SHOWN = ("clear", "texture", "natural")
+PRESETS_FILTERS = (("Mixed_4c", 222), ("Mixed_4f", 301), ("Mixed_5b", 200))
+PRESETS_FRAMES = (4, 12)
 
 
 def make_results() -> None:
@@ -74,8 +82,18 @@ def make_readme_picture() -> None:
     README_PICTURE.write_bytes(encode(np.concatenate(clips, axis=2), "gif", fps=10))
 
 
+def make_presets_picture() -> None:
+    """Draw the picture of presets: a row for each filter, frames of each preset beside each other."""
+    rows = []
+    for layer, number in PRESETS_FILTERS:
+        specs = [c3dvis.RenderSpec(layer=layer, filter=number, **PRESETS[name]) for name in PRESETS_SHOWN]
+        rows.append(np.concatenate([result.clip[f] for result in rendered(specs) for f in PRESETS_FRAMES], axis=1))
+    Image.fromarray(np.concatenate(rows)).save(PRESETS_PICTURE, quality=90, method=6)
+
+
 PARTS = {
     "results": make_results, "pictures": make_pictures, "classes": make_classes, "readme": make_readme_picture,
+    "presets": make_presets_picture,
 }  # fmt: skip
 
 

@@ -45,7 +45,7 @@ PRESETS: dict[str, dict[str, Any]] = {
     "clear": {"engine": "fast", **ENGINE_DEFAULTS["fast"]},
     "texture": {"engine": "fast", **ENGINE_DEFAULTS["fast"], "parametrization": "texture"},
     "natural": {"engine": "fast", **ENGINE_DEFAULTS["fast"], "parametrization": "natural", "contrast": 55.0},
-    "strongest": {"engine": "fast", **ENGINE_DEFAULTS["fast"], "contrast": 0.0},
+    "strongest": {"engine": "fast", **ENGINE_DEFAULTS["fast"], "selectivity_weight": 0.0},
     "keras-vis": {"engine": "keras-vis", **ENGINE_DEFAULTS["keras-vis"]},
     "raw": {
         "engine": "fast",

@@ -54,8 +54,8 @@ def draw_presets(
     draw(
         "Preset", PRESETS, _IGNORED_BY_PRESETS,
         help="clear: at natural contrast, c3dvis's default; texture: one still picture and its motion, nothing else; "
-        "natural: with the spectrum of natural video; strongest: with as much contrast as the search likes; "
-        "keras-vis: the original library with its settings; raw: no regularisers.",
+        "natural: with the spectrum of natural video; strongest: the filter's response alone, whichever others "
+        "respond too; keras-vis: the original library with its settings; raw: no regularisers.",
     )  # fmt: skip
     draw(
         "Motion", MOTION_PRESETS, (), disabled=values["engine"] == "keras-vis",

@@ -138,6 +138,17 @@ def chapter(title: str) -> str:
     return README.split(f"\n## {title}\n")[1].split("\n## ")[0]
 
 
+def test_documents_show_the_pictures_that_are_there() -> None:
+    documents = [ROOT / "README.md", *(ROOT / "docs").rglob("*.md")]
+    shown = {
+        (document.parent / name).resolve()
+        for document in documents
+        for name in re.findall(r'(?:src="|\]\()([^")\s:]+\.(?:webp|jpg|png|gif))', document.read_text())
+    }
+    assert len(shown) > 10
+    assert [picture for picture in sorted(shown) if not picture.exists()] == []
+
+
 def test_chapters_are_in_the_order_of_use() -> None:
     assert re.findall(r"^## (.*)$", README, re.MULTILINE) == [
         "Run", "What you see", "Command line", "Your own network", "Python", "Settings",

@@ -159,7 +159,8 @@ class _BatchSearch:
                 self._report_all(optimization)
         small, large = optimization.parametrization, parametrization_of(self._network, spec, self._size)
         assert isinstance(small, FourierVolume | PixelVolume)  # no other is periodic
-        return np.stack([tile_canvas(small, one, large, spec.seed) for one in optimization.parameters.numpy()])
+        found = optimization.parameters.numpy()
+        return np.stack([tile_canvas(small, *each, large) for each in zip(found, self._seeds(), strict=True)])
 
     def _climb_and_settle(self, start: np.ndarray | None) -> None:
         """Optimise at full size, from `start` (count, *shape) or from noise."""
@@ -215,13 +216,16 @@ class _BatchSearch:
         return rates
 
     def _start(self, parametrization: Parametrization) -> np.ndarray:
-        """Noise (count, *shape): the same for different filters, different for variants of one."""
-        seeds = [self._spec.seed] * len(self._items)
-        if self._spec.variants > 1:  # the first variant starts where a single clip does
-            seeds[1:] = [
-                np.random.SeedSequence([self._spec.seed, i]).generate_state(1)[0] for i in range(1, len(seeds))
-            ]
-        return np.stack([parametrization.start(int(seed)) for seed in seeds])
+        """Noise (count, *shape)."""
+        return np.stack([parametrization.start(seed) for seed in self._seeds()])
+
+    def _seeds(self) -> list[int]:
+        """The seed from which each item starts: the same for different filters, different for variants of one."""
+        seed, count = self._spec.seed, len(self._items)
+        if self._spec.variants == 1:
+            return [seed] * count
+        others = [int(np.random.SeedSequence([seed, i]).generate_state(1)[0]) for i in range(1, count)]
+        return [seed, *others]  # the first variant starts where a single clip does
 
     def _energy(self, canvas: Size) -> Energy:
         """The items' energy on a canvas, without rivalry."""
@@ -243,11 +247,12 @@ class _BatchSearch:
         )
 
     def _advance(self, optimization: Optimization, views: np.ndarray, rates: np.ndarray) -> None:
-        """Do steps, and end the items whose objective or energy is no longer finite."""
+        """Do steps, and end the items whose objective, energy or parameters are no longer finite."""
         optimization.advance(views, rates)
         self._step += len(rates)
-        for item, log in zip(self._items, np.moveaxis(optimization.log, 2, 0), strict=True):
-            if not item.is_over and not np.isfinite(log).all():
+        logs, parameters = np.moveaxis(optimization.log, 2, 0), optimization.parameters.numpy()
+        for item, *numbers in zip(self._items, logs, parameters, strict=True):
+            if not item.is_over and not all(np.isfinite(each).all() for each in numbers):
                 item.error = RenderFailed(
                     f"The search left the range of {self._precision} numbers at step {self._step} of "
                     f"{self._spec.iterations}. Lower the learning rate ({self._spec.learning_rate:g}) or the weights."

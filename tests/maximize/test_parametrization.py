@@ -19,6 +19,7 @@ from c3dvis.maximize.volume.parametrization import (
 )
 from c3dvis.maximize.volume.random_views import SCALE, random_views
 from c3dvis.networks.graph.input_domain import InputDomain
+from c3dvis.spec import ENGINE_DEFAULTS
 
 C3D_LIKE = InputDomain((-107.0, -102.0, -95.0), (148.0, 153.0, 160.0), "BGR")
 WAVE = 24.0
@@ -96,7 +97,9 @@ def test_the_contrast_is_held_whatever_the_parameters(contrast, strength, seed, 
     for sample in (moved, shown):
         assert sample.std() == pytest.approx(contrast, rel=0.04)
         assert abs(sample.mean() - 127.5) < 255 * (BRIGHTNESS + 0.02)
-    assert ((shown < 8) | (shown > 247)).mean() < 0.03
+    # at most the default's contrast; above it, the few waves of a small volume may add up at many places
+    most = 0.02 if contrast <= ENGINE_DEFAULTS["fast"]["contrast"] else 0.03 if size[0] == 16 else 0.08
+    assert ((shown < 8) | (shown > 247)).mean() < most
 
 
 def test_the_start_of_a_held_contrast_is_faint():
@@ -134,20 +137,25 @@ def test_scale_keeps_the_centre():
     assert np.abs(scaled - plain).max() > 0.01
 
 
-@pytest.mark.parametrize(("contrast", "tolerance"), [(0, 2e-3), (42, 0.05)])
-def test_fourier_gradient_agrees_with_finite_differences(contrast, tolerance):
-    """Of a held contrast only nearly: how much the soft limit takes from it counts as a constant."""
-    volume = FourierVolume((3, 8, 8), WAVE, contrast)
-    parameters = strong(volume)
+def value_and_gradient(volume: Parametrization, parameters: tf.Tensor) -> tuple[Any, Any]:
+    """A random sum over a volume (3, 8, 8), seen moved and scaled: as a function of parameters, and its gradient."""
     target = tf.random.stateless_uniform((3, 8, 8, 3), (1, 2)) - 0.5
 
-    def value(x):
+    def value(x: tf.Tensor) -> tf.Tensor:
         return tf.reduce_sum(seen(volume, x, view((1, 0.3, -2), (0, 0.05, 0.05))) * target)
 
     with tf.GradientTape() as tape:
         tape.watch(parameters)
         out = value(parameters)
-    gradient: Any = tape.gradient(out, parameters)
+    return value, tape.gradient(out, parameters)
+
+
+@pytest.mark.parametrize(("contrast", "tolerance"), [(0, 2e-3), (42, 0.05)])
+def test_fourier_gradient_agrees_with_finite_differences(contrast, tolerance):
+    """Of a held contrast only nearly: how much the soft limit takes from it counts as a constant."""
+    volume = FourierVolume((3, 8, 8), WAVE, contrast)
+    parameters = strong(volume)
+    value, gradient = value_and_gradient(volume, parameters)
     direction = tf.random.stateless_normal((1, *volume.shape), (3, 4))
     step = 1e-2
     measured = (value(parameters + step * direction) - value(parameters - step * direction)) / (2 * step)

@@ -7,12 +7,14 @@ import pytest
 import tensorflow as tf
 
 import c3dvis
-from c3dvis.errors import Cancelled, InvalidSpec, UnknownLayer, UnknownNetwork
+from c3dvis.errors import Cancelled, InvalidSpec, RenderFailed, UnknownLayer, UnknownNetwork
 from c3dvis.maximize import fast_engine
 from c3dvis.maximize.optimization import compiled_steps
 from c3dvis.maximize.progress import Progress
+from c3dvis.maximize.volume.canvas import tile_canvas
 from c3dvis.networks.compute.device import describe_device, resolve_precision
-from tests.maximize.small_c3d import PRECISIONS
+from c3dvis.spec.fields import CHOICES
+from tests.maximize.small_c3d import PRECISIONS, SIZE, domain_to, small_c3d
 
 SMALL = c3dvis.RenderSpec(layer="Conv3d_2c_3x3", filter=10, frames=8, height=48, width=48, iterations=16)
 
@@ -154,6 +156,37 @@ def test_of_a_neuron_only_what_it_sees_is_computed():
     response = network.respond(result.clip, spec.layer)[1, 3, 3, 10]
     assert result.metrics["shown_activation"] == pytest.approx(response, rel=1e-4)
     assert response > 2 * network.respond(np.full_like(result.clip, 128), spec.layer)[1, 3, 3, 10]
+
+
+@pytest.mark.parametrize("parametrization", CHOICES["parametrization"])
+@pytest.mark.parametrize(("scale", "reach"), [(1e12, 128.0), (1e11, 1e-9)], ids=["energy", "gradient"])
+def test_numbers_beyond_float32_are_said_to_be_so(parametrization, scale, reach):
+    """Whatever becomes of the parameters: a gradient that is no number makes them none, with steps still to come."""
+    frames, height, width = SIZE
+    spec = c3dvis.RenderSpec(
+        network="small-c3d", layer="conv3b", filter=2, iterations=24, frames=frames, height=height, width=width,
+        parametrization=parametrization, precision="float32", selectivity_weight=0, tv_time_weight=0,
+    )  # fmt: skip
+    with pytest.raises(RenderFailed, match="left the range of float32 numbers"):
+        c3dvis.render(spec, network=small_c3d(domain=domain_to(reach), scale=scale))
+
+
+def test_each_seed_and_each_variant_has_a_start_of_its_own(monkeypatch):
+    """Also of what the sketch does not determine: the motion, and what changes."""
+
+    def spy(*arguments: Any) -> np.ndarray:
+        start = tile_canvas(*arguments)
+        _, *others = arguments[-1].parts(tf.constant(start[np.newaxis]))
+        seen.update(part.numpy().tobytes() for part in others)
+        return start
+
+    seen: set[bytes] = set()
+    monkeypatch.setattr(fast_engine, "tile_canvas", spy)
+    fast_engine.maximize_variants.cache_clear()
+    spec = SMALL.replace(layer="Mixed_3b", height=64, width=64)
+    for changes in ({}, {"seed": 1}, {"variants": 2}):
+        c3dvis.render(spec.replace(**changes))
+    assert len(seen) == 2 * 3  # the first variant starts where a single clip does
 
 
 def test_variants_are_clips_of_one_filter_that_differ():

@@ -9,7 +9,7 @@ from c3dvis.maximize.volume.parametrization import FourierVolume, Parametrizatio
 
 
 def tile_canvas(
-    small: FourierVolume | PixelVolume, parameters: np.ndarray, large: Parametrization, seed: int
+    small: FourierVolume | PixelVolume, parameters: np.ndarray, seed: int, large: Parametrization
 ) -> np.ndarray:  # fmt: skip
     """Parameters (*large.shape) of a large canvas that copies of a small one fill.
 
@@ -20,7 +20,7 @@ def tile_canvas(
     Args:
         small, large: parametrisations with equal numbers of frames.
         parameters: (*small.shape) of the small canvas.
-        seed: of the first roll.
+        seed: of the first roll, and of what the large canvas has beside the copies.
     """
     volume = small.to_linear(parameters)  # (T, h, w, channels)
     rolls = _evenly_spread(np.random.Generator(np.random.PCG64([seed, 2])).random(2))
@@ -33,7 +33,7 @@ def tile_canvas(
             for axis in (1, 2):
                 rolled = np.take(rolled, np.arange(large.size[axis]) % small.size[axis], axis=axis)
             tiled += row[:, np.newaxis, np.newaxis] * column[:, np.newaxis] * rolled
-    return large.from_linear(tiled)
+    return large.from_linear(tiled, seed)
 
 
 def _evenly_spread(first: np.ndarray) -> Iterator[np.ndarray]:

@@ -54,5 +54,5 @@ class DreamVolume:
     def constrain(self, parameters: tf.Tensor) -> tf.Tensor:
         return self._change.constrain(parameters)
 
-    def from_linear(self, volume: np.ndarray) -> np.ndarray:
-        return self._change.from_linear(volume)
+    def from_linear(self, volume: np.ndarray, seed: int) -> np.ndarray:
+        return self._change.from_linear(volume, seed)

@@ -93,12 +93,12 @@ class MovingVolume:
     def constrain(self, parameters: tf.Tensor) -> tf.Tensor:
         return parameters
 
-    def from_linear(self, volume: np.ndarray) -> np.ndarray:
+    def from_linear(self, volume: np.ndarray, seed: int) -> np.ndarray:
         """The texture is the frame of most contrast, reflected beyond its edges; motion and changes are the start's."""
         frame = volume[np.argmax(volume.var(axis=(1, 2, 3)))][np.newaxis]
         margin = self._margin
         picture = np.pad(frame, [(0, 0), (margin, margin), (margin, margin), (0, 0)], "symmetric")
-        parameters = self.start(0)
+        parameters = self.start(seed)
         parameters[: self.lengths[0]] += self._texture.from_linear(picture).ravel()
         return parameters
 

@@ -73,8 +73,12 @@ class Parametrization(Protocol):
         """The nearest allowed parameters."""
         ...
 
-    def from_linear(self, volume: np.ndarray) -> np.ndarray:
-        """Parameters (*shape) from which an optimisation starts at a volume (*size, planes) of unbounded values."""
+    def from_linear(self, volume: np.ndarray, seed: int) -> np.ndarray:
+        """Parameters (*shape) from which an optimisation starts at a volume (*size, planes) of unbounded values.
+
+        Args:
+            seed: of what the volume does not determine.
+        """
         ...
 
 
@@ -133,7 +137,7 @@ class FourierVolume:
 
     def places(self, views: np.ndarray) -> list[np.ndarray]:
         """Where each of n views samples each axis, (n, size) float32 each."""
-        found = [coordinates(size, views[:, axis], views[:, 3 + axis]) for axis, size in enumerate(self.size)]
+        found = [_coordinates(size, views[:, axis], views[:, 3 + axis]) for axis, size in enumerate(self.size)]
         if self._repeats:
             return found
         return [np.clip(places, 0, size - 1) for places, size in zip(found, self.size, strict=True)]
@@ -165,7 +169,8 @@ class FourierVolume:
         """One period (*period, planes) of the waves of parameters (*shape): what `from_linear` undoes."""
         return _along_axes(parameters * self._scale, self._bases())
 
-    def from_linear(self, volume: np.ndarray) -> np.ndarray:
+    def from_linear(self, volume: np.ndarray, seed: int = 0) -> np.ndarray:
+        del seed  # the volume determines all parameters
         for axis, period in enumerate(self.period):
             volume = _extended(volume, axis, period)
         # a basis has orthogonal columns, so its pseudo-inverse is its transpose over their squared norms
@@ -226,7 +231,8 @@ class PixelVolume:
     def to_linear(self, parameters: np.ndarray) -> np.ndarray:
         return parameters
 
-    def from_linear(self, volume: np.ndarray) -> np.ndarray:
+    def from_linear(self, volume: np.ndarray, seed: int = 0) -> np.ndarray:
+        del seed  # the volume determines all parameters
         return volume
 
 
@@ -290,7 +296,7 @@ def frequencies(size: int, count: int) -> np.ndarray:
     return np.concatenate([[0.0], pairs, pairs])[:count]
 
 
-def coordinates(size: int, shift: np.ndarray, scale: np.ndarray) -> np.ndarray:
+def _coordinates(size: int, shift: np.ndarray, scale: np.ndarray) -> np.ndarray:
     """Where each of n views samples one axis, (n, size) float32 in frames or pixels."""
     centre = (size - 1) / 2
     offsets = np.arange(size) - centre

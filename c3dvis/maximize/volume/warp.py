@@ -18,7 +18,7 @@ def warp(pictures: tf.Tensor, rows: tf.Tensor, columns: tf.Tensor) -> tf.Tensor:
             the first pixel.
 
     Returns:
-        (N, T, H, W, C) float32, differentiable with respect to all three.
+        (N, T, H, W, C) float32, differentiable with respect to all three; NaN where a position is.
     """
     with_gradient: Any = tf.custom_gradient(_warp)
     return with_gradient(pictures, rows, columns)
@@ -29,10 +29,11 @@ def _warp(pictures: tf.Tensor, rows: tf.Tensor, columns: tf.Tensor) -> Any:
     channels: Any = pictures.shape[-1]
     top, down, inside_rows = _cell(rows, height)
     left, right, inside_columns = _cell(columns, width)
-    index = tf.cast(top, tf.int32) * (width - 1) + tf.cast(left, tf.int32)
+    index = _whole(top, height) * (width - 1) + _whole(left, width)
     index += tf.reshape(tf.range(count) * ((height - 1) * (width - 1)), (-1, 1, 1, 1))
     # each row holds the four pixels around a position, so that one gather reads them all
-    fours = tf.concat([part for half in _halves(pictures, 1) for part in _halves(half, 2)], -1)
+    corners = [(down, right) for down in (0, 1) for right in (0, 1)]
+    fours = tf.concat([pictures[:, down : height - 1 + down, right : width - 1 + right] for down, right in corners], -1)
     upper_left, upper_right, lower_left, lower_right = tf.split(
         tf.gather(tf.reshape(fours, (-1, 4 * channels)), index), 4, -1
     )
@@ -49,7 +50,7 @@ def _warp(pictures: tf.Tensor, rows: tf.Tensor, columns: tf.Tensor) -> Any:
             count * (height - 1) * (width - 1),
         )  # fmt: skip
         parts = tf.split(tf.reshape(of_fours, (count, height - 1, width - 1, 4 * channels)), 4, -1)
-        pads = [[[0, 0], [down, 1 - down], [right, 1 - right], [0, 0]] for down in (0, 1) for right in (0, 1)]
+        pads = [[[0, 0], [down, 1 - down], [right, 1 - right], [0, 0]] for down, right in corners]
         of_pictures = tf.add_n([tf.pad(part, pad) for part, pad in zip(parts, pads, strict=True)])
         of_rows = tf.reduce_sum(upstream * (below - above), -1)
         of_columns = tf.reduce_sum(upper * (upper_right - upper_left) + lower * (lower_right - lower_left), -1)
@@ -66,8 +67,6 @@ def _cell(places: tf.Tensor, length: tf.Tensor) -> tuple[tf.Tensor, tf.Tensor, t
     return first, (inside - first)[..., tf.newaxis], tf.cast(tf.equal(inside, places), tf.float32)
 
 
-def _halves(pictures: tf.Tensor, axis: int) -> tuple[tf.Tensor, tf.Tensor]:
-    """All but the last, and all but the first, along height (1) or width (2)."""
-    if axis == 1:
-        return pictures[:, :-1], pictures[:, 1:]
-    return pictures[:, :, :-1], pictures[:, :, 1:]
+def _whole(first: tf.Tensor, length: tf.Tensor) -> tf.Tensor:
+    """`first` of `_cell` as an index; any that exists where it is NaN, which the distance from it is too."""
+    return tf.clip_by_value(tf.cast(first, tf.int32), 0, length - 2)

@@ -48,11 +48,14 @@ def test_the_exported_step_is_the_engines(precision: str) -> None:
     step, found = exported(precision), run_by_tensorflow(precision)
     start = step.arguments(COUNT)[0]
     engine, exact = step.outputs(COUNT), step.outputs(COUNT, exact=True)
-    if precision == "float32":
-        assert max(run_step.distances(found, engine, start).values()) < 1e-4
-    else:  # it rounds in other places than the engine: it is about as far from the exact step
+    near = run_step.distances(found, engine, start)
+    if precision == "bfloat16":
+        # It rounds in other places than the engine, and the first step of Adam is nearly the gradient's sign: both are
+        # about as far from the exact step.
         ours, theirs = (run_step.distances(each, exact, start) for each in (found, engine))
         assert run_step.agrees(ours, theirs), (ours, theirs)
+        del near["step"]
+    assert max(near.values()) < (1e-4 if precision == "float32" else 0.1), near
     assert np.abs(found[0] - start).max() > 1e-3  # it is a step
 
 

@@ -1,4 +1,4 @@
-"""`RenderQueue`: accepts specs, orders them, and puts the workers' results into the store."""
+"""`RenderQueue`: accepts specs, orders them, and hands the workers' results over to `KeptResults`."""
 
 import atexit
 import itertools
@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 
 from cachetools import FIFOCache
 
-from c3dvis.errors import C3dvisError, Cancelled, InvalidSpec, LimitReached, QueueClosed, RenderFailed
+from c3dvis.errors import C3dvisError, Cancelled, LimitReached, QueueClosed, RenderFailed
 from c3dvis.networks.registry import describe
 from c3dvis.networks.weights import installed_weights
 from c3dvis.probe.request import ProbeRequest
@@ -17,6 +17,7 @@ from c3dvis.queue import render_events
 from c3dvis.queue.dispatcher import Dispatcher
 from c3dvis.queue.fair_order import FairOrder
 from c3dvis.queue.job_snapshot import JobState
+from c3dvis.queue.kept_results import KeptResults
 from c3dvis.queue.limits import Admission, Requester
 from c3dvis.queue.probe_job import ProbeJob
 from c3dvis.queue.queue_status import QueueState, QueueStatus, worker_status
@@ -32,7 +33,6 @@ if TYPE_CHECKING:
 logger = logging.getLogger(__name__)
 
 _FINISHED_JOBS = 256  # latest finished jobs that `job` still returns
-_UNSTORED_RESULTS = 16  # latest results kept in memory because the store refused them
 
 
 class RenderQueue:
@@ -62,7 +62,7 @@ class RenderQueue:
         settings: ServerSettings | None = None,
     ) -> None:
         settings = settings or server_settings()
-        self._store = store
+        self._results = KeptResults(store)
         self._lock = threading.RLock()
         # Held while a request is looked up in the store, so that two requests of one spec cannot both miss. It is not
         # `_lock`, so that a slow disk does not delay callers that only read.
@@ -72,7 +72,6 @@ class RenderQueue:
         self._admission = Admission(settings.limits)
         self._counter = itertools.count()
         self._finished: FIFOCache[str, RenderJob] = FIFOCache(_FINISHED_JOBS)
-        self._unstored: FIFOCache[str, RenderResult] = FIFOCache(_UNSTORED_RESULTS)
         self._rendered = 0
         self._measurement_time = MeasurementTime()
         self._closed = False
@@ -108,18 +107,18 @@ class RenderQueue:
         key = spec.key(installed_weights.fingerprint(info))
         with self._submitting:
             with self._lock:  # a finished job whose result the store refused still has it
-                job = self._active.get(key) or (self._finished.get(key) if key in self._unstored else None)
+                job = self._active.get(key) or (self._finished.get(key) if self._results.is_refused(key) else None)
             if job:
                 self._join(job, visitor, background)
                 return job
-            is_stored = self._is_stored(key)
+            is_stored = self._results.is_stored(key)
             with self._lock:
                 job = self._finished.get(key)
                 if job and is_stored and job.state == "done":
                     return job
                 if self._closed:
                     raise QueueClosed("The render queue is closed and takes no more work. Start the program again.")
-                start_clip = self._packed_start_clip(spec) if spec.start_clip and not is_stored else None
+                start_clip = self._results.packed_start_clip(spec) if spec.start_clip and not is_stored else None
                 job = self._new_job(key, spec, start_clip=start_clip)
                 if is_stored:
                     self._finish(job, "done")
@@ -175,17 +174,6 @@ class RenderQueue:
         self._dispatcher.wake()
         return job
 
-    def _packed_start_clip(self, spec: RenderSpec) -> bytes:
-        from c3dvis.results.start_clips import pack_clip
-
-        clip = self._store.start_clips.get(spec.start_clip)
-        if clip is None:
-            raise InvalidSpec(
-                f"The render starts from a clip that is not on this machine any more: expected the one whose content "
-                f"hash is {spec.start_clip[:12]}…. Open its file on the page Probe again, and dream on it there."
-            )
-        return pack_clip(clip)
-
     def _new_job(
         self, result_key: str, spec: RenderSpec, source: bytes | None = None, start_clip: bytes | None = None
     ) -> RenderJob:
@@ -195,7 +183,7 @@ class RenderQueue:
             next(self._counter),
             position=self._position,
             stop=self._stop,
-            fetch=self._fetch,
+            fetch=lambda job: self._results.get(job.result_key),
             measurement_time=self._measurement_time,
             source=source,
             start_clip=start_clip,
@@ -270,13 +258,6 @@ class RenderQueue:
             self._finish(job, "failed", QueueClosed("The program was closed before this render was finished."))
         atexit.unregister(self.close)
 
-    def _is_stored(self, key: str) -> bool:
-        try:
-            return self._store.get_key(key) is not None
-        except C3dvisError as error:  # the spec is rendered again, and the store may have recovered by then
-            logger.warning("A stored result cannot be read: %s", error)
-            return False
-
     def _position(self, job: RenderJob) -> int | None:
         assigned = self._dispatcher.assigned
         starting = [other for other in assigned if other.state == "queued"]  # a worker takes them next
@@ -325,11 +306,6 @@ class RenderQueue:
         if self._finish(job, "cancelled"):
             self._dispatcher.stop(job)
 
-    def _fetch(self, job: RenderJob) -> "RenderResult | None":
-        with self._lock:
-            unstored = self._unstored.get(job.result_key)
-        return unstored or self._store.get_key(job.result_key)
-
     def _deliver(self, job: RenderJob, reply: "RenderReply") -> bool:
         """Finish a job with a worker's reply; called in a thread of its own, since the store writes to disk.
 
@@ -337,9 +313,12 @@ class RenderQueue:
             Whether the worker may delete the result; not if the store refused it.
         """
         try:
-            warning = self._store_reply(job, reply)
-            self._finish(job, "done", warning=warning)
-            return warning is None
+            if reply.details:
+                logger.error("Rendering %s failed.\n%s", job.spec.to_json(), reply.details)
+            kept = self._results.keep(job.result_key, reply)
+            self._finish_variants(kept.variants)
+            self._finish(job, "done", warning=kept.refusal)
+            return kept.refusal is None
         except Cancelled:
             self._finish(job, "cancelled")
         except C3dvisError as error:
@@ -351,41 +330,11 @@ class RenderQueue:
             self._finish(job, "failed", RenderFailed(sentence))
         return True
 
-    def _store_reply(self, job: RenderJob, reply: "RenderReply") -> str | None:
-        """Put the result into the store; if the store refuses it, keep it in memory and return the reason."""
-        from c3dvis.results import RenderResult
-
-        if reply.details:
-            logger.error("Rendering %s failed.\n%s", job.spec.to_json(), reply.details)
-        if reply.error or reply.blob is None:
-            raise reply.error or RenderFailed("The worker returned nothing.")
-        result = RenderResult.from_bytes(reply.blob)
-        if result.key != job.result_key:
-            raise RenderFailed(
-                f"The worker returned another result than was asked for: expected key {job.result_key[:12]}…, received "
-                f"{result.key[:12]}…. Its weights, or this machine's, changed meanwhile: render it again."
-            )
-        try:
-            self._store.put(result, reply.blob)
-            self._store_variants(reply)
-        except C3dvisError as error:
-            logger.warning("A result was not stored: %s", error)
+    def _finish_variants(self, keys: Collection[str]) -> None:
+        """The jobs that wait for other variants of a spec, whose results are stored, are done with that."""
+        for key in keys:
             with self._lock:
-                self._unstored[job.result_key] = result
-            return f"The result is shown but not kept. {error}"
-        with self._lock:
-            self._unstored.pop(job.result_key, None)
-        return None
-
-    def _store_variants(self, reply: "RenderReply") -> None:
-        """Put the results of the other variants into the store; jobs that wait for them are done with that."""
-        from c3dvis.results import RenderResult
-
-        for blob in reply.variants:
-            variant = RenderResult.from_bytes(blob)
-            self._store.put(variant, blob)
-            with self._lock:
-                waiting = self._active.get(variant.key)
+                waiting = self._active.get(key)
             if waiting and self._finish(waiting, "done"):
                 self._dispatcher.stop(waiting)
 

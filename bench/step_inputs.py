@@ -9,7 +9,7 @@ from c3dvis.maximize.energy.objectives import LEAK, position_weights
 from c3dvis.networks.compute.network import Network
 from c3dvis.spec import RenderSpec
 
-_NOT_IN_SPEC = {"positions", "filters", "noise", "leak"}
+_NOT_IN_SPEC = {"selectivity_weight", "positions", "filters", "noise", "leak"}
 
 
 def energy_of(network: Network, spec: RenderSpec, filters: Sequence[int], noise: np.ndarray | None = None) -> Energy:
@@ -26,6 +26,7 @@ def energy_of(network: Network, spec: RenderSpec, filters: Sequence[int], noise:
         positions=position_weights(spec, shape),
         filters=np.eye(shape[3], dtype=np.float32)[list(filters)],
         noise=np.ones((2, shape[3]), np.float32) if noise is None else noise,
+        selectivity_weight=np.full(len(filters), spec.selectivity_weight, np.float32),
         leak=LEAK,
         **{name: getattr(spec, name) for name in Energy._fields if name not in _NOT_IN_SPEC},
     )

@@ -23,6 +23,7 @@ class BatchItem:
         on_progress: called every few steps.
         steps: in total; fewer than the spec's once the shown activation has levelled off.
         climb_steps: steps at full size before the learning rate falls.
+        rivalry: factor of the weight of its rivalry.
         history: as in `EngineResult`.
         error: why there is no result.
         outcome: the result.
@@ -33,6 +34,7 @@ class BatchItem:
     on_progress: OnProgress | None = None
     steps: int = 0
     climb_steps: int = 0
+    rivalry: float = 1.0
     history: list[dict[str, Any]] = field(default_factory=list)
     error: C3dvisError | None = None
     outcome: EngineResult | None = None

@@ -20,17 +20,22 @@ from c3dvis.maximize.energy.objectives import LEAK, filter_weights, position_wei
 from c3dvis.maximize.engine_result import EngineResult
 from c3dvis.maximize.loop import shown_clip
 from c3dvis.maximize.optimization import Optimization, compiled_steps, parametrization_of
+from c3dvis.maximize.preferred_motion import STILL, preferred_motion
 from c3dvis.maximize.progress import OnProgress, Progress
 from c3dvis.maximize.quality import Quality
 from c3dvis.maximize.schedule import (
+    EARLY,
+    EARLY_RIVALRY,
     SKETCH_RATE,
     Schedule,
+    first_shapes,
     full_views,
-    rivalry_share,
+    next_rivalry,
     settling_rates,
     sketch_views,
 )
 from c3dvis.maximize.volume.canvas import tile_canvas
+from c3dvis.maximize.volume.moving_volume import MovingVolume
 from c3dvis.maximize.volume.parametrization import FourierVolume, Parametrization, PixelVolume, Size
 from c3dvis.networks.compute.network import Network
 from c3dvis.networks.graph.neuron_window import Window, window
@@ -169,7 +174,7 @@ class _BatchSearch:
         energy = self._energy(canvas)
         noise = self._items[0].noise()  # of the layer, so that it is the same for all items
         if noise is not None:
-            energy = energy._replace(noise=noise, selectivity_weight=spec.selectivity_weight)
+            energy = energy._replace(noise=noise, selectivity_weight=self._rivalry_weights(0.0))
         optimization = self._optimization(canvas, energy, start)
         views = full_views(spec, schedule.climb + schedule.settle)
         if not schedule.climb:
@@ -180,19 +185,57 @@ class _BatchSearch:
             part = slice(optimization.steps, min(optimization.steps + REPORT_EVERY, end))
             rates = np.stack([self._rates(item)[part] for item in self._items], axis=1)
             if noise is not None:
-                optimization.set_selectivity_weight(
-                    spec.selectivity_weight * rivalry_share(optimization.steps, len(views))
-                )
+                optimization.set_selectivity_weights(self._rivalry_weights(part.start / len(views)))
             first = part.start
             for stop in () if schedule.canvas else _early_reports(part):
                 self._advance(optimization, views[first:stop], rates[first - part.start : stop - part.start])
                 self._report_all(optimization)
                 first = stop
             self._advance(optimization, views[first : part.stop], rates[first - part.start :])
+            if not part.start:
+                self._wake(optimization)
+            if part.start >= EARLY * len(views):
+                for item, of_steps in zip(self._items, optimization.log[:, 2].T, strict=True):
+                    item.rivalry = next_rivalry(item.rivalry, of_steps)
+            if part.start < first_shapes(len(views)) <= part.stop:
+                self._prefer_motion(optimization)
             self._report_and_measure(optimization)
         for i, item in enumerate(self._items):  # those of a schedule without steps at full size
             if not item.is_over:
                 item.outcome = EngineResult(self._clip(optimization, i), item.history, self._precision)
+
+    def _rivalry_weights(self, progress: float) -> np.ndarray:
+        """The weight of each item's rivalry, (count,) float32, after a share of the steps at full size."""
+        share = EARLY_RIVALRY if progress < EARLY else 1.0
+        return np.array([self._spec.selectivity_weight * share * item.rivalry for item in self._items], np.float32)
+
+    def _wake(self, optimization: Optimization) -> None:
+        """Show the noise at full contrast to targets that are silent on it.
+
+        A network whose layers are computed as one with their ReLU gives such a target no gradient, and the search would
+        never find what excites it.
+        """
+        for i, item in enumerate(self._items):
+            if not item.is_over and not optimization.log[:, 0, i].any():
+                faint = optimization.parameters[i].numpy()
+                optimization.go_on_from(i, optimization.parametrization.at_full_contrast(faint))
+
+    def _prefer_motion(self, optimization: Optimization) -> None:
+        """Let the textures of moving volumes go on with the motion that their targets prefer, and change anew.
+
+        Preferred is what lowers the energy, so that a weight of the variation in time slows the motion here too.
+        """
+        volume = optimization.parametrization
+        if not isinstance(volume, MovingVolume):
+            return
+        for i, item in enumerate(self._items):
+            if not item.is_over:
+                found = optimization.parameters[i].numpy()
+                velocity = preferred_motion(
+                    lambda v, i=i, found=found: -optimization.energy_of(i, volume.moving_as_a_whole(found, v))
+                )
+                if velocity != STILL:
+                    optimization.go_on_from(i, volume.moving_as_a_whole(found, velocity))
 
     def _active(self) -> list[BatchItem]:
         """The items that are not over."""
@@ -237,7 +280,7 @@ class _BatchSearch:
             filters=np.stack([filter_weights(item.spec, shape) for item in self._items]),
             noise=np.zeros((2, shape[3]), np.float32),
             activation_weight=spec.activation_weight,
-            selectivity_weight=0.0,
+            selectivity_weight=np.zeros(len(self._items), np.float32),
             lp_weight=spec.lp_weight,
             lp_p=spec.lp_p,
             tv_space_weight=spec.tv_space_weight,

@@ -14,13 +14,14 @@ variants.
 """
 
 from collections.abc import Callable, Sequence
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
 import tensorflow as tf
 
 from c3dvis.maximize.energy.energy import Energy, EnergyTerms
-from c3dvis.maximize.energy.layer_response import layer_response
+from c3dvis.maximize.energy.layer_response import LayerResponse, layer_response
 from c3dvis.maximize.optimizers import Optimizer, Slots
 from c3dvis.maximize.volume.parametrization import Parametrization
 from c3dvis.networks.compute.forward import Response
@@ -72,6 +73,8 @@ class CompiledSteps:
         one, many = [*state, one_view, tf.TensorSpec((count,))], [*state, many_views, tf.TensorSpec((None, count))]
         self.step = tf.function(self._step, autograph=False, input_signature=one)
         self.advance = tf.function(self._advance, autograph=False, input_signature=many)
+        alone = [tf.TensorSpec((1, *parametrization.shape)), Energy.signature(1)]
+        self.energy_of_one = tf.function(self._energy_of_one, autograph=False, input_signature=alone)
 
     def slots(self) -> Slots:
         """The optimiser's memory before the first step."""
@@ -88,11 +91,11 @@ class CompiledSteps:
             rate: (count,) learning rates.
 
         Returns:
-            The next parameters and slots, and (2, count) float32: objective and energy before the step.
+            The next parameters and slots, and (3, count) float32: objective, energy and rivalry before the step.
         """
-        gradient, objective, value = self.gradient(parameters, energy, view)
+        gradient, *log = self.gradient(parameters, energy, view)
         parameters, slots = self._optimizer.step(parameters, gradient, slots, index, rate)
-        return self.parametrization.constrain(parameters), slots, tf.stack([objective, value])
+        return self.parametrization.constrain(parameters), slots, tf.stack(log)
 
     def _advance(
         self, parameters: tf.Tensor, slots: Slots, energy: Energy, first: tf.Tensor, views: Any, rates: tf.Tensor
@@ -105,17 +108,17 @@ class CompiledSteps:
             rates: (n, count) learning rates.
 
         Returns:
-            The next parameters and slots, and (n, 2, count) float32: objective and energy before each step.
+            The next parameters and slots, and (n, 3, count) float32: objective, energy and rivalry before each step.
         """
         steps = tf.shape(rates)[0]
 
         def body(i: tf.Tensor, parameters: tf.Tensor, slots: Slots, log: tf.TensorArray) -> tuple:
-            gradient, objective, value = self._gradient(parameters, energy, tuple(part[i] for part in views))
+            gradient, *numbers = self._gradient(parameters, energy, tuple(part[i] for part in views))
             parameters, slots = self._optimizer.step(parameters, gradient, slots, first + i, rates[i])
-            log = log.write(i, tf.stack([objective, value]))
+            log = log.write(i, tf.stack(numbers))
             return i + 1, self.parametrization.constrain(parameters), slots, log
 
-        log = tf.TensorArray(tf.float32, steps, element_shape=(2, self._shape[0]))
+        log = tf.TensorArray(tf.float32, steps, element_shape=(3, self._shape[0]))
         _, parameters, slots, log = tf.while_loop(
             lambda i, *_: i < steps, body, (tf.constant(0), parameters, slots, log), parallel_iterations=1
         )
@@ -123,21 +126,38 @@ class CompiledSteps:
 
     def gradient(
         self, parameters: tf.Tensor, energy: Energy, view: Sequence[tf.Tensor]
-    ) -> tuple[Any, tf.Tensor, tf.Tensor]:
-        """(gradient of the energy with respect to the parameters, objective, energy) through a prepared view."""
+    ) -> tuple[Any, tf.Tensor, tf.Tensor, tf.Tensor]:
+        """(gradient of the energy with respect to the parameters, objective, energy, rivalry) through a view."""
         terms = self._terms
         with tf.GradientTape() as tape:
             tape.watch(parameters)
             volumes = sample(self.parametrization, self.domain, parameters, view)
-            clips = self._network_input(volumes)
-            positions = energy.positions if terms.neuron else None
-            response = layer_response(self._forward, clips, positions, terms.reads_means, terms.reads_values)
-            objective, value = terms.evaluate(energy, response, volumes)
-        return tape.gradient(value, parameters), objective, value
+            objective, value, rivalry = terms.evaluate(energy, self._response(volumes, energy, terms), volumes)
+        return tape.gradient(value, parameters), objective, value, rivalry
+
+    def _energy_of_one(self, parameters: tf.Tensor, energy: Energy) -> tf.Tensor:
+        """The energy (1,) of one volume's parameters (1, *shape) as they would be shown, without diversity.
+
+        Args:
+            energy: of this volume alone.
+        """
+        terms = replace(self._terms, diversity=False)
+        volumes = sample(self.parametrization, self.domain, parameters, plain_view(self.parametrization))
+        return terms.evaluate(energy, self._response(volumes, energy, terms), volumes)[1]
+
+    def _response(self, volumes: tf.Tensor, energy: Energy, terms: EnergyTerms) -> LayerResponse:
+        positions = energy.positions if terms.neuron else None
+        clips = self._network_input(volumes)
+        return layer_response(self._forward, clips, positions, terms.reads_means, terms.reads_values)
 
     def _network_input(self, volumes: tf.Tensor) -> tf.Tensor:
         """Network input (count, T, H, W, channels) of volumes (count, T, H, W, planes) in [0, 1]."""
         return tf.cast(self.domain.from_unit(volumes, *self._bounds, tf.reverse), self._precision)
+
+
+def plain_view(parametrization: Parametrization) -> list[tf.Tensor]:
+    """The prepared view without shift and scale, as a clip is shown."""
+    return [tf.constant(part[0]) for part in parametrization.prepare(IDENTITY_VIEW)]
 
 
 def sample(
@@ -155,6 +175,6 @@ def shown_clip(parametrization: Parametrization, domain: InputDomain, parameters
 
     Computed eagerly: compiling would take longer, and NumPy's threads would compete with TensorFlow's.
     """
-    view = [tf.constant(part[0]) for part in parametrization.prepare(IDENTITY_VIEW)]
-    volume = sample(parametrization, domain, tf.convert_to_tensor(parameters), view)[0].numpy()
+    parameters = tf.convert_to_tensor(parameters)
+    volume = sample(parametrization, domain, parameters, plain_view(parametrization))[0].numpy()
     return (np.clip(volume, 0, 1) * np.float32(255) + np.float32(0.5)).astype(np.uint8)

@@ -90,7 +90,7 @@ class Optimization:
         parametrization: from parameters to volumes.
         parameters: (count, *shape) now.
         steps: done so far.
-        log: (n, 2, count) float32, objective and energy before each of the latest n steps.
+        log: (n, 3, count) float32, objective, energy and rivalry before each of the latest n steps.
     """
 
     def __init__(self, steps: CompiledSteps, start: np.ndarray, energy: Energy, one_by_one: bool = False) -> None:
@@ -100,12 +100,12 @@ class Optimization:
         self.parametrization = steps.parametrization
         self._slots = steps.slots()
         self.parameters = tf.constant(start)
-        self.log = np.zeros((1, 2, len(start)), np.float32)
+        self.log = np.zeros((1, 3, len(start)), np.float32)
         self.steps = 0
 
-    def set_selectivity_weight(self, weight: float) -> None:
-        """Change the weight of the rivalry term for the steps to come. It is not 0 in the energy from the start."""
-        self._energy = self._energy._replace(selectivity_weight=tf.constant(weight, tf.float32))
+    def set_selectivity_weights(self, weights: np.ndarray) -> None:
+        """Change the weights (count,) of rivalry for the steps to come. They are not 0 in the energy from the start."""
+        self._energy = self._energy._replace(selectivity_weight=tf.constant(weights, tf.float32))
 
     def advance(self, views: np.ndarray, rates: np.ndarray) -> None:
         """Do n steps through views (n, 6) at learning rates (n, count)."""
@@ -124,6 +124,19 @@ class Optimization:
             )
             self.log = log.numpy()
         self.steps += len(rates)
+
+    def energy_of(self, index: int, parameters: np.ndarray) -> float:
+        """The energy that one volume would have with parameters (*shape), as they would be shown, without diversity."""
+        one = slice(index, index + 1)
+        filters, weights = self._energy.filters[one], self._energy.selectivity_weight[one]
+        energy = self._energy._replace(filters=filters, selectivity_weight=weights)
+        return float(self._compiled.energy_of_one(tf.constant(parameters[np.newaxis]), energy)[0])
+
+    def go_on_from(self, index: int, parameters: np.ndarray) -> None:
+        """Replace the parameters (*shape) of one volume."""
+        found = self.parameters.numpy()
+        found[index] = parameters
+        self.parameters = tf.constant(found)
 
     def clip(self, index: int) -> np.ndarray:
         """One volume as it is now, (T, H, W, planes) uint8."""

@@ -40,6 +40,14 @@ EARLY = 0.4
 """Share of the steps at full size in which the rivalry term has `EARLY_RIVALRY` of its weight, while shapes form.
 Held back at full weight from the start, a filter ends with a weaker picture that is no more selective."""
 EARLY_RIVALRY = 0.4
+RIVALRY_GROWTH, MOST_RIVALRY = 1.25, 2.5
+"""After them, the factor by which the weight grows for every few steps in which a rival leads, and how often its own
+size it becomes at most. Most targets lead without; those that do not are shown with what excites them alone."""
+
+FIRST_SHAPES = 16
+"""Steps at full size after which shapes are clear enough to compare how they should move, if at least three times as
+many follow. Earlier, a filter of a late layer prefers a motion by chance; later, more is lost that fitted the slower
+one."""
 
 LONGEST_WAVE = (1.5, 12)
 """Longest wave of full amplitude: in strides of the layer, and at least in pixels. A receptive field spans a few
@@ -194,9 +202,18 @@ def settling_rates(rate: float, steps: int) -> np.ndarray:
     return (rate * (steps - np.arange(steps)) / max(1, steps)).astype(np.float32)
 
 
-def rivalry_share(step: int, steps: int) -> float:
-    """Share of its weight that the rivalry term has at a step (counted from 0) of the steps at full size."""
-    return EARLY_RIVALRY if step < EARLY * steps else 1.0
+def next_rivalry(factor: float, rivalry: np.ndarray) -> float:
+    """The factor of the weight of rivalry for the next steps, from that of some steps and their rivalry (n,).
+
+    It grows until the target leads by the margin of the rivalry, up to `MOST_RIVALRY`, and then falls back to 1.
+    """
+    led = np.mean(rivalry > 0) > 0.5
+    return min(factor * RIVALRY_GROWTH, MOST_RIVALRY) if led else max(factor / RIVALRY_GROWTH, 1.0)
+
+
+def first_shapes(steps: int) -> int:
+    """After how many of the steps at full size a texture is asked how it should move; 0: never."""
+    return FIRST_SHAPES if steps >= 4 * FIRST_SHAPES else 0
 
 
 def has_levelled(shown: list[float]) -> bool:

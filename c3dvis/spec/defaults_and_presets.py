@@ -13,7 +13,7 @@ ENGINE_DEFAULTS: dict[str, dict[str, Any]] = {
         "lp_weight": 0.0,
         "lp_p": 6.0,
         "tv_space_weight": 0.0,
-        "tv_time_weight": 20.0,
+        "tv_time_weight": 0.0,
         "tv_beta": 1.5,
         "contrast": 44.0,
         "jitter_pixels": 5,
@@ -63,6 +63,6 @@ PRESETS: dict[str, dict[str, Any]] = {
 MOTION_PRESETS: dict[str, dict[str, float]] = {
     "still": {"tv_time_weight": 600.0},
     "slow": {"tv_time_weight": 20.0},
-    "fast": {"tv_time_weight": 0.0},
+    "free": {"tv_time_weight": 0.0},
 }
 """The weight of temporal variation for each amount of movement that a user can choose."""

@@ -18,7 +18,7 @@ from c3dvis.spec.field_titles import TARGETS
 from c3dvis.spec.fields import FIELDS
 from c3dvis.spec.values import checked, field_text, invalid, parse_field, shortened
 
-ALGORITHM_VERSION = 8
+ALGORITHM_VERSION = 9
 """Part of every cache key. Raise it whenever the same spec gives other bytes than before."""
 
 SIZES = ("frames", "height", "width")

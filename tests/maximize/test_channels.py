@@ -46,7 +46,7 @@ def result(network: KerasNetwork) -> RenderResult:
 
 def spec(**changes: Any) -> RenderSpec:
     frames, height, width = SIZE
-    settings = {"iterations": 40, "filter": 3, **changes}
+    settings = {"iterations": 80, "filter": 3, **changes}
     return RenderSpec(network="five", layer="c", frames=frames, height=height, width=width, **settings)
 
 

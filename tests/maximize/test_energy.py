@@ -23,28 +23,29 @@ MEAN, INVERSE_DEVIATION = 0.1, 4.0  # of each filter's response over noise
 REGULARISERS = {"lp_weight": 1000.0, "tv_space_weight": 2000.0, "tv_time_weight": 3000.0}
 
 
-def energy_of(filters: Sequence[int], **changes: float) -> Energy:
+def energy_of(filters: Sequence[int], selectivity_weight: float = 0.0, **changes: float) -> Energy:
     weights = {
-        "activation_weight": 1.0, "selectivity_weight": 0.0, "lp_weight": 0.0, "lp_p": 6.0, "tv_space_weight": 0.0,
+        "activation_weight": 1.0, "lp_weight": 0.0, "lp_p": 6.0, "tv_space_weight": 0.0,
         "tv_time_weight": 0.0, "tv_beta": 1.5, "leak": LEAK,
     }  # fmt: skip
     return Energy(
         positions=np.full(SHAPE[:3], 1 / np.prod(SHAPE[:3]), np.float32),
         filters=np.eye(SHAPE[3], dtype=np.float32)[list(filters)],
         noise=np.stack([np.full(SHAPE[3], MEAN), np.full(SHAPE[3], INVERSE_DEVIATION)]).astype(np.float32),
+        selectivity_weight=selectivity_weight * np.arange(1, len(filters) + 1, dtype=np.float32),  # each its own
         **{**weights, **changes},
     )
 
 
-def ours(energy: Energy, start: np.ndarray, diversity: bool = False) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
-    """(gradient, objective, energy) as the engine computes them, of voxels (count, *SIZE, 3) in network units."""
+def ours(energy: Energy, start: np.ndarray, diversity: bool = False) -> tuple[np.ndarray, ...]:
+    """(gradient, objective, energy, rivalry) as the engine computes them, of voxels (count, *SIZE, 3)."""
     volume, terms = PixelVolume(SIZE, PLAIN), energy.terms(diversity=diversity)
     forward = partial(NETWORK.forward, layer=LAYER)
     steps = CompiledSteps(forward, PLAIN, volume, Adam(), "float32", terms, len(start))
     view = [tf.constant(part[0]) for part in volume.prepare(np.zeros((1, 6), np.float32))]
     compiled: Any = tf.function(steps.gradient, autograph=False)
-    gradient, objective, value = compiled(tf.constant(start), energy.tensors(), view)
-    return gradient.numpy(), objective.numpy(), value.numpy()
+    gradient, objective, value, rivalry = compiled(tf.constant(start), energy.tensors(), view)
+    return gradient.numpy(), objective.numpy(), value.numpy(), rivalry.numpy()
 
 
 def terms_of(filters: Sequence[int], start: np.ndarray) -> tuple[dict[str, tf.Tensor], tf.Tensor, Any]:
@@ -93,7 +94,7 @@ def test_the_energy_is_the_sum_of_its_terms_and_so_is_its_gradient(filters, weig
     """energy = −w_a·A + w_a·|sg(A)|·(w_s·R + D) + w_lp·Lp + w_space·TV_space + w_time·TV_time."""
     start = np.random.default_rng(3).normal(0, 40, (len(filters), *SIZE, 3)).astype(np.float32)
     energy = energy_of(filters, **weights)
-    gradient, objective, value = ours(energy, start, diversity)
+    gradient, objective, value, rivalry = ours(energy, start, diversity)
 
     terms, voxels, tape = terms_of(filters, start)
     assert np.all(terms["R"].numpy() > 0)
@@ -107,6 +108,7 @@ def test_the_energy_is_the_sum_of_its_terms_and_so_is_its_gradient(filters, weig
         "TV_time": np.full(len(filters), energy.tv_time_weight),
     }
     np.testing.assert_allclose(objective, activation, rtol=1e-4)
+    np.testing.assert_allclose(rivalry, terms["R"] if np.any(energy.selectivity_weight) else 0, rtol=1e-4)
     expected = sum(factor * terms[name].numpy() for name, factor in factors.items())
     np.testing.assert_allclose(value, expected, rtol=1e-4)
     gradients = [

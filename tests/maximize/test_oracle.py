@@ -86,13 +86,13 @@ class Case:
         t, h, w, filters = self.network.info.output_shape(LAYER, *SIZE)
         lp, tv = self.weights
         values = {
-            "activation_weight": 1.0, "lp_p": 6.0, "tv_beta": 2.0, "selectivity_weight": 0.0, "leak": 0.0,
+            "activation_weight": 1.0, "lp_p": 6.0, "tv_beta": 2.0, "leak": 0.0,
             "lp_weight": lp * RANGE * self.start.size ** (1 / 6 - 1),
             "tv_space_weight": tv * RANGE**2, "tv_time_weight": tv * RANGE**2,
         }  # fmt: skip
         positions = np.full((t, h, w), 1 / (t * h * w), np.float32)
         one, noise = np.eye(filters, dtype=np.float32)[[FILTER]], np.zeros((2, filters), np.float32)
-        return Energy(positions, one, noise, **{**values, **changes})
+        return Energy(positions, one, noise, np.zeros(1, np.float32), **{**values, **changes})
 
     def end(self, optimizer: Any = None, **changes: float) -> float:
         """Root mean square between our volume and keras-vis's after all steps, in network units."""

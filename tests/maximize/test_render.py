@@ -27,12 +27,12 @@ def _weights(weights):
 def test_a_layer_and_size_is_compiled_once_whatever_else_changes():
     compiled_steps.cache_clear()
     changes = [
-        {}, {"filter": 3}, {"seed": 9}, {"iterations": 21}, {"tv_time_weight": 90.0}, {"selectivity_weight": 3.0},
-        {"jitter_pixels": 0}, {"learning_rate": 0.2},
+        {}, {"filter": 3}, {"seed": 9}, {"iterations": 21}, {"selectivity_weight": 3.0}, {"jitter_pixels": 0},
+        {"learning_rate": 0.2},
     ]  # fmt: skip
     clips = [c3dvis.render(SMALL.replace(**change)).clip for change in changes]
     assert len(compiled_steps.cache) == 2  # the small canvas, and full size
-    terms = [{"tv_space_weight": 2.0}, {"tv_space_weight": 3.0, "filter": 3}]
+    terms = [{"tv_time_weight": 20.0}, {"tv_time_weight": 90.0, "filter": 3}]
     clips += [c3dvis.render(SMALL.replace(**change)).clip for change in terms]
     assert len(compiled_steps.cache) == 3  # full size with another term
     for steps in compiled_steps.cache.values():  # a step of the one, a loop of the other, each traced once

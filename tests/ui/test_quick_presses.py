@@ -88,7 +88,7 @@ def controls(page: AppTest) -> tuple[RenderSpec, dict[str, Any]]:
 OF_EXPLORE: dict[str, Press] = {
     "next": button("Next filter"), "random": button("Random filter"), "undo": button("Undo"),
     "preset": choice("Preset", "raw"), "another engine": choice("Preset", "keras-vis"),
-    "motion": choice("Motion", "fast"), "engine": choice("Engine", "keras-vis"),
+    "motion": choice("Motion", "slow"), "engine": choice("Engine", "keras-vis"),
     "network": choice("Network", "c3d-sports1m"), "layer": choice("Layer", "Conv3d_1a_7x7"),
     "class": choice("What does a class look like to the network?", 169),
     "objective": choice("Maximise", "neuron"), "slider": number("Temporal TV", 30.0),
@@ -136,8 +136,8 @@ def test_the_ways_out_of_a_page_without_a_picture_are_not_undone(
     [
         (button("Next filter"), number("Temporal TV", 30.0)),
         (choice("Preset", "raw"), number("Spatial TV", 0.3)),
-        (choice("Preset", "raw"), choice("Motion", "fast")),
-        (choice("Motion", "fast"), choice("Preset", "strongest")),
+        (choice("Preset", "raw"), choice("Motion", "slow")),
+        (choice("Motion", "slow"), choice("Preset", "strongest")),
         (button("Undo"), number("Filter", 11)),
         (number("Temporal TV", 30.0), choice("Preset", "raw")),
         (button("Next filter"), choice("What does a class look like to the network?", 169)),

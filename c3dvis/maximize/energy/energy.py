@@ -17,6 +17,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any, NamedTuple
 
+import numpy as np
 import tensorflow as tf
 
 from c3dvis.maximize.energy.diversity import diversity_penalty
@@ -36,16 +37,16 @@ class Energy(NamedTuple):
         positions: (t, h, w) float32 weights of the layer's positions, which sum to 1.
         filters: (count, filters) float32 weights of the layer's filters.
         noise: (2, filters) float32, see `rivalry.rivalry`.
-        activation_weight, selectivity_weight, lp_weight, lp_p, tv_space_weight, tv_time_weight, tv_beta: as in
-            `RenderSpec`.
+        selectivity_weight: (count,) float32, of each volume's rivalry.
+        activation_weight, lp_weight, lp_p, tv_space_weight, tv_time_weight, tv_beta: as in `RenderSpec`.
         leak: slope of the objective where a pre-activation is below zero.
     """
 
     positions: Any
     filters: Any
     noise: Any
-    activation_weight: Any
     selectivity_weight: Any
+    activation_weight: Any
     lp_weight: Any
     lp_p: Any
     tv_space_weight: Any
@@ -56,7 +57,7 @@ class Energy(NamedTuple):
     @classmethod
     def signature(cls, count: int) -> "Energy":
         """The tensors' shapes, as `tf.function` takes them."""
-        arrays = (None, None, None), (count, None), (2, None)
+        arrays = (None, None, None), (count, None), (2, None), (count,)
         return cls(*map(tf.TensorSpec, arrays), *[tf.TensorSpec(())] * (len(cls._fields) - len(arrays)))
 
     def tensors(self) -> "Energy":
@@ -73,7 +74,7 @@ class Energy(NamedTuple):
         space, time = bool(self.tv_space_weight), bool(self.tv_time_weight)
         return EnergyTerms(
             whole_layer=objective == "layer", neuron=objective == "neuron",
-            rivalry=bool(self.selectivity_weight), diversity=diversity, lp=bool(self.lp_weight),
+            rivalry=bool(np.any(self.selectivity_weight)), diversity=diversity, lp=bool(self.lp_weight),
             tv_space=space, tv_time=time, tv_squared=(space or time) and self.tv_beta == 2,
         )  # fmt: skip
 
@@ -98,19 +99,21 @@ class EnergyTerms:
     tv_time: bool = False
     tv_squared: bool = False
 
-    def evaluate(self, energy: Energy, response: LayerResponse, volumes: tf.Tensor) -> tuple[tf.Tensor, tf.Tensor]:
-        """(objective, energy), (count,) float32 each.
+    def evaluate(
+        self, energy: Energy, response: LayerResponse, volumes: tf.Tensor
+    ) -> tuple[tf.Tensor, tf.Tensor, tf.Tensor]:
+        """(objective, energy, rivalry), (count,) float32 each; the rivalry is 0 without such a term.
 
         Args:
             energy: weights and target, as tensors.
             response: of the layer to the volumes, with the parts that `reads_means` and `reads_values` name.
             volumes: (count, T, H, W, planes), 0 is black and 1 white.
         """
-        before, after, values = response
+        after, values = response.after, response.values
         count = volumes.shape[0]
-        A = mean_square(values) if self.whole_layer else weighted_response(before, after, energy.filters, energy.leak)
+        A = self.objective(energy, response)
         magnitude = tf.abs(tf.stop_gradient(A))
-        value = -energy.activation_weight * A
+        value, R = -energy.activation_weight * A, tf.zeros_like(A)
         if self.rivalry:
             R = self._each(count, lambda one, target: rivalry(one, target, energy.noise), after, energy.filters)
             value += energy.selectivity_weight * energy.activation_weight * magnitude * R
@@ -128,7 +131,13 @@ class EnergyTerms:
             value += energy.tv_space_weight * TV_space
         if TV_time is not None:
             value += energy.tv_time_weight * TV_time
-        return A, value
+        return A, value, R
+
+    def objective(self, energy: Energy, response: LayerResponse) -> tf.Tensor:
+        """A, (count,) float32."""
+        if self.whole_layer:
+            return mean_square(response.values)
+        return weighted_response(response.before, response.after, energy.filters, energy.leak)
 
     @property
     def reads_means(self) -> bool:

@@ -54,5 +54,8 @@ class DreamVolume:
     def constrain(self, parameters: tf.Tensor) -> tf.Tensor:
         return self._change.constrain(parameters)
 
+    def at_full_contrast(self, parameters: np.ndarray) -> np.ndarray:
+        return self._change.at_full_contrast(parameters)
+
     def from_linear(self, volume: np.ndarray, seed: int) -> np.ndarray:
         return self._change.from_linear(volume, seed)

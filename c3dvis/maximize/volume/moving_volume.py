@@ -6,7 +6,13 @@ from collections.abc import Sequence
 import numpy as np
 import tensorflow as tf
 
-from c3dvis.maximize.volume.parametrization import FourierVolume, PreparedViews, Size, transform_first_axis
+from c3dvis.maximize.volume.parametrization import (
+    START_DEVIATION,
+    FourierVolume,
+    PreparedViews,
+    Size,
+    transform_first_axis,
+)
 from c3dvis.maximize.volume.warp import warp
 
 MARGIN = 1 / 4
@@ -25,12 +31,14 @@ START_MOTION = 0.5
 class MovingVolume:
     """Still texture times smooth motion, plus a volume for what appears, vanishes and changes its form:
 
-        values_t(x) = I(x + D_t(x)) + R_t(x)
+        values_t(x) = I(x + D_t(x)) + R_t(x + d_t)
 
     Both are spectra as in `FourierVolume`, and the sum is held at its contrast. D_t is the integral over time of a
-    velocity that is smooth in space and time, and 0 in the middle frame. Whatever the texture shows is seen in all
-    frames, so that the search draws shapes that last and move. Without R (`changes` false) the clip is a texture and
-    its motion, and nothing else.
+    velocity that is smooth in space and time, and 0 in the middle frame; d_t is its mean over the frame. Whatever the
+    texture shows is seen in all frames, so that the search draws shapes that last and move. What changes moves with the
+    frame as a whole: if it stood still, the changes of the first steps would hold the texture back, and the filter
+    would be shown less motion than it looks for. Without R (`changes` false) the clip is a texture and its motion, and
+    nothing else.
 
     Args:
         size, longest_wave, contrast, channels: as in `FourierVolume`.
@@ -75,7 +83,7 @@ class MovingVolume:
         down, right = self.displacements(velocity, view[:3])
         values = warp(picture, down + self._margin + view[3][:, tf.newaxis], right + self._margin + view[4])
         if self._changes:
-            values += self._change.values(change[0], view[5:])
+            values += self._change.values(change[0], view[5:], self._whole_displacement(velocity, view[0]))
         return self._change.shown(values)
 
     def parts(self, parameters: tf.Tensor) -> list[tf.Tensor]:
@@ -90,8 +98,31 @@ class MovingVolume:
             waves = transform_first_axis(waves, basis)  # … (2, N, T, H, W)
         return tf.unstack(waves)
 
+    def _whole_displacement(self, velocity: tf.Tensor, modes: tf.Tensor) -> list[tf.Tensor]:
+        """How far the whole frame is displaced, down and right, (N, T) each in pixels."""
+        everywhere = velocity[:, :, 0, 0] * self._velocity[:, 0, 0]
+        return tf.unstack(tf.matmul(everywhere, modes, transpose_a=True, transpose_b=True), axis=1)
+
+    def moving_as_a_whole(self, parameters: np.ndarray, velocity: tuple[float, float]) -> np.ndarray:
+        """The parameters (*shape) of the same texture with one velocity everywhere and always, and without changes.
+
+        Args:
+            velocity: of the content, down and right in pixels per frame.
+        """
+        found = np.zeros_like(parameters)
+        start = self.lengths[0]
+        found[:start] = parameters[:start]
+        found[start : start + 2] = np.asarray(velocity) / -SPEED  # content moves against the place where it is read
+        return found
+
     def constrain(self, parameters: tf.Tensor) -> tf.Tensor:
         return parameters
+
+    def at_full_contrast(self, parameters: np.ndarray) -> np.ndarray:
+        loud = parameters / np.float32(START_DEVIATION)
+        motion = slice(self.lengths[0], self.lengths[0] + self.lengths[1])
+        loud[motion] = parameters[motion]
+        return loud
 
     def from_linear(self, volume: np.ndarray, seed: int) -> np.ndarray:
         """The texture is the frame of most contrast, reflected beyond its edges; motion and changes are the start's."""

@@ -37,6 +37,8 @@ BRIGHTNESS = 0.085
 FAINT = 0.2
 # Standard deviation of the starting noise, in units of the spectrum's own scale.
 START_DEVIATION = 0.01
+# How much stronger than keras-vis's starting noise, of 5 % of the range, noise at full contrast is.
+PIXEL_GAIN = 4.0
 
 
 class Parametrization(Protocol):
@@ -71,6 +73,10 @@ class Parametrization(Protocol):
 
     def constrain(self, parameters: tf.Tensor) -> tf.Tensor:
         """The nearest allowed parameters."""
+        ...
+
+    def at_full_contrast(self, parameters: np.ndarray) -> np.ndarray:
+        """The noise of `start` (*shape), no longer faint, for a target that is silent on it and has no gradient."""
         ...
 
     def from_linear(self, volume: np.ndarray, seed: int) -> np.ndarray:
@@ -145,11 +151,20 @@ class FourierVolume:
     def sample(self, parameters: tf.Tensor, view: Sequence[tf.Tensor]) -> tf.Tensor:
         return self.shown(self.values(parameters, view))
 
-    def values(self, parameters: tf.Tensor, view: Sequence[tf.Tensor]) -> tf.Tensor:
-        """Unbounded values (N, T, H, W, planes) through a prepared view, linear in the coefficients."""
+    def values(
+        self, parameters: tf.Tensor, view: Sequence[tf.Tensor], displacement: Sequence[tf.Tensor] | None = None
+    ) -> tf.Tensor:
+        """Unbounded values (N, T, H, W, planes) through a prepared view, linear in the coefficients.
+
+        Args:
+            displacement: how far down and right of its pixels each frame is read, (N, T) each.
+        """
         waves = tf.transpose(self.coefficients(parameters), (1, 2, 3, 4, 0))  # (t, h, w, planes, N) coefficients
         for basis in view:  # the new axis goes last: (h, w, planes, N, T), …, (planes, N, T, H, W)
             waves = transform_first_axis(waves, basis)
+            if displacement is not None and basis is view[0]:
+                for axis, pixels in enumerate(displacement):
+                    waves = _displaced(waves, axis, pixels, self.period[1 + axis])
         return transform_first_axis(waves, tf.constant(self._mixing))
 
     def shown(self, values: tf.Tensor) -> tf.Tensor:
@@ -164,6 +179,9 @@ class FourierVolume:
 
     def constrain(self, parameters: tf.Tensor) -> tf.Tensor:
         return parameters
+
+    def at_full_contrast(self, parameters: np.ndarray) -> np.ndarray:
+        return parameters / np.float32(START_DEVIATION)
 
     def to_linear(self, parameters: np.ndarray) -> np.ndarray:
         """One period (*period, planes) of the waves of parameters (*shape): what `from_linear` undoes."""
@@ -227,6 +245,10 @@ class PixelVolume:
 
     def constrain(self, parameters: tf.Tensor) -> tf.Tensor:
         return tf.clip_by_value(parameters, self._low, self._low + self._range)
+
+    def at_full_contrast(self, parameters: np.ndarray) -> np.ndarray:
+        unit = (parameters - self._low) / self._range
+        return (self._low + self._range * np.clip(0.5 + PIXEL_GAIN * (unit - 0.5), 0, 1)).astype(np.float32)
 
     def to_linear(self, parameters: np.ndarray) -> np.ndarray:
         return parameters
@@ -309,6 +331,19 @@ def _basis(coordinates: np.ndarray, size: int, count: int) -> np.ndarray:
     angles = coordinates[..., np.newaxis] * cycles
     waves = [np.ones_like(coordinates)[..., np.newaxis], np.sqrt(2) * np.cos(angles), np.sqrt(2) * np.sin(angles)]
     return np.concatenate(waves, -1)[..., :count].astype(np.float32)
+
+
+def _displaced(waves: tf.Tensor, axis: int, pixels: tf.Tensor, period: int) -> tf.Tensor:
+    """Coefficients (h, w, planes, N, T) of the frames that are read some pixels (N, T) further along height or width.
+
+    The cosine and the sine of a frequency turn into each other, by the part of its wave that the pixels are.
+    """
+    count = waves.shape[axis] // 2
+    cycles = np.arange(1, count + 1, dtype=np.float32) * np.float32(2 * np.pi / period)
+    angles = np.expand_dims(cycles, tuple(other for other in range(5) if other != axis)) * pixels
+    cosines, sines = tf.cos(angles), tf.sin(angles)
+    mean, even, odd = tf.split(waves, [1, count, count], axis)
+    return tf.concat([mean, even * cosines + odd * sines, odd * cosines - even * sines], axis)
 
 
 def transform_first_axis(waves: tf.Tensor, matrix: tf.Tensor) -> tf.Tensor:

@@ -59,7 +59,7 @@ def draw_presets(
     )  # fmt: skip
     draw(
         "Motion", MOTION_PRESETS, (), disabled=values["engine"] == "keras-vis",
-        help="How much the picture may move: sets the weight of temporal TV.",
+        help="still, slow, or free: as fast as the filter asks for. Sets the weight of temporal TV.",
     )  # fmt: skip
 
 

@@ -1,0 +1,46 @@
+"""The motion with which a search goes on from its first shapes: the one that its target prefers.
+
+A search that starts slow stays slow. Its first steps draw the shapes that excite the target most at the speed that they
+have, and what changes beside them fits that speed, so that every small step to another speed is a loss. A filter that
+looks for two pixels per frame was shown a quarter of that. Therefore velocities are compared directly, once shapes are
+there, on the texture alone.
+"""
+
+from collections.abc import Callable
+
+import numpy as np
+
+Velocity = tuple[float, float]
+"""Down and right, in pixels per frame."""
+
+STILL: Velocity = (0.0, 0.0)
+SPEED = 2.0
+"""Pixels per frame at which directions are compared."""
+OTHER_SPEEDS = (1.0, 3.0)
+"""Pixels per frame that are compared along the best direction. Faster content leaves the clip before it is seen."""
+DIRECTIONS = 8
+"""Directions that are compared, over a whole turn."""
+ENOUGH = 0.9
+"""Share of the highest response that a lower speed has to reach to be preferred."""
+
+
+def preferred_motion(response: Callable[[Velocity], float]) -> Velocity:
+    """The slowest velocity to which a target responds nearly as strongly as to the best one.
+
+    Args:
+        response: of the target to a texture that moves with a velocity. Where no response is above 0, still is
+            preferred.
+    """
+    at_speed = {angle: response(_velocity(SPEED, angle)) for angle in np.arange(DIRECTIONS) * 2 * np.pi / DIRECTIONS}
+    best = max(at_speed, key=at_speed.__getitem__)
+    found = {0.0: response(STILL), SPEED: at_speed[best]}
+    found |= {speed: response(_velocity(speed, best)) for speed in OTHER_SPEEDS}
+    highest = max(found.values())
+    if not highest > 0:
+        return STILL
+    return _velocity(min(speed for speed in found if found[speed] >= ENOUGH * highest), best)
+
+
+def _velocity(speed: float, angle: float) -> Velocity:
+    """From an angle that turns from the right to the bottom."""
+    return float(speed * np.sin(angle)), float(speed * np.cos(angle))

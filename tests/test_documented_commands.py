@@ -42,6 +42,7 @@ SMALL: dict[str, str] = {
     "bench/scaling.py": "--workers 1 --per-worker 2 --seconds 0.02 --real-workers '' --results 30",
     "bench/render_memory.py": "--case 1",
     "bench/soak.py": "--renders 6 --runs 60",
+    "bench/speeds.py": "--layers Conv3d_1a_7x7 --filters 1 --iterations 2",
     "bench/steps.py": "--layers conv2 --sizes 4x16x16 --precisions float32 --counts 1,2",
     "bench/wiring.py": "--layers Conv3d_2b_1x1 --filters 3 --iterations 2 --draws 2",
     "bench/versus_keras_vis.py": "--layers Conv3d_1a_7x7 --filters 3 --iterations 2 -o bench-out",

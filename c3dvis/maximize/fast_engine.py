@@ -20,7 +20,7 @@ from c3dvis.maximize.energy.objectives import LEAK, filter_weights, position_wei
 from c3dvis.maximize.engine_result import EngineResult
 from c3dvis.maximize.loop import shown_clip
 from c3dvis.maximize.optimization import Optimization, compiled_steps, parametrization_of
-from c3dvis.maximize.preferred_motion import STILL, preferred_motion
+from c3dvis.maximize.preferred_motion import let_move
 from c3dvis.maximize.progress import OnProgress, Progress
 from c3dvis.maximize.quality import Quality
 from c3dvis.maximize.schedule import (
@@ -35,8 +35,8 @@ from c3dvis.maximize.schedule import (
     sketch_views,
 )
 from c3dvis.maximize.volume.canvas import tile_canvas
-from c3dvis.maximize.volume.moving_volume import MovingVolume
-from c3dvis.maximize.volume.parametrization import FourierVolume, Parametrization, PixelVolume, Size
+from c3dvis.maximize.volume.parametrization import FourierVolume, Parametrization, Size
+from c3dvis.maximize.volume.pixel_volume import PixelVolume
 from c3dvis.networks.compute.network import Network
 from c3dvis.networks.graph.neuron_window import Window, window
 from c3dvis.spec import RenderSpec
@@ -187,18 +187,19 @@ class _BatchSearch:
             if noise is not None:
                 optimization.set_selectivity_weights(self._rivalry_weights(part.start / len(views)))
             first = part.start
-            for stop in () if schedule.canvas else _early_reports(part):
+            for stop in () if schedule.canvas else [step for step in EARLY_REPORTS if part.start < step < part.stop]:
                 self._advance(optimization, views[first:stop], rates[first - part.start : stop - part.start])
                 self._report_all(optimization)
                 first = stop
             self._advance(optimization, views[first : part.stop], rates[first - part.start :])
+            going_on = [i for i, item in enumerate(self._items) if not item.is_over]
             if not part.start:
-                self._wake(optimization)
+                optimization.wake_silent(going_on)
             if part.start >= EARLY * len(views):
                 for item, of_steps in zip(self._items, optimization.log[:, 2].T, strict=True):
                     item.rivalry = next_rivalry(item.rivalry, of_steps)
             if part.start < first_shapes(len(views)) <= part.stop:
-                self._prefer_motion(optimization)
+                let_move(optimization, going_on)
             self._report_and_measure(optimization)
         for i, item in enumerate(self._items):  # those of a schedule without steps at full size
             if not item.is_over:
@@ -208,34 +209,6 @@ class _BatchSearch:
         """The weight of each item's rivalry, (count,) float32, after a share of the steps at full size."""
         share = EARLY_RIVALRY if progress < EARLY else 1.0
         return np.array([self._spec.selectivity_weight * share * item.rivalry for item in self._items], np.float32)
-
-    def _wake(self, optimization: Optimization) -> None:
-        """Show the noise at full contrast to targets that are silent on it.
-
-        A network whose layers are computed as one with their ReLU gives such a target no gradient, and the search would
-        never find what excites it.
-        """
-        for i, item in enumerate(self._items):
-            if not item.is_over and not optimization.log[:, 0, i].any():
-                faint = optimization.parameters[i].numpy()
-                optimization.go_on_from(i, optimization.parametrization.at_full_contrast(faint))
-
-    def _prefer_motion(self, optimization: Optimization) -> None:
-        """Let the textures of moving volumes go on with the motion that their targets prefer, and change anew.
-
-        Preferred is what lowers the energy, so that a weight of the variation in time slows the motion here too.
-        """
-        volume = optimization.parametrization
-        if not isinstance(volume, MovingVolume):
-            return
-        for i, item in enumerate(self._items):
-            if not item.is_over:
-                found = optimization.parameters[i].numpy()
-                velocity = preferred_motion(
-                    lambda v, i=i, found=found: -optimization.energy_of(i, volume.moving_as_a_whole(found, v))
-                )
-                if velocity != STILL:
-                    optimization.go_on_from(i, volume.moving_as_a_whole(found, velocity))
 
     def _active(self) -> list[BatchItem]:
         """The items that are not over."""
@@ -360,11 +333,6 @@ class _BatchSearch:
             if clip.shape[axis] < length:
                 clip = np.take(clip, np.arange(length) % clip.shape[axis], axis=axis)
         return clip
-
-
-def _early_reports(part: slice) -> list[int]:
-    """The `EARLY_REPORTS` within a part of the steps."""
-    return [step for step in EARLY_REPORTS if part.start < step < part.stop]
 
 
 def _window_of_neuron(network: Network, spec: RenderSpec) -> Window | None:

@@ -1,6 +1,7 @@
 """`Optimization`: the state of an optimisation on one canvas; and the cache of compiled steps, for the next render."""
 
 import threading
+from collections.abc import Sequence
 from functools import partial
 from typing import Any
 
@@ -15,7 +16,8 @@ from c3dvis.maximize.schedule import longest_wave, small_canvas
 from c3dvis.maximize.volume.dream_volume import DreamVolume
 from c3dvis.maximize.volume.moving_volume import MovingVolume
 from c3dvis.maximize.volume.natural_volume import NaturalVolume
-from c3dvis.maximize.volume.parametrization import FourierVolume, PixelVolume, Size
+from c3dvis.maximize.volume.parametrization import FourierVolume, Size
+from c3dvis.maximize.volume.pixel_volume import PixelVolume
 from c3dvis.networks.compute.network import Network
 from c3dvis.spec import RenderSpec
 
@@ -137,6 +139,19 @@ class Optimization:
         found = self.parameters.numpy()
         found[index] = parameters
         self.parameters = tf.constant(found)
+
+    def wake_silent(self, indices: Sequence[int]) -> None:
+        """Let those volumes go on from noise at full contrast whose objective has been 0 in all of the latest steps.
+
+        A network whose layers are computed as one with their ReLU gives a target that is silent on faint noise no
+        gradient, and the search would never find what excites it.
+
+        Args:
+            indices: of the volumes to look at.
+        """
+        for index in indices:
+            if not self.log[:, 0, index].any():
+                self.go_on_from(index, self.parametrization.at_full_contrast(self.parameters[index].numpy()))
 
     def clip(self, index: int) -> np.ndarray:
         """One volume as it is now, (T, H, W, planes) uint8."""

@@ -6,9 +6,12 @@ looks for two pixels per frame was shown a quarter of that. Therefore velocities
 there, on the texture alone.
 """
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 
 import numpy as np
+
+from c3dvis.maximize.optimization import Optimization
+from c3dvis.maximize.volume.moving_volume import MovingVolume
 
 Velocity = tuple[float, float]
 """Down and right, in pixels per frame."""
@@ -22,6 +25,26 @@ DIRECTIONS = 8
 """Directions that are compared, over a whole turn."""
 ENOUGH = 0.9
 """Share of the highest response that a lower speed has to reach to be preferred."""
+
+
+def let_move(optimization: Optimization, indices: Sequence[int]) -> None:
+    """Let the textures of some moving volumes go on with the motion that their targets prefer, and change anew.
+
+    Preferred is what lowers the energy, so that a weight of the variation in time slows the motion here too. Other
+    volumes are left as they are.
+    """
+    volume = optimization.parametrization
+    if not isinstance(volume, MovingVolume):
+        return
+    for index in indices:
+        texture = optimization.parameters[index].numpy()
+
+        def response(velocity: Velocity, index: int = index, texture: np.ndarray = texture) -> float:
+            return -optimization.energy_of(index, volume.moving_as_a_whole(texture, velocity))
+
+        velocity = preferred_motion(response)
+        if velocity != STILL:
+            optimization.go_on_from(index, volume.moving_as_a_whole(texture, velocity))
 
 
 def preferred_motion(response: Callable[[Velocity], float]) -> Velocity:

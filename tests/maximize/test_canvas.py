@@ -9,7 +9,8 @@ from c3dvis.maximize.optimization import compiled_steps, parametrization_of
 from c3dvis.maximize.quality import repetition
 from c3dvis.maximize.schedule import small_canvas
 from c3dvis.maximize.volume.canvas import tile_canvas
-from c3dvis.maximize.volume.parametrization import FourierVolume, PixelVolume
+from c3dvis.maximize.volume.parametrization import FourierVolume
+from c3dvis.maximize.volume.pixel_volume import PixelVolume
 from c3dvis.spec import RenderSpec
 from tests.maximize.small_c3d import small_c3d
 from tests.maximize.test_parametrization import C3D_LIKE, PLAIN, WAVE, sampled, view

@@ -12,7 +12,7 @@ from c3dvis.maximize.energy.energy import Energy
 from c3dvis.maximize.energy.regularizers import lp_norm, total_variation
 from c3dvis.maximize.loop import CompiledSteps
 from c3dvis.maximize.optimizers import Adam
-from c3dvis.maximize.volume.parametrization import PixelVolume
+from c3dvis.maximize.volume.pixel_volume import PixelVolume
 from tests.maximize.small_c3d import PLAIN, SIZE, small_c3d
 
 LAYER = "conv3b"

@@ -104,6 +104,30 @@ def test_a_steady_velocity_moves_the_texture_by_as_much_in_every_frame():
         np.testing.assert_allclose(later[:-1, 2:], earlier[1:, :-2], atol=2e-3)
 
 
+def test_what_changes_moves_with_the_frame_as_a_whole():
+    """Changes that are the same in all frames are seen to move by the mean velocity, between pixels too."""
+    volume, parameters = moving((8, 40, 40), motion=0)
+    texture, velocity, change = volume.parts(parameters)
+    constant = change * tf.reshape(tf.one_hot(0, change.shape[1]), (1, -1, 1, 1, 1))
+    steady = np.zeros_like(velocity)
+    steady[0, 0, 0, 0] = 2, -4  # of the slowest mode, which is half a pixel per frame
+    clip = sampled(volume, joined(0 * texture, tf.constant(steady), constant))
+    assert np.abs(clip[0] - clip[1]).max() > 0.05
+    for earlier, later in itertools.pairwise(clip):
+        np.testing.assert_allclose(later[:-1, 2:], earlier[1:, :-2], atol=2e-4)
+
+
+def test_a_texture_moves_as_a_whole_with_the_velocity_that_is_asked_for():
+    volume, parameters = moving((8, 40, 40))
+    found = volume.moving_as_a_whole(parameters[0].numpy(), (1.0, -2.0))
+    texture, velocity, change = volume.parts(tf.constant(found[np.newaxis]))
+    np.testing.assert_array_equal(texture, volume.parts(parameters)[0])
+    assert np.count_nonzero(velocity) == 2
+    assert not np.any(change)
+    for earlier, later in itertools.pairwise(sampled(volume, tf.constant(found[np.newaxis]))):
+        np.testing.assert_allclose(later[1:, :-2], earlier[:-1, 2:], atol=2e-3)
+
+
 def test_the_texture_is_not_displaced_in_the_middle_and_stands_still_without_motion():
     volume, parameters = moving((9, 24, 20), changes=False)
     _, velocity = volume.parts(parameters)

@@ -24,7 +24,7 @@ from c3dvis.maximize.energy.energy import Energy
 from c3dvis.maximize.keras_vis.engine import visualize
 from c3dvis.maximize.loop import CompiledSteps
 from c3dvis.maximize.optimizers import KerasVisRMSProp
-from c3dvis.maximize.volume.parametrization import PixelVolume
+from c3dvis.maximize.volume.pixel_volume import PixelVolume
 from c3dvis.maximize.volume.random_views import random_views
 from tests.maximize.small_c3d import PLAIN, SIZE, small_c3d
 

@@ -9,14 +9,15 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from c3dvis.maximize.quality import shifted
+from c3dvis.maximize.volume.moving_volume import MovingVolume
 from c3dvis.maximize.volume.natural_volume import NaturalVolume
 from c3dvis.maximize.volume.parametrization import (
     BRIGHTNESS,
     START_DEVIATION,
     FourierVolume,
     Parametrization,
-    PixelVolume,
 )
+from c3dvis.maximize.volume.pixel_volume import PixelVolume
 from c3dvis.maximize.volume.random_views import SCALE, random_views
 from c3dvis.networks.graph.input_domain import InputDomain
 from c3dvis.spec import ENGINE_DEFAULTS
@@ -127,6 +128,39 @@ def test_a_grey_volume_is_held_at_its_contrast_too():
     sample = 255 * sampled(volume, strong(volume))
     np.testing.assert_array_equal(sample[..., 0], sample[..., 2])
     assert sample.std() == pytest.approx(42, rel=0.1)
+
+
+def test_frames_that_are_displaced_are_those_of_moved_views():
+    volume = FourierVolume((3, 24, 20), WAVE, repeats=True)
+    both = tf.concat([strong(volume), -0.5 * strong(volume)], 0)
+    plain = [tf.constant(part[0]) for part in volume.prepare(PLAIN)]
+    pixels = np.random.default_rng(0).uniform(-9, 9, (2, 2, 3)).astype(np.float32)  # down and right, volume, frame
+    found = volume.values(both, plain, [tf.constant(axis) for axis in pixels])
+    for index, frame in np.ndindex(2, 3):
+        down, right = pixels[:, index, frame]
+        moved = [tf.constant(part[0]) for part in volume.prepare(view(shift=(0, down, right)))]
+        expected = volume.values(both[index : index + 1], moved)[0, frame]
+        np.testing.assert_allclose(found[index, frame], expected, atol=2e-4 * np.abs(expected).max())
+
+
+@pytest.mark.parametrize(
+    "make",
+    [
+        lambda: FourierVolume((5, 32, 32), WAVE, 44.0),
+        lambda: NaturalVolume((5, 32, 32), 44.0),
+        lambda: MovingVolume((5, 32, 32), WAVE, 44.0),
+        lambda: MovingVolume((5, 32, 32), WAVE, 44.0, changes=False),
+    ],
+)
+def test_a_start_at_full_contrast_is_no_longer_faint(make):
+    volume = make()
+    start = volume.start(3)
+    loud = volume.at_full_contrast(start)
+    assert 255 * sampled(volume, tf.constant(loud[np.newaxis])).std() == pytest.approx(44, rel=0.1)
+    if isinstance(volume, MovingVolume):  # no faster for that
+        for parameters in (start, loud):
+            _, velocity, *_ = volume.parts(tf.constant(parameters[np.newaxis]))
+            assert np.std(velocity) < 1
 
 
 def test_scale_keeps_the_centre():

@@ -7,11 +7,13 @@ from hypothesis import strategies as st
 
 import c3dvis
 from c3dvis.maximize.schedule import (
+    MOST_RIVALRY,
     SKETCH_STEPS,
     Schedule,
     full_views,
     has_levelled,
     longest_wave,
+    next_rivalry,
     settling_rates,
     sketch_views,
     work,
@@ -105,3 +107,19 @@ def test_a_step_on_the_small_canvas_costs_its_share_of_the_pixels(layer, cost):
 )
 def test_the_longest_wave_grows_with_the_layers_stride(layer, wave):
     assert longest_wave(spec(layer=layer), I3D) == wave
+
+
+@given(st.lists(st.lists(st.floats(0, 1), min_size=1, max_size=8), max_size=40))
+def test_rivalry_weighs_more_while_a_rival_leads_and_as_before_once_none_does(steps):
+    factor = 1.0
+    for rivalry in steps:
+        after = next_rivalry(factor, np.array(rivalry, np.float32))
+        assert 1 <= after <= MOST_RIVALRY
+        assert after >= factor if np.mean(np.float32(rivalry) > 0) > 0.5 else after <= factor
+        factor = after
+    for _ in range(10):
+        factor = next_rivalry(factor, np.zeros(8, np.float32))
+    assert factor == 1
+    for _ in range(10):
+        factor = next_rivalry(factor, np.ones(8, np.float32))
+    assert factor == MOST_RIVALRY

@@ -5,7 +5,8 @@ from collections.abc import Iterator
 
 import numpy as np
 
-from c3dvis.maximize.volume.parametrization import FourierVolume, Parametrization, PixelVolume
+from c3dvis.maximize.volume.parametrization import FourierVolume, Parametrization
+from c3dvis.maximize.volume.pixel_volume import PixelVolume
 
 
 def tile_canvas(

@@ -6,7 +6,8 @@ import numpy as np
 import tensorflow as tf
 
 from c3dvis.maximize.volume.moving_volume import MovingVolume
-from c3dvis.maximize.volume.parametrization import FourierVolume, PixelVolume, PreparedViews
+from c3dvis.maximize.volume.parametrization import FourierVolume, PreparedViews
+from c3dvis.maximize.volume.pixel_volume import PixelVolume
 
 
 class DreamVolume:

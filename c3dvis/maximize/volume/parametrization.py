@@ -10,8 +10,6 @@ from typing import Any, Protocol
 import numpy as np
 import tensorflow as tf
 
-from c3dvis.networks.graph.input_domain import InputDomain
-
 Size = tuple[int, int, int]
 PreparedViews = tuple[np.ndarray, ...]
 
@@ -37,8 +35,6 @@ BRIGHTNESS = 0.085
 FAINT = 0.2
 # Standard deviation of the starting noise, in units of the spectrum's own scale.
 START_DEVIATION = 0.01
-# How much stronger than keras-vis's starting noise, of 5 % of the range, noise at full contrast is.
-PIXEL_GAIN = 4.0
 
 
 class Parametrization(Protocol):
@@ -213,51 +209,6 @@ class FourierVolume:
         return list(np.meshgrid(*axes, indexing="ij"))
 
 
-class PixelVolume:
-    """Voxels in the network's own units, as keras-vis optimises them, clipped to the valid input range.
-
-    A view shifts them by whole frames and pixels, wrapping round. Its scale is ignored.
-
-    Args:
-        size: (frames, height, width).
-        domain: the network's input range.
-    """
-
-    lengths: Sequence[int] = ()
-
-    def __init__(self, size: Size, domain: InputDomain) -> None:
-        self.size = size
-        self.shape = (*size, domain.planes)
-        self._low, high = domain.plane_bounds
-        self._range = high - self._low
-
-    def start(self, seed: int) -> np.ndarray:
-        """Noise around middle grey with a standard deviation of 5 % of the range, as in keras-vis."""
-        generator = np.random.Generator(np.random.PCG64(seed))
-        noise = generator.normal(0.5, 0.05, self.shape).astype(np.float32)
-        return self._low + noise * self._range
-
-    def prepare(self, views: np.ndarray) -> PreparedViews:
-        return (np.rint(-views[:, :3]).astype(np.int32),)
-
-    def sample(self, parameters: tf.Tensor, view: Sequence[tf.Tensor]) -> tf.Tensor:
-        return (tf.roll(parameters, view[0], [1, 2, 3]) - self._low) / self._range
-
-    def constrain(self, parameters: tf.Tensor) -> tf.Tensor:
-        return tf.clip_by_value(parameters, self._low, self._low + self._range)
-
-    def at_full_contrast(self, parameters: np.ndarray) -> np.ndarray:
-        unit = (parameters - self._low) / self._range
-        return (self._low + self._range * np.clip(0.5 + PIXEL_GAIN * (unit - 0.5), 0, 1)).astype(np.float32)
-
-    def to_linear(self, parameters: np.ndarray) -> np.ndarray:
-        return parameters
-
-    def from_linear(self, volume: np.ndarray, seed: int = 0) -> np.ndarray:
-        del seed  # the volume determines all parameters
-        return volume
-
-
 def _held(values: tf.Tensor, deviation: float) -> tf.Tensor:
     """Volumes (N, T, H, W, planes) in [0, 1] of unbounded values, each frame with this deviation on the scale of ±1.
 
@@ -338,7 +289,8 @@ def _displaced(waves: tf.Tensor, axis: int, pixels: tf.Tensor, period: int) -> t
 
     The cosine and the sine of a frequency turn into each other, by the part of its wave that the pixels are.
     """
-    count = waves.shape[axis] // 2
+    length: Any = waves.shape[axis]
+    count = length // 2
     cycles = np.arange(1, count + 1, dtype=np.float32) * np.float32(2 * np.pi / period)
     angles = np.expand_dims(cycles, tuple(other for other in range(5) if other != axis)) * pixels
     cosines, sines = tf.cos(angles), tf.sin(angles)

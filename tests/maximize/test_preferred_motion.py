@@ -8,6 +8,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 import c3dvis
+from bench.speeds import shown_speed
 from c3dvis.maximize.preferred_motion import ENOUGH, OTHER_SPEEDS, SPEED, STILL, Velocity, preferred_motion
 from c3dvis.maximize.schedule import FIRST_SHAPES, first_shapes
 from c3dvis.maximize.texture_motion.flow import flow
@@ -102,3 +103,10 @@ def test_a_weight_of_the_variation_in_time_keeps_it_still(network):
     )  # fmt: skip
     clip = c3dvis.render(spec, network=network).clip.astype(np.float32) / 255
     assert np.median(np.abs(flow(clip[:-1], clip[1:]))) < 0.2
+
+
+@pytest.mark.parametrize("index", [152, 157])
+def test_filters_of_i3d_that_look_for_two_pixels_per_frame_are_not_shown_at_half_of_one(weights, index):
+    """`bench/speeds.py` tells what they look for; a clip of 64 pixels shows about half of that."""
+    spec = c3dvis.RenderSpec(layer="Mixed_3b", filter=index, frames=8, height=64, width=64, iterations=80)
+    assert shown_speed(c3dvis.render(spec).clip) > 0.8

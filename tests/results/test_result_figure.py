@@ -47,7 +47,9 @@ def test_a_figure_shows_exactly_the_chosen_frames_and_slices() -> None:
 
 
 def test_the_caption_says_how_a_clip_was_made() -> None:
-    text = caption_and_titles([result_of(SMALL.replace(contrast=30, lp_p=3.0), steps=40)], FigureContent((0,)))
+    text = caption_and_titles(
+        [result_of(SMALL.replace(contrast=30, lp_p=3.0, tv_time_weight=20), steps=40)], FigureContent((0,))
+    )
     for part in (
         "Inception-I3D on Kinetics-400 (i3d-kinetics400, abcdef123456), layer Mixed_4d, filter 40, engine fast, "
         "seed 0, 48 steps, stopped after 40, 6 frames of 32 × 24 pixels, lp p 3.0.",

@@ -27,7 +27,6 @@ import c3dvis
 from c3dvis.maximize.texture_motion.flow import flow
 from c3dvis.networks.compute.device import configure
 from c3dvis.networks.compute.network import Network, load_network
-from c3dvis.networks.registry import describe
 
 LAYERS = "Mixed_3b,Mixed_3c,Mixed_4b"
 SPEEDS = (0.5, 1.0, 1.5, 2.0, 3.0, 4.0)
@@ -115,7 +114,7 @@ def main() -> None:
     parser.add_argument("-o", "--output", type=Path, help="JSON file to write")
     arguments = parser.parse_args()
     configure()
-    network = load_network(describe(c3dvis.RenderSpec().network).name)
+    network = load_network(c3dvis.RenderSpec().network)
     changes: dict[str, Any] = {} if arguments.iterations is None else {"iterations": arguments.iterations}
     print("| filter | prefers, px per frame | shown | rank | coherence |\n" + "|---" * 5 + "|")
     rows = []

@@ -74,7 +74,7 @@ class CompiledSteps:
         self.step = tf.function(self._step, autograph=False, input_signature=one)
         self.advance = tf.function(self._advance, autograph=False, input_signature=many)
         alone = [tf.TensorSpec((1, *parametrization.shape)), Energy.signature(1)]
-        self.energy_of_one = tf.function(self._energy_of_one, autograph=False, input_signature=alone)
+        self.energy_of_motion = tf.function(self._energy_of_motion, autograph=False, input_signature=alone)
 
     def slots(self) -> Slots:
         """The optimiser's memory before the first step."""
@@ -135,13 +135,16 @@ class CompiledSteps:
             objective, value, rivalry = terms.evaluate(energy, self._response(volumes, energy, terms), volumes)
         return tape.gradient(value, parameters), objective, value, rivalry
 
-    def _energy_of_one(self, parameters: tf.Tensor, energy: Energy) -> tf.Tensor:
-        """The energy (1,) of one volume's parameters (1, *shape) as they would be shown, without diversity.
+    def _energy_of_motion(self, parameters: tf.Tensor, energy: Energy) -> tf.Tensor:
+        """The terms of the energy that motion changes, (1,), of a volume's parameters (1, *shape) as it would be shown.
+
+        Left out are Lp and variation in space, which may outweigh the others, and diversity, which needs the other
+        volumes.
 
         Args:
             energy: of this volume alone.
         """
-        terms = replace(self._terms, diversity=False)
+        terms = replace(self._terms, diversity=False, lp=False, tv_space=False)
         volumes = sample(self.parametrization, self.domain, parameters, plain_view(self.parametrization))
         return terms.evaluate(energy, self._response(volumes, energy, terms), volumes)[1]
 

@@ -127,12 +127,12 @@ class Optimization:
             self.log = log.numpy()
         self.steps += len(rates)
 
-    def energy_of(self, index: int, parameters: np.ndarray) -> float:
-        """The energy that one volume would have with parameters (*shape), as they would be shown, without diversity."""
+    def energy_of_motion(self, index: int, parameters: np.ndarray) -> float:
+        """The terms of the energy that motion changes, of one volume with parameters (*shape), as it would be shown."""
         one = slice(index, index + 1)
         filters, weights = self._energy.filters[one], self._energy.selectivity_weight[one]
         energy = self._energy._replace(filters=filters, selectivity_weight=weights)
-        return float(self._compiled.energy_of_one(tf.constant(parameters[np.newaxis]), energy)[0])
+        return float(self._compiled.energy_of_motion(tf.constant(parameters[np.newaxis]), energy)[0])
 
     def go_on_from(self, index: int, parameters: np.ndarray) -> None:
         """Replace the parameters (*shape) of one volume."""

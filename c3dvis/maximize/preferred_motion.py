@@ -1,9 +1,9 @@
 """The motion with which a search goes on from its first shapes: the one that its target prefers.
 
 A search that starts slow stays slow. Its first steps draw the shapes that excite the target most at the speed that they
-have, and what changes beside them fits that speed, so that every small step to another speed is a loss. A filter that
-looks for two pixels per frame was shown a quarter of that. Therefore velocities are compared directly, once shapes are
-there, on the texture alone.
+have, and what changes beside them fits that speed, so that every small step to another speed is a loss. Filters that
+look for two or three pixels per frame were shown at half a pixel. Therefore velocities are compared directly, once
+shapes are there, on the texture alone.
 """
 
 from collections.abc import Callable, Sequence
@@ -40,7 +40,7 @@ def let_move(optimization: Optimization, indices: Sequence[int]) -> None:
         texture = optimization.parameters[index].numpy()
 
         def response(velocity: Velocity, index: int = index, texture: np.ndarray = texture) -> float:
-            return -optimization.energy_of(index, volume.moving_as_a_whole(texture, velocity))
+            return -optimization.energy_of_motion(index, volume.moving_as_a_whole(texture, velocity))
 
         velocity = preferred_motion(response)
         if velocity != STILL:

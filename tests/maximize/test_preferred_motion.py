@@ -83,12 +83,15 @@ def network() -> Any:
 
 
 @pytest.mark.parametrize(("index", "speed"), [(0, 0.0), (1, 1.0), (2, 2.0)])
-@pytest.mark.parametrize("parametrization", ["moving", "texture"])
-def test_a_filter_is_shown_at_the_speed_that_it_looks_for(network, index, speed, parametrization):
+@pytest.mark.parametrize(
+    "changes", [{}, {"parametrization": "texture"}, {"parametrization": "texture", "lp_weight": 100.0}], ids=str
+)
+def test_a_filter_is_shown_at_the_speed_that_it_looks_for(network, index, speed, changes):
+    """Whatever the terms of the energy that motion does not change."""
     frames, height, width = SIZE
     spec = c3dvis.RenderSpec(
         network="detectors", layer="speed", filter=index, frames=frames, height=height, width=width, iterations=80,
-        parametrization=parametrization,
+        **changes,
     )  # fmt: skip
     clip = c3dvis.render(spec, network=network).clip.astype(np.float32) / 255
     towards = -np.median(flow(clip[:-1], clip[1:])[:, 4:-4, 6:-6], axis=(0, 1, 2))

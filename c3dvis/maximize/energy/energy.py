@@ -109,9 +109,9 @@ class EnergyTerms:
             response: of the layer to the volumes, with the parts that `reads_means` and `reads_values` name.
             volumes: (count, T, H, W, planes), 0 is black and 1 white.
         """
-        after, values = response.after, response.values
+        before, after, values = response
         count = volumes.shape[0]
-        A = self.objective(energy, response)
+        A = mean_square(values) if self.whole_layer else weighted_response(before, after, energy.filters, energy.leak)
         magnitude = tf.abs(tf.stop_gradient(A))
         value, R = -energy.activation_weight * A, tf.zeros_like(A)
         if self.rivalry:
@@ -132,12 +132,6 @@ class EnergyTerms:
         if TV_time is not None:
             value += energy.tv_time_weight * TV_time
         return A, value, R
-
-    def objective(self, energy: Energy, response: LayerResponse) -> tf.Tensor:
-        """A, (count,) float32."""
-        if self.whole_layer:
-            return mean_square(response.values)
-        return weighted_response(response.before, response.after, energy.filters, energy.leak)
 
     @property
     def reads_means(self) -> bool:
